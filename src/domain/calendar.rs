@@ -1,0 +1,274 @@
+//! Local time: days, ISO weeks, months and the buckets of a report in a gym's IANA time zone
+//! (model section 4, buckets).
+
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
+use chrono_tz::Tz;
+
+use super::{HOUR, Millis, QUARTER};
+
+/// The most buckets one report may have.
+pub const BUCKETS_MAX: usize = 10_000;
+/// How many days 1970-01-01 lies after a Monday.
+const EPOCH_WEEKDAY: i32 = 3;
+/// No zone is further ahead of UTC.
+const ZONE_AHEAD_MAX: Millis = 15 * HOUR;
+
+/// A local date, in days since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Day(pub i32);
+
+/// A local ISO week, from Monday, in weeks since the one that holds 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Week(pub i32);
+
+/// A local month: year × 12 + month − 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Month(pub i32);
+
+impl Day {
+    pub fn from_date(date: NaiveDate) -> Day {
+        Day(date.to_epoch_days())
+    }
+
+    pub fn date(self) -> NaiveDate {
+        NaiveDate::from_epoch_days(self.0).expect("days come from dates")
+    }
+
+    pub fn week(self) -> Week {
+        Week((self.0 + EPOCH_WEEKDAY).div_euclid(7))
+    }
+
+    pub fn month(self) -> Month {
+        let date = self.date();
+        Month(date.year() * 12 + date.month0().cast_signed())
+    }
+
+    /// 1 to 31.
+    pub fn day_of_month(self) -> u32 {
+        self.date().day()
+    }
+
+    pub fn plus(self, days: i32) -> Day {
+        Day(self.0 + days)
+    }
+}
+
+impl Week {
+    /// Its Monday.
+    pub fn first_day(self) -> Day {
+        Day(self.0 * 7 - EPOCH_WEEKDAY)
+    }
+}
+
+impl Month {
+    pub fn first_day(self) -> Day {
+        let month = self.0.rem_euclid(12).unsigned_abs() + 1;
+        let date = NaiveDate::from_ymd_opt(self.0.div_euclid(12), month, 1);
+        Day::from_date(date.expect("the first of a month exists"))
+    }
+}
+
+/// How long a bucket is, in local time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interval {
+    Quarter,
+    Hour,
+    Day,
+    Week,
+    Month,
+}
+
+/// One bucket of a report, `[from, until)`. At the edges of a range it may be a part of its
+/// interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    pub from: Millis,
+    pub until: Millis,
+}
+
+/// A range that has more than [`BUCKETS_MAX`] buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the range has more than {BUCKETS_MAX} buckets: shorten it or take a longer interval")]
+pub struct TooManyBuckets;
+
+/// An instant as the gym's clock shows it, with its offset: how every report names a time.
+pub fn local(zone: Tz, at: Millis) -> DateTime<Tz> {
+    zone.timestamp_millis_opt(at).single().expect("instants are within some thousand years of 1970")
+}
+
+/// The local date at an instant.
+pub fn day_of(zone: Tz, at: Millis) -> Day {
+    Day::from_date(local(zone, at).date_naive())
+}
+
+/// The local weekday (1 = Monday) and hour (0–23) at an instant.
+pub fn weekday_and_hour(zone: Tz, at: Millis) -> (u32, u32) {
+    let local = local(zone, at);
+    (local.weekday().number_from_monday(), local.hour())
+}
+
+/// The first instant of a local date. Where a clock change skips midnight, the first that exists.
+pub fn day_start(zone: Tz, day: Day) -> Millis {
+    let midnight = day.date().and_hms_opt(0, 0, 0).expect("midnight is a time");
+    let mut at = match zone.from_local_datetime(&midnight) {
+        chrono::LocalResult::Single(start) => return start.timestamp_millis(),
+        chrono::LocalResult::Ambiguous(earlier, _) => return earlier.timestamp_millis(),
+        chrono::LocalResult::None => midnight.and_utc().timestamp_millis() - ZONE_AHEAD_MAX,
+    };
+    while day_of(zone, at) < day {
+        at += QUARTER;
+    }
+    at
+}
+
+fn offset_at(zone: Tz, at: Millis) -> Millis {
+    Millis::from(local(zone, at).offset().fix().local_minus_utc()) * 1_000
+}
+
+/// Widens a range to whole quarters of an hour, the finest step of a report.
+pub fn widen(from: Millis, until: Millis) -> (Millis, Millis) {
+    let up = until.rem_euclid(QUARTER);
+    let until = if up == 0 { until } else { until - up + QUARTER };
+    (from - from.rem_euclid(QUARTER), until)
+}
+
+/// Cuts a range of whole quarters into its buckets, all of them, none empty.
+pub fn buckets(
+    zone: Tz,
+    from: Millis,
+    until: Millis,
+    interval: Interval,
+) -> Result<Vec<Bucket>, TooManyBuckets> {
+    let mut buckets = Vec::new();
+    let mut at = from;
+    while at < until {
+        if buckets.len() == BUCKETS_MAX {
+            return Err(TooManyBuckets);
+        }
+        let next = next_start(zone, at, interval).min(until);
+        buckets.push(Bucket { from: at, until: next });
+        at = next;
+    }
+    Ok(buckets)
+}
+
+/// The start of the bucket after the one that holds `at`.
+pub fn next_start(zone: Tz, at: Millis, interval: Interval) -> Millis {
+    let day = || day_of(zone, at);
+    match interval {
+        Interval::Quarter => at - at.rem_euclid(QUARTER) + QUARTER,
+        Interval::Hour => next_hour(zone, at),
+        Interval::Day => day_start(zone, day().plus(1)),
+        Interval::Week => day_start(zone, Week(day().week().0 + 1).first_day()),
+        Interval::Month => day_start(zone, Month(day().month().0 + 1).first_day()),
+    }
+}
+
+/// The start of the bucket that holds `at`.
+pub fn start_of(zone: Tz, at: Millis, interval: Interval) -> Millis {
+    let day = || day_of(zone, at);
+    match interval {
+        Interval::Quarter => at - at.rem_euclid(QUARTER),
+        Interval::Hour => start_of_hour(zone, at),
+        Interval::Day => day_start(zone, day()),
+        Interval::Week => day_start(zone, day().week().first_day()),
+        Interval::Month => day_start(zone, day().month().first_day()),
+    }
+}
+
+/// Hours are elapsed hours: a clock change begins a new one, so that the doubled hour appears
+/// twice, with different offsets, also where clocks change by half an hour.
+fn next_hour(zone: Tz, at: Millis) -> Millis {
+    let offset = offset_at(zone, at);
+    let next = at + HOUR - (at + offset).rem_euclid(HOUR);
+    if offset_at(zone, next) == offset {
+        return next;
+    }
+    let mut change = at - at.rem_euclid(QUARTER) + QUARTER;
+    while change < next && offset_at(zone, change) == offset {
+        change += QUARTER;
+    }
+    change
+}
+
+fn start_of_hour(zone: Tz, at: Millis) -> Millis {
+    let offset = offset_at(zone, at);
+    let whole = at - (at + offset).rem_euclid(HOUR);
+    let mut start = at - at.rem_euclid(QUARTER);
+    while start > whole && offset_at(zone, start - QUARTER) == offset {
+        start -= QUARTER;
+    }
+    start.max(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Millis {
+        DateTime::parse_from_rfc3339(text).expect("a time").timestamp_millis()
+    }
+
+    fn names(zone: Tz, from: &str, until: &str, interval: Interval) -> Vec<String> {
+        let buckets = buckets(zone, at(from), at(until), interval).expect("few buckets");
+        buckets.iter().map(|bucket| local(zone, bucket.from).to_rfc3339()).collect()
+    }
+
+    #[test]
+    fn every_zone_is_whole_quarters_from_utc_since_2015() {
+        for zone in chrono_tz::TZ_VARIANTS {
+            for month in 0..12 * 30 {
+                let start = day_start(zone, Month(2015 * 12 + month).first_day());
+                assert_eq!(offset_at(zone, start) % QUARTER, 0, "{zone}");
+                assert_eq!(start % QUARTER, 0, "{zone}");
+            }
+        }
+    }
+
+    #[test]
+    fn clock_changes_make_days_of_23_and_25_hours() {
+        let zone = chrono_tz::Europe::Berlin;
+        let day = |date: &str| {
+            let day = Day::from_date(date.parse().expect("a date"));
+            (day_start(zone, day.plus(1)) - day_start(zone, day)) / HOUR
+        };
+        assert_eq!((day("2026-03-29"), day("2026-10-25"), day("2026-06-01")), (23, 25, 24));
+        assert_eq!(
+            names(zone, "2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z", Interval::Hour),
+            ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"],
+        );
+    }
+
+    #[test]
+    fn half_hour_changes_begin_an_hour_of_their_own() {
+        let zone = chrono_tz::Australia::Lord_Howe;
+        assert_eq!(
+            names(zone, "2026-04-04T14:00:00Z", "2026-04-04T16:30:00Z", Interval::Hour),
+            ["2026-04-05T01:00:00+11:00", "2026-04-05T01:30:00+10:30", "2026-04-05T02:00:00+10:30",],
+        );
+        let change = at("2026-04-04T15:00:00Z");
+        assert_eq!(start_of(zone, change + QUARTER, Interval::Hour), change);
+        assert_eq!(start_of(zone, change - QUARTER, Interval::Hour), at("2026-04-04T14:00:00Z"));
+    }
+
+    #[test]
+    fn a_midnight_that_does_not_exist_begins_at_the_first_instant_that_does() {
+        let zone = chrono_tz::America::Santiago;
+        let day = Day::from_date("2026-09-06".parse().expect("a date"));
+        assert_eq!(local(zone, day_start(zone, day)).to_rfc3339(), "2026-09-06T01:00:00-03:00");
+    }
+
+    #[test]
+    fn weeks_are_iso_and_buckets_are_cut_to_the_range() {
+        let zone = chrono_tz::Europe::Berlin;
+        assert_eq!(
+            names(zone, "2026-03-04T23:00:00Z", "2026-03-16T23:00:00Z", Interval::Week),
+            ["2026-03-05T00:00:00+01:00", "2026-03-09T00:00:00+01:00", "2026-03-16T00:00:00+01:00"],
+        );
+        assert_eq!(Day(0).week(), Day(-3).week());
+        assert_ne!(Day(-4).week(), Day(-3).week());
+        assert_eq!(Day(0).month(), Month(1970 * 12));
+        assert_eq!(widen(1, QUARTER + 1), (0, 2 * QUARTER));
+        assert!(buckets(zone, 0, QUARTER * 10_001, Interval::Quarter).is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! From bytes to events: pure, and one file for each sender. No storage and no HTTP may live here.
+
+pub mod egym;

@@ -1,0 +1,183 @@
+//! The one path by which tallies change.
+
+use crate::domain::Millis;
+use crate::domain::calendar::{Day, day_of};
+use crate::domain::event::{Entry, Event, Kind, Lateness};
+use crate::domain::ids::{Generation, GymId, MemberId, Position};
+use crate::domain::member::MemberDays;
+use crate::domain::rules::Rules;
+use crate::domain::stretch::{STRETCH_EVENTS_MAX, Stretch};
+use crate::domain::tally::{Contributions, Count, Key};
+use crate::store::{Gym, StoreError, Tx};
+use chrono_tz::Tz;
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Accepted(Position),
+    Duplicate,
+    /// Its stretch holds [`STRETCH_EVENTS_MAX`] events already; it was not appended.
+    StretchFull,
+}
+
+/// Which build of a projection is changed, and by which rules it counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub generation: Generation,
+    pub rules: Rules,
+    pub zone: Tz,
+}
+
+impl Target {
+    /// The projection that is read.
+    pub fn of(gym: &Gym) -> Target {
+        Target { generation: gym.generation, rules: gym.settings.rules, zone: gym.settings.zone }
+    }
+}
+
+/// Appends an event to the log, once, and applies it.
+pub fn append(
+    tx: &mut Tx<'_>,
+    gym_id: GymId,
+    event: &Event,
+    received_at: Millis,
+) -> Result<Outcome, StoreError> {
+    let gym = tx.gym(gym_id)?;
+    let target = Target::of(&gym);
+    let member = tx.member_or_new(gym_id, event.account)?;
+    let mut entry = Entry {
+        at: event.at,
+        kind: event.kind.clone(),
+        position: Position(0),
+        lateness: Lateness::of(event.at, received_at),
+    };
+    let touching = touching(tx, &target, member, event.at)?;
+    if touching.iter().any(|stretch| stretch.holds(&entry)) {
+        count_at_the_door(tx, gym_id, target.generation, Count::Duplicates, received_at);
+        return Ok(Outcome::Duplicate);
+    }
+    let held: usize = touching.iter().map(|stretch| stretch.entries().len()).sum();
+    if held >= STRETCH_EVENTS_MAX {
+        return Ok(Outcome::StretchFull);
+    }
+    entry.position = tx.append(gym_id, member, event, received_at)?;
+    let position = entry.position;
+    put_in(tx, &target, member, touching, entry)?;
+    tx.mark_applied(gym_id, Some(position));
+    Ok(Outcome::Accepted(position))
+}
+
+/// Applies an event that is in the log already.
+pub fn apply(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    entry: Entry,
+) -> Result<(), StoreError> {
+    let touching = touching(tx, target, member, entry.at)?;
+    put_in(tx, target, member, touching, entry)
+}
+
+/// Counts what came to the door but is no event: it belongs to no member, so it is frozen at once.
+pub fn count_at_the_door(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    generation: Generation,
+    count: Count,
+    received_at: Millis,
+) {
+    let additions = vec![(Key::count(received_at, count), 1)];
+    tx.add_frozen(gym, &additions);
+    tx.add_tallies(generation, additions);
+    tx.mark_applied(gym, None);
+}
+
+/// The stretches that an event at `at` would be part of: none, one, or two that it joins.
+fn touching(
+    tx: &Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    at: Millis,
+) -> Result<Vec<Stretch>, StoreError> {
+    let window = target.rules.visit_window();
+    tx.view().stretches_touching(target.generation, member, at - window, at + window)
+}
+
+fn put_in(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    touching: Vec<Stretch>,
+    entry: Entry,
+) -> Result<(), StoreError> {
+    let mut entries = vec![entry];
+    for stretch in &touching {
+        entries.extend_from_slice(stretch.entries());
+    }
+    let joined = Stretch::fold(&target.rules, entries);
+    replace(tx, target, member, &touching, &[joined])
+}
+
+/// Takes back what the old stretches contributed and puts in what the new ones do.
+fn replace(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    old: &[Stretch],
+    new: &[Stretch],
+) -> Result<(), StoreError> {
+    let mut additions = Contributions::new();
+    for stretch in old {
+        stretch.contribute(-1, &mut additions);
+        if new.iter().all(|kept| kept.start() != stretch.start()) {
+            tx.remove_receipt(target.generation, member, stretch.start())?;
+        }
+    }
+    for stretch in new {
+        stretch.contribute(1, &mut additions);
+        tx.put_receipt(target.generation, member, stretch)?;
+    }
+    let (before, after) = (Dates::of(target.zone, old), Dates::of(target.zone, new));
+    if before != after {
+        let mut days = tx.view().member_days(target.generation, member)?;
+        days.contribute(-1, &mut additions);
+        before.take_from(&mut days);
+        after.add_to(&mut days);
+        days.contribute(1, &mut additions);
+        tx.put_member_days(target.generation, member, &days)?;
+    }
+    tx.add_tallies(target.generation, additions);
+    Ok(())
+}
+
+/// The local days of some stretches on which visits were entered and onboardings completed.
+#[derive(PartialEq, Eq)]
+pub(super) struct Dates {
+    visits: Vec<Day>,
+    onboardings: Vec<Day>,
+}
+
+impl Dates {
+    pub(super) fn of(zone: Tz, stretches: &[Stretch]) -> Dates {
+        let mut dates = Dates { visits: Vec::new(), onboardings: Vec::new() };
+        for stretch in stretches {
+            let visits = stretch.visits().iter().map(|visit| day_of(zone, visit.entered));
+            dates.visits.extend(visits);
+            let completed = stretch.entries().iter().filter(|entry| entry.kind == Kind::Onboarding);
+            dates.onboardings.extend(completed.map(|entry| day_of(zone, entry.at)));
+        }
+        dates.visits.sort_unstable();
+        dates.onboardings.sort_unstable();
+        dates
+    }
+
+    pub(super) fn add_to(&self, days: &mut MemberDays) {
+        self.visits.iter().for_each(|day| days.add_visit(*day));
+        self.onboardings.iter().for_each(|day| days.add_onboarding(*day));
+    }
+
+    fn take_from(&self, days: &mut MemberDays) {
+        self.visits.iter().for_each(|day| days.take_visit(*day));
+        self.onboardings.iter().for_each(|day| days.take_onboarding(*day));
+    }
+}

@@ -1,0 +1,10 @@
+//! The projection over the event log: it keeps `Σ receipts + frozen == tallies`, in the
+//! transaction of the append (model section 1). HTTP may not live here.
+//!
+//! Every change of a tally goes through [`apply`]: take back what some stretches of a member
+//! contributed, put in what they contribute now.
+
+pub mod apply;
+pub mod read;
+pub mod rebuild;
+pub mod verify;

@@ -1,0 +1,122 @@
+//! Reads reports off the tallies.
+
+use crate::domain::calendar::{Bucket, Day, Interval, Week, start_of};
+use crate::domain::report::occupancy::{self, Peak, Samples, USUAL_WEEKS_MIN, Usual};
+use crate::domain::report::silence::{self, Span};
+use crate::domain::report::{Counts, counts_by_bucket};
+use crate::domain::tally::{Family, utc_day};
+use crate::domain::{DAY, MINUTE, Millis};
+use crate::store::{Gym, Snapshot, StoreError};
+
+/// Who is there now (model section 4, occupancy now).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Occupancy {
+    pub present: u32,
+    /// Of those, how many came in by a check-in.
+    pub observed: u32,
+    pub usual: Option<Usual>,
+    /// The highest sample of the local day so far; none before its first.
+    pub today_peak: Option<Peak>,
+}
+
+pub fn occupancy_now(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    now: Millis,
+) -> Result<Occupancy, StoreError> {
+    use crate::domain::visit::EnteredBy;
+    let (mut present, mut observed) = (0, 0);
+    for stretch in snapshot.stretches_present(gym.generation, now)? {
+        for visit in stretch.visits().iter().filter(|visit| visit.is_present(now)) {
+            present += 1;
+            observed += u32::from(visit.entered_by == EnteredBy::Checkin);
+        }
+    }
+    let today =
+        Bucket { from: start_of(gym.settings.zone, now, Interval::Day), until: now + MINUTE };
+    let today = occupancy_history(snapshot, gym, &[today], now)?;
+    Ok(Occupancy {
+        present,
+        observed,
+        usual: usual(snapshot, gym, now)?,
+        today_peak: today.first().and_then(|today| today.peak),
+    })
+}
+
+/// What is usual at this local hour of the week; none with too few weeks behind.
+fn usual(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<Option<Usual>, StoreError> {
+    let Some(first) = first_event(snapshot, gym)? else { return Ok(None) };
+    let weeks = occupancy::usual_hours(gym.settings.zone, now, first);
+    if weeks.len() < USUAL_WEEKS_MIN {
+        return Ok(None);
+    }
+    let mut hours = Vec::new();
+    for week in weeks {
+        hours.extend(occupancy_history(snapshot, gym, &week, now)?);
+    }
+    Ok(occupancy::means(&hours))
+}
+
+/// Samples each bucket.
+pub fn occupancy_history(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    buckets: &[Bucket],
+    now: Millis,
+) -> Result<Vec<Samples>, StoreError> {
+    let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Ok(vec![]) };
+    let (from, until) = (utc_day(first.from), utc_day(last.until) + 1);
+    let presence = snapshot.series(gym.generation, Family::Presence, from, until)?;
+    Ok(occupancy::history(&presence, buckets, now))
+}
+
+/// Counts by bucket.
+pub fn counts(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    buckets: &[Bucket],
+) -> Result<Vec<Counts>, StoreError> {
+    let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Ok(vec![]) };
+    let (from, until) = (utc_day(first.from), utc_day(last.until) + 1);
+    let counts = snapshot.series(gym.generation, Family::Counts, from, until)?;
+    Ok(counts_by_bucket(&counts, buckets))
+}
+
+/// The gym's silent spans that touch `[from, until)`, whole.
+pub fn silent_spans(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    from: Millis,
+    until: Millis,
+    now: Millis,
+) -> Result<Vec<Span>, StoreError> {
+    let Some(first_event) = first_event(snapshot, gym)? else { return Ok(vec![]) };
+    let (generation, zone) = (gym.generation, gym.settings.zone);
+    let before = snapshot.last_bucket(generation, Family::Events, utc_day(from) - 1)?;
+    let after = snapshot.first_bucket(generation, Family::Events, utc_day(until) + 1)?;
+    let first_run = before.map_or(utc_day(from), |(day, _)| day);
+    let learned_from = Day(first_run).week().0 - silence::WEEKS_MAX - 1;
+    let end = after.map_or(utc_day(until), |(day, _)| day) + 1;
+    let from_day = Week(learned_from).first_day().0;
+    let events = snapshot.series(generation, Family::Events, from_day, end)?;
+    let touched = Bucket { from, until };
+    let mut spans = silence::spans(&events, zone, first_event, now);
+    spans.retain(|span| span.touches(touched));
+    Ok(spans)
+}
+
+/// The minute of the gym's first event; it stays known when that event is erased.
+pub fn first_event(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Option<Millis>, StoreError> {
+    let first = snapshot.first_bucket(gym.generation, Family::Events, 0)?;
+    Ok(first.and_then(|(day, cells)| Some(minute_of(day, cells.iter().next()?))))
+}
+
+/// The minute of the gym's last event.
+pub fn last_event(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Option<Millis>, StoreError> {
+    let last = snapshot.last_bucket(gym.generation, Family::Events, i32::MAX)?;
+    Ok(last.and_then(|(day, cells)| Some(minute_of(day, cells.iter().next_back()?))))
+}
+
+fn minute_of(day: i32, (minute, _): (u32, i64)) -> Millis {
+    Millis::from(day) * DAY + Millis::from(minute) * MINUTE
+}

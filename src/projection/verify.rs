@@ -1,0 +1,210 @@
+//! Verify: proves `Σ receipts + frozen == tallies`, and that the receipts are the log's, folded.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::apply::Dates;
+use crate::domain::Millis;
+use crate::domain::calendar::{Month, Week};
+use crate::domain::event::Entry;
+use crate::domain::ids::{MemberId, Position};
+use crate::domain::member::MemberDays;
+use crate::domain::stretch::Stretch;
+use crate::domain::tally::{CARRIED, COUNT_CELLS, Cells, Contributions, Family, MINUTES_CELLS};
+use crate::store::{Gym, Snapshot, StoreError, Sums};
+
+/// Events of the log that are looked at together.
+const CHUNK_EVENTS: usize = 10_000;
+/// Differences that are named, of each gym; further ones are only counted.
+pub const DIFFERENCES_MAX: usize = 100;
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    pub events: u64,
+    pub receipts: u64,
+    /// Tallies that are not zero.
+    pub tallies: u64,
+    /// Each in one sentence: which gym, which tally, what it is and what it should be.
+    pub differences: Vec<String>,
+}
+
+impl Verification {
+    pub fn is_ok(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// Verifies every gym at one point of the database's history.
+pub fn verify(snapshot: &Snapshot<'_>) -> Result<Verification, StoreError> {
+    let mut all = Verification::default();
+    for gym in snapshot.gyms()? {
+        let mut found = Gathered::default();
+        found.gather_receipts(snapshot, &gym)?;
+        let log = checksum_log(snapshot, &gym)?;
+        if log != found.entries {
+            found.differences.push(format!(
+                "the log has {} events, its receipts {}, or they differ",
+                log.count, found.entries.count
+            ));
+        }
+        let tallies = snapshot.all_tallies(gym.generation)?;
+        found.compare(snapshot.all_frozen(gym.id)?, &tallies);
+        all.events += log.count;
+        all.receipts += found.receipts;
+        all.tallies += tallies.values().map(|cells| cells.len() as u64).sum::<u64>();
+        let named = found.differences.len().min(DIFFERENCES_MAX);
+        let more = found.differences.len() - named;
+        let mut differences = found.differences;
+        differences.truncate(DIFFERENCES_MAX);
+        if more > 0 {
+            differences.push(format!("{more} more"));
+        }
+        all.differences.extend(differences.into_iter().map(|text| format!("{}: {text}", gym.slug)));
+    }
+    Ok(all)
+}
+
+/// How many, and a sum of hashes that does not depend on order.
+#[derive(Default, PartialEq, Eq)]
+struct Checksum {
+    count: u64,
+    sum: u64,
+}
+
+impl Checksum {
+    fn add(&mut self, member: MemberId, entry: &Entry) {
+        let mut hasher = DefaultHasher::new();
+        (member, entry.at, &entry.kind, entry.position, entry.lateness).hash(&mut hasher);
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(hasher.finish());
+    }
+}
+
+fn checksum_log(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Checksum, StoreError> {
+    let mut checksum = Checksum::default();
+    let mut after = Position(0);
+    loop {
+        let events = snapshot.events_after(Some(gym.id), after, CHUNK_EVENTS)?;
+        let Some(last) = events.last() else { return Ok(checksum) };
+        after = last.position;
+        for event in &events {
+            checksum.add(event.member, &event.entry());
+        }
+    }
+}
+
+/// What the receipts of one gym come to.
+#[derive(Default)]
+struct Gathered {
+    receipts: u64,
+    entries: Checksum,
+    sums: BTreeMap<(Family, i32), BTreeMap<u32, i64>>,
+    days: BTreeMap<MemberId, MemberDays>,
+    differences: Vec<String>,
+    /// The member of the receipt before, and the time of its last event.
+    previous: Option<(MemberId, Millis)>,
+}
+
+impl Gathered {
+    fn gather_receipts(&mut self, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<(), StoreError> {
+        snapshot
+            .each_receipt(gym.generation, |member, stretch| self.receipt(gym, member, &stretch))?;
+        let mut days = std::mem::take(&mut self.days);
+        let mut contributions = Contributions::new();
+        snapshot.each_member_days(gym.generation, |member, stored| {
+            stored.contribute(1, &mut contributions);
+            if days.remove(&member).as_ref() != Some(&stored) {
+                let row = member.0;
+                self.differences.push(format!("the days of member row {row} are not its visits'"));
+            }
+        })?;
+        for MemberId(row) in days.keys() {
+            self.differences.push(format!("the days of member row {row} are missing"));
+        }
+        self.add(contributions);
+        Ok(())
+    }
+
+    fn receipt(&mut self, gym: &Gym, member: MemberId, stretch: &Stretch) {
+        let rules = &gym.settings.rules;
+        let name = || format!("the receipt of member row {} from {}", member.0, stretch.start());
+        if Stretch::fold(rules, stretch.entries().to_vec()) != *stretch {
+            self.differences.push(format!("{} is not what its events fold to", name()));
+        }
+        let window = rules.visit_window();
+        let follows = |last: Millis, next: Millis| next - last <= window;
+        let joined = stretch.entries().windows(2).all(|pair| follows(pair[0].at, pair[1].at));
+        let apart = self
+            .previous
+            .is_none_or(|(before, last)| before != member || !follows(last, stretch.start()));
+        if !joined || !apart {
+            self.differences.push(format!("{} is not one whole stretch", name()));
+        }
+        self.previous = Some((member, stretch.last()));
+        self.receipts += 1;
+        stretch.entries().iter().for_each(|entry| self.entries.add(member, entry));
+        let dates = Dates::of(gym.settings.zone, std::slice::from_ref(stretch));
+        dates.add_to(self.days.entry(member).or_default());
+        let mut contributions = Contributions::new();
+        stretch.contribute(1, &mut contributions);
+        self.add(contributions);
+    }
+
+    fn add(&mut self, contributions: Contributions) {
+        for (key, value) in contributions {
+            let cells = self.sums.entry((key.family, key.bucket)).or_default();
+            *cells.entry(key.cell).or_default() += value;
+        }
+    }
+
+    fn compare(&mut self, frozen: Sums, tallies: &Sums) {
+        let mut sums: Sums = std::mem::take(&mut self.sums)
+            .into_iter()
+            .map(|(key, cells)| (key, Cells::sum(cells.into_iter().collect())))
+            .collect();
+        for (key, cells) in frozen {
+            let sum = sums.entry(key).or_default();
+            *sum = sum.plus(&cells);
+        }
+        let nothing = Cells::default();
+        for (key, stored) in tallies {
+            let sum = sums.remove(key).unwrap_or_default();
+            self.name_differences(*key, stored, &sum);
+        }
+        for (key, sum) in sums {
+            self.name_differences(key, &nothing, &sum);
+        }
+    }
+
+    fn name_differences(&mut self, key: (Family, i32), stored: &Cells, sum: &Cells) {
+        for (cell, _) in stored.plus(&sum.negated()).iter() {
+            self.differences.push(format!(
+                "{}: the tally is {}, receipts and frozen sums come to {}",
+                name_of(key.0, key.1, cell),
+                stored.get(cell),
+                sum.get(cell)
+            ));
+        }
+    }
+}
+
+/// A tally's name for people: family, time, and what is left of the cell.
+fn name_of(family: Family, bucket: i32, cell: u32) -> String {
+    use crate::domain::calendar::Day;
+    let day = Day(bucket).date();
+    let time = |minutes: u32| format!("{day}T{:02}:{:02}Z", minutes / 60, minutes % 60);
+    let place = match family {
+        Family::Presence if cell == CARRIED => format!("{day} carried over midnight UTC"),
+        Family::Presence | Family::Events => time(cell),
+        Family::Counts => format!("{} count {}", time(cell / COUNT_CELLS * 15), cell % COUNT_CELLS),
+        Family::Stays | Family::FirstEquipment => {
+            format!("{} minutes {}", time(cell / MINUTES_CELLS * 15), cell % MINUTES_CELLS)
+        }
+        Family::Weeks => format!("week of {} cell {cell}", Week(bucket).first_day().date()),
+        Family::Members | Family::Cohorts | Family::Onboarded => {
+            format!("month of {} cell {cell}", Month(bucket).first_day().date())
+        }
+    };
+    format!("{} {place}", family.name())
+}

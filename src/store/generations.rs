@@ -1,0 +1,47 @@
+//! Generations: builds of a gym's projection, and how those that nobody reads are cleared away.
+
+use super::database::{Snapshot, StoreError};
+use super::tallies::first_slot;
+use super::tx::Tx;
+use crate::domain::ids::Generation;
+
+impl Snapshot<'_> {
+    /// Builds that no gym reads: still growing, or left over.
+    pub fn unread_generations(&self) -> Result<Vec<Generation>, StoreError> {
+        let sql = "SELECT id FROM generations WHERE id NOT IN (SELECT generation FROM gyms)";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| Ok(Generation(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Tx<'_> {
+    /// A number for a new build of a projection.
+    pub fn new_generation(&mut self) -> Result<Generation, StoreError> {
+        self.transaction.execute("INSERT INTO generations DEFAULT VALUES", [])?;
+        Ok(Generation(self.transaction.last_insert_rowid()))
+    }
+
+    /// Removes about that many rows of a generation; true when nothing of it is left.
+    pub fn clear_generation(
+        &mut self,
+        generation: Generation,
+        rows_max: usize,
+    ) -> Result<bool, StoreError> {
+        for table in ["receipts", "member_days"] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE generation = ?1 AND member <= coalesce(
+                     (SELECT member FROM {table} WHERE generation = ?1
+                      ORDER BY member LIMIT 1 OFFSET {rows_max}), 9223372036854775807)"
+            );
+            if self.transaction.execute(&sql, [generation.0])? >= rows_max {
+                return Ok(false);
+            }
+        }
+        let (from, until) = (first_slot(generation.0), first_slot(generation.0 + 1));
+        self.transaction
+            .execute("DELETE FROM tallies WHERE slot >= ?1 AND slot < ?2", [from, until])?;
+        self.transaction.execute("DELETE FROM generations WHERE id = ?1", [generation.0])?;
+        Ok(true)
+    }
+}

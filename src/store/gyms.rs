@@ -1,0 +1,177 @@
+//! Gyms: what they are called, where they are, by which rules they count.
+
+use chrono_tz::Tz;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::codec::Damaged;
+use super::database::{Snapshot, StoreError};
+use super::tx::Tx;
+use crate::domain::Millis;
+use crate::domain::ids::{Generation, GymId, Position, Slug};
+use crate::domain::rules::Rules;
+
+/// What a person decides about a gym.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GymSettings {
+    pub name: String,
+    pub zone: Tz,
+    /// The most members it is meant to hold; none when nobody said.
+    pub capacity: Option<u32>,
+    pub rules: Rules,
+}
+
+/// A gym, with how far its projection has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gym {
+    pub id: GymId,
+    pub slug: Slug,
+    pub settings: GymSettings,
+    /// The build of the projection that is read.
+    pub generation: Generation,
+    /// The last position of the log applied for this gym.
+    pub position: Position,
+    /// Grows with every change that a report could show.
+    pub revision: i64,
+}
+
+const COLUMNS: &str = "id, slug, name, time_zone, capacity, visit_window, assumed_stay, \
+                       assumed_tail, rejoin_grace, generation, position, revision";
+
+impl Snapshot<'_> {
+    /// All gyms, by slug.
+    pub fn gyms(&self) -> Result<Vec<Gym>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM gyms ORDER BY slug");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_and_then([], gym_from)?;
+        rows.collect()
+    }
+
+    pub fn gym_by_slug(&self, slug: &Slug) -> Result<Option<Gym>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM gyms WHERE slug = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query_and_then([slug.as_str()], gym_from)?;
+        rows.next().transpose()
+    }
+
+    pub(super) fn gym_by_id(&self, id: GymId) -> Result<Gym, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM gyms WHERE id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query_and_then([id.0], gym_from)?;
+        rows.next().ok_or(Damaged)?
+    }
+
+    /// Whether every appended event was applied: they commit together, so this can only fail when
+    /// something else than footfall wrote to the file.
+    pub fn is_projection_following(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT coalesce((SELECT max(position) FROM events), 0)
+                       <= coalesce((SELECT max(position) FROM gyms), 0)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a gym; false when the slug is taken.
+    pub fn add_gym(
+        &mut self,
+        slug: &Slug,
+        settings: &GymSettings,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        if self.view().gym_by_slug(slug)?.is_some() {
+            return Ok(false);
+        }
+        let generation = self.new_generation()?;
+        let [window, stay, tail, grace] = settings.rules.minutes();
+        self.transaction.execute(
+            "INSERT INTO gyms (slug, name, time_zone, capacity, visit_window, assumed_stay,
+                 assumed_tail, rejoin_grace, generation, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                slug.as_str(),
+                settings.name,
+                settings.zone.name(),
+                settings.capacity,
+                window,
+                stay,
+                tail,
+                grace,
+                generation.0,
+                now
+            ],
+        )?;
+        Ok(true)
+    }
+
+    /// Changes a gym's settings, and the projection that goes with them.
+    pub fn set_gym(
+        &mut self,
+        id: GymId,
+        settings: &GymSettings,
+        generation: Generation,
+    ) -> Result<(), StoreError> {
+        let [window, stay, tail, grace] = settings.rules.minutes();
+        self.transaction.execute(
+            "UPDATE gyms SET name = ?2, time_zone = ?3, capacity = ?4, visit_window = ?5,
+                 assumed_stay = ?6, assumed_tail = ?7, rejoin_grace = ?8, generation = ?9,
+                 revision = revision + 1
+             WHERE id = ?1",
+            params![
+                id.0,
+                settings.name,
+                settings.zone.name(),
+                settings.capacity,
+                window,
+                stay,
+                tail,
+                grace,
+                generation.0
+            ],
+        )?;
+        self.forget_gym(id);
+        Ok(())
+    }
+
+    pub(super) fn write_applied(
+        &mut self,
+        gym: GymId,
+        position: Option<Position>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE gyms SET position = max(position, ?2), revision = revision + 1
+                   WHERE id = ?1";
+        let position = position.map_or(0, |position| position.0);
+        self.transaction.prepare_cached(sql)?.execute([gym.0, position])?;
+        Ok(())
+    }
+
+    /// Writes the one row that proves the disk takes writes.
+    pub fn beat(&mut self, now: Millis) -> Result<(), StoreError> {
+        let sql = "INSERT INTO heartbeat (id, at) VALUES (1, ?1)
+                   ON CONFLICT (id) DO UPDATE SET at = excluded.at";
+        self.transaction.prepare_cached(sql)?.execute([now])?;
+        Ok(())
+    }
+}
+
+fn gym_from(row: &Row<'_>) -> Result<Gym, StoreError> {
+    let damaged = |_| Damaged;
+    let slug: String = row.get(1)?;
+    let zone: String = row.get(3)?;
+    let rules = Rules::new(row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
+    Ok(Gym {
+        id: GymId(row.get(0)?),
+        slug: slug.parse().map_err(|_| Damaged)?,
+        settings: GymSettings {
+            name: row.get(2)?,
+            zone: zone.parse().map_err(|_| Damaged)?,
+            capacity: row.get(4)?,
+            rules: rules.map_err(damaged)?,
+        },
+        generation: Generation(row.get(9)?),
+        position: Position(row.get(10)?),
+        revision: row.get(11)?,
+    })
+}
+
+pub(super) fn optional<T>(result: rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
+    Ok(result.optional()?)
+}

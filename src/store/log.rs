@@ -1,0 +1,119 @@
+//! The event log, and the members whose events it holds.
+
+use rusqlite::{Row, params};
+
+use super::database::{Snapshot, StoreError};
+use super::gyms::optional;
+use super::tx::Tx;
+use crate::domain::Millis;
+use crate::domain::event::{Entry, Event, Kind, Lateness};
+use crate::domain::ids::{Account, GymId, MemberId, Position};
+
+/// An event in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEvent {
+    pub position: Position,
+    pub gym: GymId,
+    pub member: MemberId,
+    pub at: Millis,
+    pub kind: Kind,
+    pub received_at: Millis,
+    pub extra: Option<String>,
+}
+
+impl LoggedEvent {
+    /// Its place in its member's timeline.
+    pub fn entry(&self) -> Entry {
+        Entry {
+            at: self.at,
+            kind: self.kind.clone(),
+            position: self.position,
+            lateness: Lateness::of(self.at, self.received_at),
+        }
+    }
+}
+
+const COLUMNS: &str = "position, gym, member, at, type, received_at, extra";
+
+impl Snapshot<'_> {
+    pub fn member(&self, gym: GymId, account: Account) -> Result<Option<MemberId>, StoreError> {
+        let sql = "SELECT id FROM members WHERE account_key = ?1 AND gym = ?2 AND account = ?3";
+        let key = self.account_key(gym, account);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement
+            .query_row(params![key, gym.0, account.0.as_bytes()], |row| Ok(MemberId(row.get(0)?)));
+        optional(found)
+    }
+
+    /// How many events the log holds.
+    pub fn event_count(&self) -> Result<i64, StoreError> {
+        Ok(self.connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0))?)
+    }
+
+    /// Events after a position, in log order, of one gym or of all.
+    pub fn events_after(
+        &self,
+        gym: Option<GymId>,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
+        let of_gym = if gym.is_some() { "gym = ?3" } else { "?3 IS NULL" };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE position > ?1 AND {of_gym}
+             ORDER BY position LIMIT ?2"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows =
+            statement.query_map(params![after.0, limit, gym.map(|gym| gym.0)], event_from)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Tx<'_> {
+    /// The member of that account at that gym, made when missing.
+    pub fn member_or_new(&mut self, gym: GymId, account: Account) -> Result<MemberId, StoreError> {
+        if let Some(member) = self.view().member(gym, account)? {
+            return Ok(member);
+        }
+        let key = self.view().account_key(gym, account);
+        let sql = "INSERT INTO members (gym, account, account_key) VALUES (?1, ?2, ?3)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        statement.execute(params![gym.0, account.0.as_bytes(), key])?;
+        Ok(MemberId(self.transaction.last_insert_rowid()))
+    }
+
+    /// Appends an event to the log, and returns its place there.
+    pub fn append(
+        &mut self,
+        gym: GymId,
+        member: MemberId,
+        event: &Event,
+        received_at: Millis,
+    ) -> Result<Position, StoreError> {
+        let sql = "INSERT INTO events (gym, member, at, type, received_at, extra)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        statement.execute(params![
+            gym.0,
+            member.0,
+            event.at,
+            event.kind.name(),
+            received_at,
+            event.extra
+        ])?;
+        Ok(Position(self.transaction.last_insert_rowid()))
+    }
+}
+
+fn event_from(row: &Row<'_>) -> rusqlite::Result<LoggedEvent> {
+    Ok(LoggedEvent {
+        position: Position(row.get(0)?),
+        gym: GymId(row.get(1)?),
+        member: MemberId(row.get(2)?),
+        at: row.get(3)?,
+        kind: Kind::from_name(row.get_ref(4)?.as_str()?),
+        received_at: row.get(5)?,
+        extra: row.get(6)?,
+    })
+}

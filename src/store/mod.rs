@@ -1,0 +1,32 @@
+//! The one SQLite file, and the only room that writes SQL. Reports, HTTP and the meaning of what
+//! is stored may not live here.
+//!
+//! [`Database`] opens connections, [`Tx`] is one transaction with everything that can be changed
+//! in it, [`Snapshot`] everything that can be read; [`Store`] is what a running service holds:
+//! one writer with a bounded queue, and readers that never wait for it.
+
+mod codec;
+mod database;
+mod generations;
+mod gyms;
+mod log;
+mod quarantine;
+mod receipts;
+mod secret;
+mod tallies;
+mod tokens;
+mod tx;
+mod webhooks;
+mod writer;
+
+pub use codec::Damaged;
+pub use database::{Database, Snapshot, StoreError};
+pub use gyms::{Gym, GymSettings};
+pub use log::LoggedEvent;
+pub use quarantine::{Quarantined, Reason};
+pub use secret::{Secret, SecretHash};
+pub use tallies::Sums;
+pub use tokens::{Role, Token};
+pub use tx::Tx;
+pub use webhooks::Webhook;
+pub use writer::{BATCH_MAX, QUEUE_MAX, Store, WriteError};

@@ -1,0 +1,113 @@
+//! Quarantine: deliveries that carried the right secret but could not be appended, as received.
+
+use rusqlite::{Row, params};
+
+use super::database::{Snapshot, StoreError};
+use super::gyms::optional;
+use super::tx::Tx;
+use crate::domain::Millis;
+use crate::domain::ids::{GymId, WebhookId};
+
+/// Why a delivery is in quarantine: a word for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    NotJson,
+    Shape,
+    TooEarly,
+    TooFarAhead,
+    BodyTooLarge,
+    BodyIncomplete,
+    StretchFull,
+    Fault,
+}
+
+impl Reason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::NotJson => "not_json",
+            Reason::Shape => "wrong_shape",
+            Reason::TooEarly => "time_too_early",
+            Reason::TooFarAhead => "time_in_future",
+            Reason::BodyTooLarge => "body_too_large",
+            Reason::BodyIncomplete => "body_incomplete",
+            Reason::StretchFull => "stretch_full",
+            Reason::Fault => "fault",
+        }
+    }
+}
+
+/// A delivery in quarantine.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    pub id: i64,
+    pub gym: GymId,
+    pub webhook: WebhookId,
+    pub received_at: Millis,
+    /// The name of a [`Reason`].
+    pub reason: String,
+    /// The reason in a sentence. It never quotes the body.
+    pub detail: String,
+    pub body: Vec<u8>,
+}
+
+const COLUMNS: &str = "id, gym, webhook, received_at, reason, detail, body";
+
+impl Snapshot<'_> {
+    /// Deliveries in quarantine after an id, oldest first, of one gym or of all.
+    pub fn quarantined(
+        &self,
+        gym: Option<GymId>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, StoreError> {
+        let of_gym = if gym.is_some() { "gym = ?3" } else { "?3 IS NULL" };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM quarantine WHERE id > ?1 AND {of_gym} ORDER BY id LIMIT ?2"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![after, limit, gym.map(|gym| gym.0)], from_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub fn quarantined_by_id(&self, id: i64) -> Result<Option<Quarantined>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE id = ?1");
+        optional(self.connection.prepare_cached(&sql)?.query_row([id], from_row))
+    }
+}
+
+impl Tx<'_> {
+    /// Puts a delivery into quarantine, and returns its id there.
+    pub fn add_quarantined(
+        &mut self,
+        gym: GymId,
+        webhook: WebhookId,
+        received_at: Millis,
+        reason: Reason,
+        detail: &str,
+        body: &[u8],
+    ) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO quarantine (gym, webhook, received_at, reason, detail, body)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let values = params![gym.0, webhook.0, received_at, reason.name(), detail, body];
+        self.transaction.prepare_cached(sql)?.execute(values)?;
+        Ok(self.transaction.last_insert_rowid())
+    }
+
+    pub fn remove_quarantined(&mut self, id: i64) -> Result<(), StoreError> {
+        self.transaction.execute("DELETE FROM quarantine WHERE id = ?1", [id])?;
+        Ok(())
+    }
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
+    Ok(Quarantined {
+        id: row.get(0)?,
+        gym: GymId(row.get(1)?),
+        webhook: WebhookId(row.get(2)?),
+        received_at: row.get(3)?,
+        reason: row.get(4)?,
+        detail: row.get(5)?,
+        body: row.get(6)?,
+    })
+}

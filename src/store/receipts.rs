@@ -1,0 +1,159 @@
+//! Receipts: what each stretch, and each member across stretches, contributed to the tallies.
+
+use rusqlite::{Row, params};
+
+use super::codec;
+use super::database::{Snapshot, StoreError};
+use super::gyms::optional;
+use super::tx::Tx;
+use crate::domain::Millis;
+use crate::domain::calendar::Day;
+use crate::domain::ids::{Generation, MemberId};
+use crate::domain::member::MemberDays;
+use crate::domain::stretch::Stretch;
+
+impl Snapshot<'_> {
+    /// The member's stretches with an event in `[from, until]`, latest first.
+    pub fn stretches_touching(
+        &self,
+        generation: Generation,
+        member: MemberId,
+        from: Millis,
+        until: Millis,
+    ) -> Result<Vec<Stretch>, StoreError> {
+        let sql = "SELECT entries, fold, last FROM receipts
+                   WHERE generation = ?1 AND member = ?2 AND start <= ?3 ORDER BY start DESC";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![generation.0, member.0, until])?;
+        let mut touching = Vec::new();
+        while let Some(row) = rows.next()? {
+            if row.get::<_, Millis>(2)? < from {
+                break;
+            }
+            touching.push(stretch_from(row)?);
+        }
+        Ok(touching)
+    }
+
+    /// The stretches in which somebody may be present at `at` or later.
+    pub fn stretches_present(
+        &self,
+        generation: Generation,
+        at: Millis,
+    ) -> Result<Vec<Stretch>, StoreError> {
+        let sql = "SELECT entries, fold FROM receipts INDEXED BY receipts_present
+                   WHERE generation = ?1 AND present_until > ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_and_then([generation.0, at], stretch_from)?;
+        rows.collect()
+    }
+
+    /// Hands over every receipt of a generation, one after the other.
+    pub fn each_receipt(
+        &self,
+        generation: Generation,
+        mut each: impl FnMut(MemberId, Stretch),
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT entries, fold, member FROM receipts WHERE generation = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([generation.0])?;
+        while let Some(row) = rows.next()? {
+            each(MemberId(row.get(2)?), stretch_from(row)?);
+        }
+        Ok(())
+    }
+
+    /// The member's days; empty for one without any.
+    pub fn member_days(
+        &self,
+        generation: Generation,
+        member: MemberId,
+    ) -> Result<MemberDays, StoreError> {
+        let sql = "SELECT days FROM member_days WHERE generation = ?1 AND member = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let blob = optional(statement.query_row([generation.0, member.0], |row| {
+            Ok(codec::days_from_blob(row.get_ref(0)?.as_blob()?))
+        }))?;
+        Ok(blob.transpose()?.unwrap_or_default())
+    }
+
+    /// Hands over every member's days of a generation.
+    pub fn each_member_days(
+        &self,
+        generation: Generation,
+        mut each: impl FnMut(MemberId, MemberDays),
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT days, member FROM member_days WHERE generation = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([generation.0])?;
+        while let Some(row) = rows.next()? {
+            let blob = row.get_ref(0)?.as_blob().map_err(|_| super::Damaged)?;
+            each(MemberId(row.get(1)?), codec::days_from_blob(blob)?);
+        }
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    pub fn put_receipt(
+        &mut self,
+        generation: Generation,
+        member: MemberId,
+        stretch: &Stretch,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO receipts
+                       (generation, member, start, last, present_until, entries, fold)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                   ON CONFLICT DO UPDATE SET last = excluded.last, entries = excluded.entries,
+                       present_until = excluded.present_until, fold = excluded.fold";
+        self.transaction.prepare_cached(sql)?.execute(params![
+            generation.0,
+            member.0,
+            stretch.start(),
+            stretch.last(),
+            stretch.present_until(),
+            codec::entries_to_blob(stretch.entries()),
+            codec::fold_to_blob(stretch),
+        ])?;
+        Ok(())
+    }
+
+    pub fn remove_receipt(
+        &mut self,
+        generation: Generation,
+        member: MemberId,
+        start: Millis,
+    ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM receipts WHERE generation = ?1 AND member = ?2 AND start = ?3";
+        self.transaction.prepare_cached(sql)?.execute([generation.0, member.0, start])?;
+        Ok(())
+    }
+
+    /// Stores the member's days; a member without any has no row.
+    pub fn put_member_days(
+        &mut self,
+        generation: Generation,
+        member: MemberId,
+        days: &MemberDays,
+    ) -> Result<(), StoreError> {
+        if days.is_empty() {
+            let sql = "DELETE FROM member_days WHERE generation = ?1 AND member = ?2";
+            self.transaction.prepare_cached(sql)?.execute([generation.0, member.0])?;
+            return Ok(());
+        }
+        let sql = "INSERT OR REPLACE INTO member_days (generation, member, last_day, days)
+                   VALUES (?1, ?2, ?3, ?4)";
+        let last_day = days.last_visit().map(|Day(day)| day);
+        let blob = codec::days_to_blob(days);
+        let values = params![generation.0, member.0, last_day, blob];
+        self.transaction.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+}
+
+fn stretch_from(row: &Row<'_>) -> Result<Stretch, StoreError> {
+    let (entries, fold) = (row.get_ref(0)?, row.get_ref(1)?);
+    let blobs = (entries.as_blob(), fold.as_blob());
+    let (Ok(entries), Ok(fold)) = blobs else { return Err(super::Damaged.into()) };
+    Ok(codec::stretch_from_blobs(entries, fold)?)
+}

@@ -1,0 +1,131 @@
+//! Tokens: who may read what.
+
+use rusqlite::{Row, params};
+
+use super::codec::Damaged;
+use super::database::{Snapshot, StoreError};
+use super::secret::SecretHash;
+use super::tx::Tx;
+use crate::domain::Millis;
+use crate::domain::ids::GymId;
+
+/// What a token may do; each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Aggregates only.
+    Viewer,
+    /// Also members: absence lists, one member's data, erasure.
+    Manager,
+    /// Also configuration, log and quarantine.
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Role; 3] = [Role::Viewer, Role::Manager, Role::Admin];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Manager => "manager",
+            Role::Admin => "admin",
+        }
+    }
+
+    fn from_name(name: &str) -> Result<Role, Damaged> {
+        Role::ALL.into_iter().find(|role| role.name() == name).ok_or(Damaged)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub id: i64,
+    pub name: String,
+    pub role: Role,
+    /// The gyms it may see; none stands for all, also those to come.
+    pub gyms: Option<Vec<GymId>>,
+    pub created_at: Millis,
+    /// Kept to the minute.
+    pub last_used_at: Option<Millis>,
+}
+
+impl Token {
+    pub fn may_see(&self, gym: GymId) -> bool {
+        self.gyms.as_ref().is_none_or(|gyms| gyms.contains(&gym))
+    }
+}
+
+const COLUMNS: &str = "id, name, role, all_gyms, created_at, last_used_at";
+
+impl Snapshot<'_> {
+    pub fn token(&self, hash: &SecretHash) -> Result<Option<Token>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM tokens WHERE token_hash = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query_and_then([hash.bytes()], |row| self.token_from(row))?;
+        rows.next().transpose()
+    }
+
+    /// All tokens, by name.
+    pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM tokens ORDER BY name");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_and_then([], |row| self.token_from(row))?;
+        rows.collect()
+    }
+
+    fn token_from(&self, row: &Row<'_>) -> Result<Token, StoreError> {
+        let id: i64 = row.get(0)?;
+        let role: String = row.get(2)?;
+        let gyms = if row.get(3)? { None } else { Some(self.token_gyms(id)?) };
+        Ok(Token {
+            id,
+            name: row.get(1)?,
+            role: Role::from_name(&role)?,
+            gyms,
+            created_at: row.get(4)?,
+            last_used_at: row.get(5)?,
+        })
+    }
+
+    fn token_gyms(&self, token: i64) -> Result<Vec<GymId>, StoreError> {
+        let sql = "SELECT gym FROM token_gyms WHERE token = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([token], |row| Ok(GymId(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a token for some gyms, or with none for all; false when the name is taken.
+    pub fn add_token(
+        &mut self,
+        name: &str,
+        hash: &SecretHash,
+        role: Role,
+        gyms: Option<&[GymId]>,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO tokens (name, token_hash, role, all_gyms, created_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO NOTHING";
+        let values = params![name, hash.bytes(), role.name(), gyms.is_none(), now];
+        if self.transaction.execute(sql, values)? == 0 {
+            return Ok(false);
+        }
+        let token = self.transaction.last_insert_rowid();
+        for gym in gyms.unwrap_or_default() {
+            let sql = "INSERT OR IGNORE INTO token_gyms (token, gym) VALUES (?1, ?2)";
+            self.transaction.execute(sql, [token, gym.0])?;
+        }
+        Ok(true)
+    }
+
+    /// Removes a token; false when there is none of that name.
+    pub fn remove_token(&mut self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.transaction.execute("DELETE FROM tokens WHERE name = ?1", [name])? > 0)
+    }
+
+    pub fn mark_token_used(&mut self, token: i64, at: Millis) -> Result<(), StoreError> {
+        let sql = "UPDATE tokens SET last_used_at = ?2 WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute([token, at])?;
+        Ok(())
+    }
+}

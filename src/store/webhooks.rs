@@ -1,0 +1,104 @@
+//! Webhooks: the doors through which a gym's deliveries come.
+
+use rusqlite::{Row, params};
+
+use super::database::{Snapshot, StoreError};
+use super::gyms::optional;
+use super::secret::{SecretHash, random_hex};
+use super::tx::Tx;
+use crate::domain::Millis;
+use crate::domain::ids::{GymId, WebhookId};
+
+#[derive(Clone)]
+pub struct Webhook {
+    pub id: WebhookId,
+    /// Its name in its URL: random, so that it cannot be guessed.
+    pub public_id: String,
+    pub gym: GymId,
+    pub secret: SecretHash,
+    pub created_at: Millis,
+    pub last_delivery_at: Option<Millis>,
+    pub last_test_at: Option<Millis>,
+}
+
+const COLUMNS: &str = "id, public_id, gym, secret_hash, created_at, last_delivery_at, last_test_at";
+
+impl Snapshot<'_> {
+    pub fn webhook(&self, public_id: &str) -> Result<Option<Webhook>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM webhooks WHERE public_id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        optional(statement.query_row([public_id], webhook_from))
+    }
+
+    /// All webhooks, of one gym or of all.
+    pub fn webhooks(&self, gym: Option<GymId>) -> Result<Vec<Webhook>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM webhooks WHERE ?1 IS NULL OR gym = ?1 ORDER BY id");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([gym.map(|gym| gym.0)], webhook_from)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a webhook, and returns its public id.
+    pub fn add_webhook(
+        &mut self,
+        gym: GymId,
+        secret: &SecretHash,
+        now: Millis,
+    ) -> Result<String, StoreError> {
+        let public_id = random_hex(12);
+        self.transaction.execute(
+            "INSERT INTO webhooks (public_id, gym, secret_hash, created_at)
+             VALUES (?1, ?2, ?3, ?4)",
+            params![public_id, gym.0, secret.bytes(), now],
+        )?;
+        Ok(public_id)
+    }
+
+    /// Gives a webhook another secret; false when there is no such webhook.
+    pub fn set_webhook_secret(
+        &mut self,
+        public_id: &str,
+        secret: &SecretHash,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE webhooks SET secret_hash = ?2 WHERE public_id = ?1";
+        Ok(self.transaction.execute(sql, params![public_id, secret.bytes()])? > 0)
+    }
+
+    /// Removes a webhook; false when there is none. What it delivered stays.
+    pub fn remove_webhook(&mut self, public_id: &str) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM webhooks WHERE public_id = ?1";
+        Ok(self.transaction.execute(sql, [public_id])? > 0)
+    }
+
+    pub fn record_test(&mut self, webhook: WebhookId, at: Millis) -> Result<(), StoreError> {
+        let sql = "UPDATE webhooks SET last_test_at = ?2 WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute([webhook.0, at])?;
+        Ok(())
+    }
+
+    pub(super) fn write_delivered(
+        &mut self,
+        webhook: WebhookId,
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE webhooks SET last_delivery_at = max(coalesce(last_delivery_at, 0), ?2)
+                   WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute([webhook.0, at])?;
+        Ok(())
+    }
+}
+
+fn webhook_from(row: &Row<'_>) -> rusqlite::Result<Webhook> {
+    Ok(Webhook {
+        id: WebhookId(row.get(0)?),
+        public_id: row.get(1)?,
+        gym: GymId(row.get(2)?),
+        secret: SecretHash::from_bytes(row.get(3)?),
+        created_at: row.get(4)?,
+        last_delivery_at: row.get(5)?,
+        last_test_at: row.get(6)?,
+    })
+}
