@@ -4,10 +4,8 @@
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
 use chrono_tz::Tz;
 
-use super::{HOUR, Millis, QUARTER};
+use super::{DAY, HOUR, Millis, QUARTER};
 
-/// The most buckets one report may have.
-pub const BUCKETS_MAX: usize = 10_000;
 /// How many days 1970-01-01 lies after a Monday.
 const EPOCH_WEEKDAY: i32 = 3;
 /// No zone is further ahead of UTC.
@@ -86,11 +84,6 @@ pub struct Bucket {
     pub until: Millis,
 }
 
-/// A range that has more than [`BUCKETS_MAX`] buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the range has more than {BUCKETS_MAX} buckets: shorten it or take a longer interval")]
-pub struct TooManyBuckets;
-
 /// An instant as the gym's clock shows it, with its offset: how every report names a time.
 pub fn local(zone: Tz, at: Millis) -> DateTime<Tz> {
     zone.timestamp_millis_opt(at).single().expect("instants are within some thousand years of 1970")
@@ -132,24 +125,54 @@ pub fn widen(from: Millis, until: Millis) -> (Millis, Millis) {
     (from - from.rem_euclid(QUARTER), until)
 }
 
+/// Widens a range to whole buckets.
+pub fn widen_to(zone: Tz, from: Millis, until: Millis, interval: Interval) -> (Millis, Millis) {
+    (start_of(zone, from, interval), next_start(zone, until - 1, interval))
+}
+
+/// The range of whole local days that a range touches.
+pub fn days_touched(zone: Tz, from: Millis, until: Millis) -> (Day, Day) {
+    (day_of(zone, from), day_of(zone, until - 1).plus(1))
+}
+
+/// The instant that shows the same time of day, some local days earlier. A time that a clock
+/// change skips there is read with the offset of before.
+pub fn days_earlier(zone: Tz, at: Millis, days: i32) -> Millis {
+    let shown = local(zone, at);
+    let earlier = shown.naive_local() - chrono::Days::new(u64::from(days.unsigned_abs()));
+    match zone.from_local_datetime(&earlier) {
+        chrono::LocalResult::Single(found) => found.timestamp_millis(),
+        chrono::LocalResult::Ambiguous(first, second) => {
+            let same_offset = second.offset().fix() == shown.offset().fix();
+            if same_offset { second } else { first }.timestamp_millis()
+        }
+        chrono::LocalResult::None => {
+            let start = day_start(zone, Day::from_date(earlier.date()));
+            earlier.and_utc().timestamp_millis() - offset_at(zone, start)
+        }
+    }
+}
+
+/// How many local days, and a part of one counted whole, lie between two instants.
+pub fn days_between(zone: Tz, from: Millis, until: Millis) -> i32 {
+    let length = local(zone, until).naive_local() - local(zone, from).naive_local();
+    let days = length.num_milliseconds().max(0) + DAY - 1;
+    i32::try_from(days / DAY).expect("ranges are some decades long")
+}
+
 /// Cuts a range of whole quarters into its buckets, all of them, none empty.
 pub fn buckets(
     zone: Tz,
     from: Millis,
     until: Millis,
     interval: Interval,
-) -> Result<Vec<Bucket>, TooManyBuckets> {
-    let mut buckets = Vec::new();
+) -> impl Iterator<Item = Bucket> {
     let mut at = from;
-    while at < until {
-        if buckets.len() == BUCKETS_MAX {
-            return Err(TooManyBuckets);
-        }
-        let next = next_start(zone, at, interval).min(until);
-        buckets.push(Bucket { from: at, until: next });
-        at = next;
-    }
-    Ok(buckets)
+    std::iter::from_fn(move || {
+        let from = at;
+        at = if from < until { next_start(zone, from, interval).min(until) } else { from };
+        (from < until).then_some(Bucket { from, until: at })
+    })
 }
 
 /// The start of the bucket after the one that holds `at`.
@@ -210,8 +233,8 @@ mod tests {
     }
 
     fn names(zone: Tz, from: &str, until: &str, interval: Interval) -> Vec<String> {
-        let buckets = buckets(zone, at(from), at(until), interval).expect("few buckets");
-        buckets.iter().map(|bucket| local(zone, bucket.from).to_rfc3339()).collect()
+        let buckets = buckets(zone, at(from), at(until), interval);
+        buckets.map(|bucket| local(zone, bucket.from).to_rfc3339()).collect()
     }
 
     #[test]
@@ -259,6 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn the_same_time_of_day_is_found_across_clock_changes() {
+        let zone = chrono_tz::Europe::Berlin;
+        let earlier = |text| local(zone, days_earlier(zone, at(text), 7)).to_rfc3339();
+        assert_eq!(earlier("2026-03-30T06:00:00+02:00"), "2026-03-23T06:00:00+01:00");
+        assert_eq!(earlier("2026-04-05T02:30:00+02:00"), "2026-03-29T03:30:00+02:00");
+        assert_eq!(earlier("2026-11-01T02:30:00+01:00"), "2026-10-25T02:30:00+01:00");
+        let week = (at("2026-10-19T00:00:00+02:00"), at("2026-10-26T00:00:00+01:00"));
+        assert_eq!(days_between(zone, week.0, week.1), 7, "though it has an hour more");
+        assert_eq!(days_between(zone, week.0, week.1 + 1), 8);
+    }
+
+    #[test]
     fn weeks_are_iso_and_buckets_are_cut_to_the_range() {
         let zone = chrono_tz::Europe::Berlin;
         assert_eq!(
@@ -269,6 +304,6 @@ mod tests {
         assert_ne!(Day(-4).week(), Day(-3).week());
         assert_eq!(Day(0).month(), Month(1970 * 12));
         assert_eq!(widen(1, QUARTER + 1), (0, 2 * QUARTER));
-        assert!(buckets(zone, 0, QUARTER * 10_001, Interval::Quarter).is_err());
+        assert_eq!(buckets(zone, 0, 0, Interval::Quarter).count(), 0);
     }
 }

@@ -1,9 +1,12 @@
 //! Reads reports off the tallies.
 
-use crate::domain::calendar::{Bucket, Day, Interval, Week, start_of};
+use crate::domain::calendar::{Bucket, Day, Interval, Month, Week, buckets, start_of};
+use crate::domain::report::durations::{self, Group, GroupBy};
+use crate::domain::report::members::{Cohort, Members};
+use crate::domain::report::minutes::Minutes;
 use crate::domain::report::occupancy::{self, Peak, Samples, USUAL_WEEKS_MIN, Usual};
 use crate::domain::report::silence::{self, Span};
-use crate::domain::report::{Counts, counts_by_bucket};
+use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times};
 use crate::domain::tally::{Family, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
 use crate::store::{Gym, Snapshot, StoreError};
@@ -65,8 +68,8 @@ pub fn occupancy_history(
     now: Millis,
 ) -> Result<Vec<Samples>, StoreError> {
     let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Ok(vec![]) };
-    let (from, until) = (utc_day(first.from), utc_day(last.until) + 1);
-    let presence = snapshot.series(gym.generation, Family::Presence, from, until)?;
+    let range = Bucket { from: first.from, until: last.until };
+    let presence = daily(snapshot, gym, Family::Presence, range)?;
     Ok(occupancy::history(&presence, buckets, now))
 }
 
@@ -77,9 +80,84 @@ pub fn counts(
     buckets: &[Bucket],
 ) -> Result<Vec<Counts>, StoreError> {
     let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Ok(vec![]) };
-    let (from, until) = (utc_day(first.from), utc_day(last.until) + 1);
-    let counts = snapshot.series(gym.generation, Family::Counts, from, until)?;
+    let range = Bucket { from: first.from, until: last.until };
+    let counts = daily(snapshot, gym, Family::Counts, range)?;
     Ok(counts_by_bucket(&counts, buckets))
+}
+
+/// How long the visits entered in a range were.
+pub fn durations(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    range: Bucket,
+    group_by: GroupBy,
+) -> Result<Vec<Group>, StoreError> {
+    let counts = daily(snapshot, gym, Family::Counts, range)?;
+    let stays = daily(snapshot, gym, Family::Stays, range)?;
+    Ok(durations::groups(&counts, &stays, range, gym.settings.zone, group_by))
+}
+
+/// Minutes from the door to the first equipment check-in, of visits entered in a range.
+pub fn first_equipment(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    range: Bucket,
+) -> Result<Minutes, StoreError> {
+    let first = daily(snapshot, gym, Family::FirstEquipment, range)?;
+    Ok(equipment::first_checkin(&first, range))
+}
+
+/// What each hour of the week was like over a range.
+pub fn popular_times(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    range: Bucket,
+    now: Millis,
+) -> Result<Vec<popular_times::Cell>, StoreError> {
+    let zone = gym.settings.zone;
+    let hours: Vec<_> = buckets(zone, range.from, range.until, Interval::Hour).collect();
+    let sampled = occupancy_history(snapshot, gym, &hours, now)?;
+    Ok(popular_times::cells(zone, &hours, &sampled, now))
+}
+
+/// What is known of members over the local days `[from, until)`.
+pub fn members(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    from: Day,
+    until: Day,
+) -> Result<Members, StoreError> {
+    let months = (from.month().0, until.plus(-1).month().0 + 1);
+    let weeks = (from.week().0, until.plus(-1).week().0 + 1);
+    let series = |family, (from, until)| snapshot.series(gym.generation, family, from, until);
+    Ok(Members {
+        members: series(Family::Members, months)?,
+        weeks: series(Family::Weeks, weeks)?,
+        onboarded: series(Family::Onboarded, months)?,
+        ..Members::default()
+    })
+}
+
+/// Members by month of first visit, and how many came back, up to the month `last`.
+pub fn retention(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    from: Month,
+    until: Month,
+    last: Month,
+) -> Result<Vec<Cohort>, StoreError> {
+    let cohorts = snapshot.series(gym.generation, Family::Cohorts, from.0, until.0)?;
+    Ok(Members { cohorts, ..Members::default() }.retention(from, until, last))
+}
+
+/// The tallies of a daily family for all UTC days that a range touches.
+fn daily(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    family: Family,
+    range: Bucket,
+) -> Result<Series, StoreError> {
+    snapshot.series(gym.generation, family, utc_day(range.from), utc_day(range.until) + 1)
 }
 
 /// The gym's silent spans that touch `[from, until)`, whole.

@@ -111,6 +111,7 @@ impl Gathered {
         snapshot
             .each_receipt(gym.generation, |member, stretch| self.receipt(gym, member, &stretch))?;
         let mut days = std::mem::take(&mut self.days);
+        days.retain(|_, days| !days.is_empty());
         let mut contributions = Contributions::new();
         snapshot.each_member_days(gym.generation, |member, stored| {
             stored.contribute(1, &mut contributions);

@@ -1,7 +1,13 @@
 //! Reports: what a reader gets, computed from tallies; one report, one file. Peaks, means,
 //! percentiles and shares are computed here, on reading, and never stored (model section 4).
 
+pub mod durations;
+pub mod equipment;
+pub mod members;
+pub mod minutes;
 pub mod occupancy;
+pub mod popular_times;
+pub mod quality;
 pub mod silence;
 pub mod visits;
 

@@ -116,8 +116,8 @@ impl Past {
         let before = (1..=WEEKS_MAX).map(|back| Week(week.0 - back));
         for past in before.filter(|past| past.first_day() >= self.first_day) {
             usual.weeks += 1;
-            let counts = self.weeks.get(&past).iter().flat_map(|week| week.iter());
-            usual.by_hour.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            let Some(counts) = self.weeks.get(&past) else { continue };
+            usual.by_hour.iter_mut().zip(counts.iter()).for_each(|(sum, count)| *sum += count);
         }
         usual.hour_max = usual.by_hour.iter().copied().max().unwrap_or(0);
         usual

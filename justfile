@@ -1,0 +1,27 @@
+# What one does most often. `just` lists it; each line also works by hand.
+
+# Lists the recipes.
+default:
+    @just --list --unsorted
+
+# Three gyms with 90 days of history and live traffic, in a temporary folder.
+demo *arguments:
+    cargo run --release -- demo {{ arguments }}
+
+# All tests. They share the release profile with the demo, so that nothing is built twice.
+test *arguments:
+    cargo test --release {{ arguments }}
+
+# Format, lints and dependencies, as they must be before a commit.
+lint:
+    cargo fmt --check
+    cargo clippy --release --all-targets -- -D warnings
+    cargo deny check --hide-inclusion-graph bans licenses sources
+
+# How many deliveries a second are received and durable, beside a server that stores nothing.
+bench *arguments:
+    cargo bench {{ arguments }}
+
+# Puts the code into its format.
+fmt:
+    cargo fmt

@@ -1,0 +1,75 @@
+//! The command line: what can be said, and what each word means.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::demo::DemoArgs;
+use super::gyms::GymCommand;
+use super::quarantine::QuarantineCommand;
+use super::simulate::SimulateArgs;
+use super::tokens::TokenCommand;
+use super::webhooks::WebhookCommand;
+
+/// Attendance analytics for gyms with EGYM: one binary, one SQLite file, numbers a manager can
+/// trust.
+#[derive(Parser)]
+#[command(name = "footfall", version, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file [default: footfall.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data folder, made when missing [env: FOOTFALL_DATA] [default: data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Address and port to serve on [env: FOOTFALL_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Receive deliveries and answer questions
+    Serve,
+    /// Try it: three gyms with 90 days of history and live traffic, in a temporary folder
+    Demo(DemoArgs),
+    /// Read the configuration, and print what is in force
+    CheckConfig,
+    /// Gyms: add, list, set
+    #[command(subcommand)]
+    Gym(GymCommand),
+    /// Webhooks: add, list, rotate, remove
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
+    /// Tokens for reading: add, list, remove
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Deliveries that could not be appended: list, release
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Count everything again from the event log, beside what is read meanwhile
+    Rebuild(RebuildArgs),
+    /// Prove that every tally is the sum of its receipts, and every event in one
+    Verify(VerifyArgs),
+    /// Post believable traffic to a running service
+    Simulate(SimulateArgs),
+}
+
+#[derive(Args)]
+pub struct RebuildArgs {
+    /// Only this gym [default: all]
+    #[arg(long, value_name = "SLUG")]
+    pub gym: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,187 @@
+//! `footfall demo`: needs nothing. Three gyms in different time zones with 90 days of history, and
+//! live traffic through the real door, in a temporary data folder.
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::config::Config;
+use super::output;
+use super::serve::{bind, finish, settings, start_log, stop_asked_for};
+use super::simulate::traffic::{Delivery, Plan, deliveries};
+use super::simulate::{Source, post_live};
+use crate::clock;
+use crate::domain::DAY;
+use crate::domain::event::{Event, Kind};
+use crate::domain::ids::{Account, GymId};
+use crate::domain::rules::Rules;
+use crate::http;
+use crate::projection::apply;
+use crate::store::{Database, GymSettings, Role, Secret, Store, StoreError, Tx};
+
+/// Days of history that the demo begins with.
+const HISTORY_DAYS: i64 = 90;
+/// Deliveries of the history that are appended in one transaction.
+const CHUNK_DELIVERIES: usize = 5_000;
+
+#[derive(Args)]
+pub struct DemoArgs {
+    /// Members of each gym
+    #[arg(long, default_value_t = 400)]
+    members: usize,
+    /// Another seed gives other members
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+struct DemoGym {
+    slug: &'static str,
+    name: &'static str,
+    zone: chrono_tz::Tz,
+    capacity: u32,
+}
+
+const GYMS: [DemoGym; 3] = [
+    DemoGym { slug: "berlin", name: "Berlin Mitte", zone: chrono_tz::Europe::Berlin, capacity: 60 },
+    DemoGym {
+        slug: "new-york",
+        name: "New York Chelsea",
+        zone: chrono_tz::America::New_York,
+        capacity: 60,
+    },
+    DemoGym {
+        slug: "sydney",
+        name: "Sydney Harbour",
+        zone: chrono_tz::Australia::Sydney,
+        capacity: 60,
+    },
+];
+
+/// What the history leaves for the live part: a token to read, and where to post.
+struct Prepared {
+    token: Secret,
+    doors: Vec<(String, Secret, Plan)>,
+}
+
+pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
+    start_log(&config.log)?;
+    let folder = tempfile::Builder::new().prefix("footfall-demo-").tempdir()?;
+    let prepared = prepare(folder.path(), args)?;
+    let (store, writer) = Store::start(folder.path())?;
+    let listener = bind(&config.listen).or_else(|_| bind("127.0.0.1:0"))?;
+    actix_web::rt::System::new().block_on(async move {
+        let (server, address) = http::serve(store, listener, &settings(config))?;
+        let handle = server.handle();
+        let server = actix_web::rt::spawn(server);
+        let root = format!("http://{address}");
+        for (path, secret, plan) in prepared.doors {
+            let url = format!("{root}{path}");
+            let source = Source { url, secret: secret.reveal().to_owned(), plan };
+            actix_web::rt::spawn(async move {
+                if let Err(error) = post_live(&source, clock::now).await {
+                    output::error(&error);
+                }
+            });
+        }
+        output::text(&welcome(&root, prepared.token.reveal()));
+        stop_asked_for().await?;
+        handle.stop(true).await;
+        server.await?.context("the server failed")
+    })?;
+    finish(writer)
+}
+
+fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
+    let database = Database::open(folder)?;
+    let now = clock::now();
+    let mut connection = database.connect()?;
+    let mut prepared = Prepared { token: Secret::fresh("fft_"), doors: Vec::new() };
+    for (number, gym) in (0..).zip(&GYMS) {
+        let settings = GymSettings {
+            name: gym.name.to_owned(),
+            zone: gym.zone,
+            capacity: Some(gym.capacity),
+            rules: Rules::default(),
+        };
+        let secret = Secret::fresh("ffs_");
+        let slug = gym.slug.parse()?;
+        let (id, webhook) = database.transact(&mut connection, |tx| {
+            tx.add_gym(&slug, &settings, now)?;
+            let found = tx.view().gym_by_slug(&slug)?;
+            let id = found.expect("it was added in this transaction").id;
+            Ok((id, tx.add_webhook(id, &secret.hash(), now)?))
+        })?;
+        let history = Plan {
+            seed: args.seed + number,
+            zone: gym.zone,
+            members: args.members,
+            from: now - HISTORY_DAYS * DAY,
+            until: now,
+            leavers_deleted: false,
+        };
+        append_history(&database, &mut connection, id, gym.name, &deliveries(&history))?;
+        let live = Plan { from: now, until: now, ..history };
+        prepared.doors.push((format!("/webhooks/{webhook}"), secret, live));
+    }
+    let hash = prepared.token.hash();
+    database.transact(&mut connection, |tx| tx.add_token("demo", &hash, Role::Admin, None, now))?;
+    Ok(prepared)
+}
+
+/// Appends the past as it would have arrived: by the same path as a delivery, at the time at which
+/// it was due.
+fn append_history(
+    database: &Database,
+    connection: &mut rusqlite::Connection,
+    gym: GymId,
+    name: &str,
+    history: &[Delivery],
+) -> anyhow::Result<()> {
+    let bar = ProgressBar::new(history.len() as u64).with_message(name.to_owned());
+    let style = ProgressStyle::with_template("{bar:30} {percent}% of 90 days of {msg}");
+    bar.set_style(style.expect("the template is right"));
+    let now = clock::now();
+    let due: Vec<_> = history.iter().filter(|delivery| delivery.due <= now).collect();
+    for chunk in due.chunks(CHUNK_DELIVERIES) {
+        database.transact(connection, |tx| append_chunk(tx, gym, chunk))?;
+        bar.inc(chunk.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn append_chunk(tx: &mut Tx<'_>, gym: GymId, chunk: &[&Delivery]) -> Result<(), StoreError> {
+    for delivery in chunk {
+        let event = Event {
+            account: Account(delivery.account),
+            at: delivery.at,
+            kind: Kind::from_name(delivery.kind),
+            extra: None,
+        };
+        apply::append(tx, gym, &event, delivery.due)?;
+    }
+    Ok(())
+}
+
+fn welcome(root: &str, token: &str) -> String {
+    let mut lines = vec![
+        "footfall demo: three gyms, 90 days of history, live traffic. Ctrl-C ends it.".to_owned(),
+        String::new(),
+        format!("listening on {root}"),
+        String::new(),
+        "Who is in there now:".to_owned(),
+    ];
+    let curl = format!("curl -H 'Authorization: Bearer {token}' '{root}/api/v1");
+    for gym in &GYMS {
+        lines.push(format!("  {curl}/gyms/{}/occupancy'", gym.slug));
+    }
+    lines.extend([
+        String::new(),
+        "Each hour of the last week, and each day's visits:".to_owned(),
+        format!("  {curl}/gyms/berlin/reports/occupancy?interval=1h'"),
+        format!("  {curl}/gyms/berlin/reports/visits?interval=1d'"),
+    ]);
+    lines.join("\n")
+}

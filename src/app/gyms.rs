@@ -1,0 +1,217 @@
+//! `footfall gym`: add, list, set.
+
+use anyhow::{Context, bail};
+use chrono_tz::Tz;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{maintain, output};
+use crate::clock;
+use crate::domain::ids::Slug;
+use crate::domain::rules::Rules;
+use crate::store::{Database, Gym, GymSettings};
+
+#[derive(Subcommand)]
+pub enum GymCommand {
+    /// Add a gym
+    Add(AddArgs),
+    /// List all gyms
+    List(ListArgs),
+    /// Change a gym; other rules or another time zone count everything again
+    Set(SetArgs),
+}
+
+#[derive(Args)]
+pub struct AddArgs {
+    /// Its name in URLs: lower-case letters, digits, hyphens
+    slug: String,
+    #[arg(long)]
+    name: String,
+    /// IANA time zone, like Europe/Berlin
+    #[arg(long)]
+    time_zone: String,
+    /// How many members it is meant to hold
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    capacity: Option<u32>,
+    #[command(flatten)]
+    rules: RulesArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct SetArgs {
+    slug: String,
+    #[arg(long)]
+    name: Option<String>,
+    /// IANA time zone, like Europe/Berlin
+    #[arg(long)]
+    time_zone: Option<String>,
+    /// How many members it is meant to hold; 0 for not known
+    #[arg(long)]
+    capacity: Option<u32>,
+    #[command(flatten)]
+    rules: RulesArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The rules by which visits are found, in minutes.
+#[derive(Args)]
+struct RulesArgs {
+    /// An event later than this after a visit's entry is not part of it [default: 480]
+    #[arg(long, value_name = "MINUTES")]
+    visit_window: Option<u32>,
+    /// Without check-out: presence assumed after the last door event [default: 75]
+    #[arg(long, value_name = "MINUTES")]
+    assumed_stay: Option<u32>,
+    /// Without check-out: presence assumed after the last equipment check-in [default: 20]
+    #[arg(long, value_name = "MINUTES")]
+    assumed_tail: Option<u32>,
+    /// A check-in this soon after the last door event continues the visit [default: 15]
+    #[arg(long, value_name = "MINUTES")]
+    rejoin_grace: Option<u32>,
+}
+
+impl RulesArgs {
+    fn over(&self, rules: Rules) -> anyhow::Result<Rules> {
+        let [window, stay, tail, grace] = rules.minutes();
+        Ok(Rules::new(
+            self.visit_window.unwrap_or(window),
+            self.assumed_stay.unwrap_or(stay),
+            self.assumed_tail.unwrap_or(tail),
+            self.rejoin_grace.unwrap_or(grace),
+        )?)
+    }
+}
+
+#[derive(Serialize)]
+struct GymRow {
+    gym: String,
+    name: String,
+    time_zone: &'static str,
+    capacity: Option<u32>,
+    visit_window: u32,
+    assumed_stay: u32,
+    assumed_tail: u32,
+    rejoin_grace: u32,
+}
+
+impl GymRow {
+    fn of(slug: &Slug, settings: &GymSettings) -> GymRow {
+        let [visit_window, assumed_stay, assumed_tail, rejoin_grace] = settings.rules.minutes();
+        GymRow {
+            gym: slug.to_string(),
+            name: settings.name.clone(),
+            time_zone: settings.zone.name(),
+            capacity: settings.capacity,
+            visit_window,
+            assumed_stay,
+            assumed_tail,
+            rejoin_grace,
+        }
+    }
+}
+
+pub fn run(database: &Database, command: GymCommand) -> anyhow::Result<()> {
+    match command {
+        GymCommand::Add(args) => add(database, args),
+        GymCommand::List(args) => list(database, &args),
+        GymCommand::Set(args) => set(database, args),
+    }
+}
+
+/// The gym of that slug, or an error that lists those there are.
+pub fn find(database: &Database, slug: &str) -> anyhow::Result<Gym> {
+    let wanted: Slug = slug.parse()?;
+    if let Some(gym) = database.read(|snapshot| snapshot.gym_by_slug(&wanted))? {
+        return Ok(gym);
+    }
+    let gyms = database.read(|snapshot| snapshot.gyms())?;
+    let known: Vec<_> = gyms.iter().map(|gym| gym.slug.as_str()).collect();
+    match known.as_slice() {
+        [] => bail!("there is no gym yet; `footfall gym add {slug} …` adds one"),
+        known => bail!("there is no gym {slug}; there are {}", known.join(", ")),
+    }
+}
+
+fn add(database: &Database, args: AddArgs) -> anyhow::Result<()> {
+    let slug: Slug = args.slug.parse()?;
+    let settings = GymSettings {
+        name: args.name,
+        zone: parse_zone(&args.time_zone)?,
+        capacity: args.capacity,
+        rules: args.rules.over(Rules::default())?,
+    };
+    let mut connection = database.connect()?;
+    let added =
+        database.transact(&mut connection, |tx| tx.add_gym(&slug, &settings, clock::now()))?;
+    if !added {
+        bail!("there is a gym {slug} already; `footfall gym set {slug}` changes it");
+    }
+    output::show(args.json, &GymRow::of(&slug, &settings), || {
+        format!("added {slug}; next: footfall webhook add {slug}")
+    });
+    Ok(())
+}
+
+fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
+    let gyms = database.read(|snapshot| snapshot.gyms())?;
+    let rows: Vec<_> = gyms.iter().map(|gym| GymRow::of(&gym.slug, &gym.settings)).collect();
+    output::show(args.json, &rows, || {
+        let cells = rows.iter().map(|row| {
+            let capacity = row.capacity.map_or("–".to_owned(), |capacity| capacity.to_string());
+            let rules = [row.visit_window, row.assumed_stay, row.assumed_tail, row.rejoin_grace];
+            let rules = rules.map(|minutes| minutes.to_string()).join("/");
+            vec![row.gym.clone(), row.name.clone(), row.time_zone.to_owned(), capacity, rules]
+        });
+        let header = ["GYM", "NAME", "TIME ZONE", "CAPACITY", "WINDOW/STAY/TAIL/GRACE (MIN)"];
+        output::table(&header, &cells.collect::<Vec<_>>())
+    });
+    Ok(())
+}
+
+fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
+    let gym = find(database, &args.slug)?;
+    let before = gym.settings.clone();
+    let settings = GymSettings {
+        name: args.name.unwrap_or(before.name),
+        zone: args.time_zone.as_deref().map_or(Ok(before.zone), parse_zone)?,
+        capacity: match args.capacity {
+            Some(capacity) => Some(capacity).filter(|capacity| *capacity > 0),
+            None => before.capacity,
+        },
+        rules: args.rules.over(before.rules)?,
+    };
+    if settings.zone != before.zone || settings.rules != before.rules {
+        maintain::rebuild_gym(database, &gym, Some(settings.clone()))?;
+    } else {
+        let mut connection = database.connect()?;
+        database.transact(&mut connection, |tx| {
+            let generation = tx.gym(gym.id)?.generation;
+            tx.set_gym(gym.id, &settings, generation)
+        })?;
+    }
+    output::show(args.json, &GymRow::of(&gym.slug, &settings), || format!("changed {}", gym.slug));
+    Ok(())
+}
+
+fn parse_zone(name: &str) -> anyhow::Result<Tz> {
+    name.parse().ok().with_context(|| {
+        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let nearest = names.max_by_key(|known| {
+            (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()) * 1e6) as i64
+        });
+        let nearest = nearest.unwrap_or("Europe/Berlin");
+        format!("there is no time zone {name:?} in the IANA database; did you mean {nearest}?")
+    })
+}

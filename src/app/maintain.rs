@@ -1,0 +1,67 @@
+//! `footfall rebuild` and `footfall verify`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::cli::{RebuildArgs, VerifyArgs};
+use super::{gyms, output};
+use crate::projection::{rebuild, verify};
+use crate::store::{Database, Gym, GymSettings};
+
+pub fn rebuild(database: &Database, args: &RebuildArgs) -> anyhow::Result<()> {
+    let gyms = match &args.gym {
+        Some(slug) => vec![gyms::find(database, slug)?],
+        None => database.read(|snapshot| snapshot.gyms())?,
+    };
+    let mut events = 0;
+    for gym in &gyms {
+        events += rebuild_gym(database, gym, None)?;
+    }
+    let done = serde_json::json!({ "gyms": gyms.len(), "events": events });
+    output::show(args.json, &done, || format!("rebuilt {} gyms from {events} events", gyms.len()));
+    Ok(())
+}
+
+/// Rebuilds one gym, by new settings if there are any, and shows how far it is on a terminal.
+pub fn rebuild_gym(
+    database: &Database,
+    gym: &Gym,
+    settings: Option<GymSettings>,
+) -> anyhow::Result<u64> {
+    let bar = ProgressBar::new_spinner().with_message(gym.slug.to_string());
+    let style = ProgressStyle::with_template("{spinner} {msg}: {human_pos} events, {per_sec}");
+    bar.set_style(style.expect("the template is right"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let applied = rebuild::rebuild(database, gym.id, settings, &mut |events| {
+        bar.set_position(events);
+    });
+    bar.finish_and_clear();
+    Ok(applied?)
+}
+
+pub fn verify(database: &Database, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
+    let found = database.read(verify::verify)?;
+    let report = serde_json::json!({
+        "ok": found.is_ok(),
+        "events": found.events,
+        "receipts": found.receipts,
+        "tallies": found.tallies,
+        "differences": found.differences,
+    });
+    output::show(args.json, &report, || {
+        let counted = format!(
+            "{} events, {} receipts, {} tallies",
+            found.events, found.receipts, found.tallies
+        );
+        if found.is_ok() {
+            return format!("ok: {counted}");
+        }
+        let differences = found.differences.join("\n  ");
+        format!(
+            "NOT ok: {counted}\n  {differences}\n\n`footfall rebuild` counts again from the log."
+        )
+    });
+    Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

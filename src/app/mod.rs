@@ -1,0 +1,74 @@
+//! The program: command line, configuration, start and graceful stop, telemetry, demo.
+
+mod cli;
+pub mod config;
+mod demo;
+mod gyms;
+mod maintain;
+mod output;
+mod quarantine;
+mod serve;
+pub mod simulate;
+mod tokens;
+mod webhooks;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::store::Database;
+use cli::{Cli, Command};
+use config::{Config, Sources};
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let config = load_config(&cli)?;
+    let open = || {
+        Database::open(&config.data)
+            .with_context(|| format!("cannot open the data folder {}", config.data.display()))
+    };
+    match cli.command {
+        Command::Serve => serve::run(&config)?,
+        Command::Demo(args) => demo::run(&config, &args)?,
+        Command::CheckConfig => output::text(&config.to_toml()),
+        Command::Gym(command) => gyms::run(&open()?, command)?,
+        Command::Webhook(command) => webhooks::run(&open()?, command)?,
+        Command::Token(command) => tokens::run(&open()?, command)?,
+        Command::Quarantine(command) => quarantine::run(&open()?, command)?,
+        Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
+        Command::Verify(args) => return maintain::verify(&open()?, &args),
+        Command::Simulate(args) => simulate::command(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The environment, as far as it is text: a variable of ours that is not is no setting.
+fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+fn load_config(cli: &Cli) -> anyhow::Result<Config> {
+    let sources = Sources {
+        config_path: cli.config.clone(),
+        env: environment(),
+        data: cli.data.clone(),
+        listen: cli.listen.clone(),
+    };
+    Ok(Config::load(&sources)?)
+}

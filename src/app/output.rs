@@ -1,0 +1,52 @@
+//! What commands print: for people, or as JSON for scripts. The only place that prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the only place that prints")]
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use crate::domain::Millis;
+
+/// Prints a value as JSON, or the text that says the same to people.
+pub fn show(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) {
+    if json {
+        println!("{}", serde_json::to_string_pretty(value).expect("what we print is plain JSON"));
+    } else {
+        println!("{}", text().trim_end());
+    }
+}
+
+pub fn text(text: &str) {
+    println!("{}", text.trim_end());
+}
+
+/// Tells a person something beside the result, on standard error.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+pub fn error(error: &anyhow::Error) {
+    eprintln!("footfall: {error:#}");
+}
+
+/// Rows under a header, in columns.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.chain([header[column].len()]).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(header.to_vec())];
+    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.join("\n")
+}
+
+/// An instant in UTC, for configuration that belongs to no gym's clock.
+pub fn utc(at: Millis) -> String {
+    let time = DateTime::<Utc>::from_timestamp_millis(at);
+    time.expect("we stored it").to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,151 @@
+//! `footfall token`: add, list, remove.
+
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use super::{gyms, output};
+use crate::clock;
+use crate::store::{Database, Role, Secret};
+
+/// Marks a token of ours, so that a leaked one is recognised.
+const TOKEN_PREFIX: &str = "fft_";
+
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Add a token for reading; it is shown this once
+    Add(AddArgs),
+    /// List tokens
+    List(ListArgs),
+    /// Remove a token; it stops at once
+    Remove(RemoveArgs),
+}
+
+#[derive(Args)]
+pub struct AddArgs {
+    /// Whose it is, or what for
+    name: String,
+    #[arg(long)]
+    role: RoleArg,
+    /// A gym it may see; may be repeated [default: all, also those to come]
+    #[arg(long, value_name = "SLUG")]
+    gym: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct RemoveArgs {
+    name: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleArg {
+    /// Aggregates only
+    Viewer,
+    /// Also members: absence lists, one member's data, erasure
+    Manager,
+    /// Also configuration, log and quarantine
+    Admin,
+}
+
+impl RoleArg {
+    fn role(self) -> Role {
+        match self {
+            RoleArg::Viewer => Role::Viewer,
+            RoleArg::Manager => Role::Manager,
+            RoleArg::Admin => Role::Admin,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    role: &'static str,
+    /// Null stands for all.
+    gyms: Option<Vec<String>>,
+    created_at: String,
+    last_used_at: Option<String>,
+}
+
+pub fn run(database: &Database, command: TokenCommand) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::Add(args) => add(database, &args),
+        TokenCommand::List(args) => list(database, &args),
+        TokenCommand::Remove(args) => remove(database, &args),
+    }
+}
+
+fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
+    let token = Secret::fresh(TOKEN_PREFIX);
+    let gyms = args.gym.iter().map(|slug| Ok(gyms::find(database, slug)?.id));
+    let gyms = gyms.collect::<anyhow::Result<Vec<_>>>()?;
+    let gyms = (!gyms.is_empty()).then_some(gyms.as_slice());
+    let role = args.role.role();
+    let mut connection = database.connect()?;
+    let added = database.transact(&mut connection, |tx| {
+        tx.add_token(&args.name, &token.hash(), role, gyms, clock::now())
+    })?;
+    if !added {
+        bail!("there is a token {:?} already; remove it first, or take another name", args.name);
+    }
+    let shown = serde_json::json!({
+        "name": args.name, "role": role.name(), "token": token.reveal()
+    });
+    output::show(args.json, &shown, || {
+        format!(
+            "token  {}\n\nSend it as `Authorization: Bearer <token>`. It is shown this once.",
+            token.reveal()
+        )
+    });
+    Ok(())
+}
+
+fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
+    let (gyms, tokens) = database.read(|snapshot| Ok((snapshot.gyms()?, snapshot.tokens()?)))?;
+    let rows: Vec<_> = tokens
+        .into_iter()
+        .map(|token| {
+            let seen = gyms.iter().filter(|gym| token.may_see(gym.id));
+            let slugs = seen.map(|gym| gym.slug.to_string()).collect();
+            Row {
+                role: token.role.name(),
+                gyms: token.gyms.is_some().then_some(slugs),
+                created_at: output::utc(token.created_at),
+                last_used_at: token.last_used_at.map(output::utc),
+                name: token.name,
+            }
+        })
+        .collect();
+    output::show(args.json, &rows, || {
+        let cells = rows.iter().map(|row| {
+            let gyms = row.gyms.as_ref().map_or("all".to_owned(), |gyms| gyms.join(","));
+            let used = row.last_used_at.clone().unwrap_or_else(|| "never".to_owned());
+            vec![row.name.clone(), row.role.to_owned(), gyms, used]
+        });
+        output::table(&["NAME", "ROLE", "GYMS", "LAST USED"], &cells.collect::<Vec<_>>())
+    });
+    Ok(())
+}
+
+fn remove(database: &Database, args: &RemoveArgs) -> anyhow::Result<()> {
+    let mut connection = database.connect()?;
+    if !database.transact(&mut connection, |tx| tx.remove_token(&args.name))? {
+        bail!("there is no token {:?}; `footfall token list` shows them", args.name);
+    }
+    let removed = serde_json::json!({ "removed": args.name });
+    output::show(args.json, &removed, || format!("removed {}", args.name));
+    Ok(())
+}

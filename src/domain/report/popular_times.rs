@@ -1,0 +1,37 @@
+//! Popular times: what each hour of the week is like (model section 4, popular times).
+
+use chrono_tz::Tz;
+
+use super::occupancy::{Samples, Usual, means};
+use crate::domain::Millis;
+use crate::domain::calendar::{Bucket, weekday_and_hour};
+
+/// One hour of the week.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cell {
+    /// 1 = Monday to 7.
+    pub weekday: u32,
+    /// 0 to 23.
+    pub hour: u32,
+    /// None without hours.
+    pub usual: Option<Usual>,
+    /// How many such hours have passed.
+    pub hours: usize,
+}
+
+/// All hours of the week, from the sampled hours of a range; those still to end are left out.
+pub fn cells(zone: Tz, hours: &[Bucket], sampled: &[Samples], now: Millis) -> Vec<Cell> {
+    let mut by_hour = vec![Vec::new(); 7 * 24];
+    for (hour, samples) in hours.iter().zip(sampled).filter(|(hour, _)| hour.until <= now) {
+        let (weekday, hour) = weekday_and_hour(zone, hour.from);
+        by_hour[((weekday - 1) * 24 + hour) as usize].push(*samples);
+    }
+    let place = (1..=7).flat_map(|weekday| (0..24).map(move |hour| (weekday, hour)));
+    let cell = |((weekday, hour), samples): (_, &Vec<Samples>)| Cell {
+        weekday,
+        hour,
+        usual: means(samples),
+        hours: samples.len(),
+    };
+    place.zip(&by_hour).map(cell).collect()
+}

@@ -1,0 +1,275 @@
+//! Deliveries: what the sender posts to a webhook, answered when it is on disk.
+//!
+//! Whatever carries the right secret is kept: in the log, or in quarantine with its reason.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::App;
+use super::problem::{Code, Problem};
+use crate::clock;
+use crate::domain::Millis;
+use crate::domain::event::Event;
+use crate::domain::ids::Position;
+use crate::domain::tally::Count;
+use crate::intake::egym::{self, Delivery, Unfit};
+use crate::projection::apply::{self, Outcome};
+use crate::store::{Reason, SecretHash, StoreError, Tx, Webhook, WriteError};
+
+/// The largest body of a delivery, in bytes.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Of a body that is larger, so many bytes are kept in quarantine.
+pub const KEPT_BYTES_MAX: usize = 1024 * 1024;
+/// A body must arrive within this many milliseconds; what came until then goes to quarantine.
+pub const BODY_MS_MAX: u64 = 3_000;
+/// A delivery is answered after at most this many milliseconds: the sender gives up after 5 s.
+pub const ANSWER_MS_MAX: u64 = 4_000;
+
+/// The answer to a delivery that was understood.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Receipt {
+    /// `accepted`, `duplicate`, `erased` or `test`.
+    pub status: &'static str,
+    /// Its place in the log, when it was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<i64>,
+}
+
+/// `POST /webhooks/{webhook}`
+pub async fn receive(
+    app: web::Data<App>,
+    public_id: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let received_at = clock::now();
+    let started = Instant::now();
+    let webhook = authenticate(&app, &public_id, &request)?;
+    let body = read_body(payload, started + Duration::from_millis(BODY_MS_MAX)).await;
+    let deadline = started + Duration::from_millis(ANSWER_MS_MAX);
+    let answer = timeout_at(deadline, take(&app, webhook, received_at, body)).await;
+    let receipt = answer.unwrap_or_else(|_| {
+        tracing::warn!("a delivery was refused: the disk is too slow");
+        Err(Problem::new(Code::Unavailable, "the disk is too slow; the delivery may be kept yet"))
+    })?;
+    Ok(HttpResponse::Ok().json(receipt))
+}
+
+/// An unknown webhook is compared too, so that it takes as long as a wrong secret.
+fn authenticate(app: &App, public_id: &str, request: &HttpRequest) -> Result<Webhook, Problem> {
+    static NOBODY: LazyLock<SecretHash> = LazyLock::new(|| SecretHash::of(b""));
+    let webhook = app.store.read(|snapshot| snapshot.webhook(public_id))?;
+    let secret = request.headers().get("x-api-key").map_or(&b""[..], |value| value.as_bytes());
+    let hash = webhook.as_ref().map_or(&*NOBODY, |webhook| &webhook.secret);
+    let matches = hash.matches(secret);
+    webhook.filter(|_| matches).ok_or_else(|| {
+        Problem::new(Code::Unauthorized, "no such webhook, or `x-api-key` is not its secret")
+    })
+}
+
+/// What came of a body, and what was wrong with it if it did not come whole.
+struct Body {
+    bytes: Vec<u8>,
+    fault: Option<Unreadable>,
+}
+
+#[derive(Clone, Copy)]
+enum Unreadable {
+    TooLarge,
+    Incomplete,
+}
+
+async fn read_body(mut payload: web::Payload, deadline: Instant) -> Body {
+    let mut bytes = Vec::new();
+    loop {
+        match timeout_at(deadline, payload.next()).await {
+            Ok(Some(Ok(chunk))) => bytes.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Ok(Some(Err(_))) | Err(_) => {
+                return Body { bytes, fault: Some(Unreadable::Incomplete) };
+            }
+        }
+        if bytes.len() > KEPT_BYTES_MAX {
+            bytes.truncate(KEPT_BYTES_MAX);
+            return Body { bytes, fault: Some(Unreadable::TooLarge) };
+        }
+    }
+    let fault = (bytes.len() > BODY_BYTES_MAX).then_some(Unreadable::TooLarge);
+    Body { bytes, fault }
+}
+
+async fn take(
+    app: &App,
+    webhook: Webhook,
+    received_at: Millis,
+    body: Body,
+) -> Result<Receipt, Problem> {
+    let Body { bytes, fault } = body;
+    if let Some(fault) = fault {
+        return Err(quarantine(app, &webhook, received_at, Unfitting::of_body(fault), bytes).await);
+    }
+    match egym::parse(&bytes, received_at) {
+        Ok(Delivery::Test) => record_test(app, &webhook, received_at).await,
+        Ok(Delivery::Event(event)) => append(app, &webhook, received_at, event, bytes).await,
+        Err(unfit) => {
+            Err(quarantine(app, &webhook, received_at, Unfitting::of_content(&unfit), bytes).await)
+        }
+    }
+}
+
+async fn record_test(
+    app: &App,
+    webhook: &Webhook,
+    received_at: Millis,
+) -> Result<Receipt, Problem> {
+    let id = webhook.id;
+    app.store
+        .write(move |tx| {
+            tx.mark_delivered(id, received_at);
+            tx.record_test(id, received_at)
+        })
+        .await?;
+    Ok(Receipt { status: "test", position: None })
+}
+
+async fn append(
+    app: &App,
+    webhook: &Webhook,
+    received_at: Millis,
+    event: Event,
+    bytes: Vec<u8>,
+) -> Result<Receipt, Problem> {
+    let (id, gym) = (webhook.id, webhook.gym);
+    let written = app.store.write(move |tx| {
+        tx.mark_delivered(id, received_at);
+        apply::append(tx, gym, &event, received_at)
+    });
+    match written.await {
+        Ok(Outcome::Accepted(position)) => {
+            Ok(Receipt { status: "accepted", position: Some(position.0) })
+        }
+        Ok(Outcome::Duplicate) => Ok(Receipt { status: "duplicate", position: None }),
+        Ok(Outcome::StretchFull) => {
+            Err(quarantine(app, webhook, received_at, Unfitting::stretch_full(), bytes).await)
+        }
+        // The disk works, but this delivery cannot be applied: keep it for when it can.
+        Err(WriteError::Failed(error @ (StoreError::Damaged(_) | StoreError::Refused(_)))) => {
+            tracing::error!(%error, "a delivery could not be applied");
+            Err(quarantine(app, webhook, received_at, Unfitting::fault(), bytes).await)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why a delivery goes to quarantine, for the store, for programs, and in a sentence.
+struct Unfitting {
+    reason: Reason,
+    code: Code,
+    detail: String,
+}
+
+impl Unfitting {
+    fn of_body(fault: Unreadable) -> Unfitting {
+        let (reason, code, detail) = match fault {
+            Unreadable::TooLarge => {
+                let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
+                (Reason::BodyTooLarge, Code::BodyTooLarge, detail)
+            }
+            Unreadable::Incomplete => {
+                let detail = "the body ended before it was whole, or came too slowly".to_owned();
+                (Reason::BodyIncomplete, Code::BodyIncomplete, detail)
+            }
+        };
+        Unfitting { reason, code, detail }
+    }
+
+    fn of_content(unfit: &Unfit) -> Unfitting {
+        let (reason, code) = match unfit {
+            Unfit::NotJson(_) => (Reason::NotJson, Code::NotJson),
+            Unfit::Shape(_) => (Reason::Shape, Code::WrongShape),
+            Unfit::TooEarly => (Reason::TooEarly, Code::TimeTooEarly),
+            Unfit::TooFarAhead => (Reason::TooFarAhead, Code::TimeInFuture),
+        };
+        Unfitting { reason, code, detail: unfit.to_string() }
+    }
+
+    fn stretch_full() -> Unfitting {
+        Unfitting {
+            reason: Reason::StretchFull,
+            code: Code::StretchFull,
+            detail: "this account sent more events without a pause than one person can; \
+                     look for a test card, or a door that repeats itself"
+                .to_owned(),
+        }
+    }
+
+    fn fault() -> Unfitting {
+        Unfitting {
+            reason: Reason::Fault,
+            code: Code::Unavailable,
+            detail: "the delivery is kept, but could not be applied; run `footfall verify`"
+                .to_owned(),
+        }
+    }
+}
+
+/// Keeps a delivery that cannot be appended; the problem to answer says where it waits.
+async fn quarantine(
+    app: &App,
+    webhook: &Webhook,
+    received_at: Millis,
+    unfitting: Unfitting,
+    bytes: Vec<u8>,
+) -> Problem {
+    let (id, gym, reason) = (webhook.id, webhook.gym, unfitting.reason);
+    let detail = unfitting.detail.clone();
+    let written = app.store.write(move |tx| {
+        tx.mark_delivered(id, received_at);
+        let generation = tx.gym(gym)?.generation;
+        apply::count_at_the_door(tx, gym, generation, Count::Quarantined, received_at);
+        tx.add_quarantined(gym, id, received_at, reason, &detail, &bytes)
+    });
+    match written.await {
+        Ok(quarantine_id) => Problem {
+            code: unfitting.code,
+            detail: unfitting.detail,
+            quarantine_id: Some(quarantine_id),
+        },
+        Err(error) => error.into(),
+    }
+}
+
+/// What became of a delivery that was tried again.
+pub enum Released {
+    Appended(Position),
+    /// It left quarantine without a new event, for this reason.
+    Dropped(&'static str),
+    /// It stays, for this reason.
+    StillUnfit(String),
+    NotFound,
+}
+
+/// Tries again to append a delivery in quarantine.
+pub fn release(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Released, StoreError> {
+    let Some(waiting) = tx.view().quarantined_by_id(id)? else { return Ok(Released::NotFound) };
+    let released = match egym::parse(&waiting.body, now) {
+        Err(unfit) => return Ok(Released::StillUnfit(unfit.to_string())),
+        Ok(Delivery::Test) => Released::Dropped("it was a TEST"),
+        Ok(Delivery::Event(event)) => {
+            match apply::append(tx, waiting.gym, &event, waiting.received_at)? {
+                Outcome::Accepted(position) => Released::Appended(position),
+                Outcome::Duplicate => Released::Dropped("the log has this event already"),
+                Outcome::StretchFull => {
+                    return Ok(Released::StillUnfit(Unfitting::stretch_full().detail));
+                }
+            }
+        }
+    };
+    tx.remove_quarantined(id)?;
+    Ok(released)
+}

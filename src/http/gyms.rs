@@ -1,0 +1,158 @@
+//! Gyms, and who is in them now.
+
+use actix_web::{HttpResponse, web};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::auth::Access;
+use super::problem::Problem;
+use super::times::{instant, instant_to_the_minute};
+use super::{App, blocking};
+use crate::clock;
+use crate::domain::Millis;
+use crate::domain::report::share;
+use crate::projection::read::{self, Occupancy};
+use crate::store::{Gym, Snapshot, StoreError};
+
+/// A gym's configuration.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Gym)]
+pub struct GymBody {
+    /// Its slug.
+    gym: String,
+    name: String,
+    /// An IANA time zone.
+    time_zone: String,
+    capacity: Option<u32>,
+    rules: RulesBody,
+    /// The minute of its last event.
+    last_event: Option<String>,
+    /// The last position of the log that its reports rest on.
+    position: i64,
+}
+
+/// The rules by which visits are found (model section 3), in minutes.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Rules)]
+pub struct RulesBody {
+    visit_window: u32,
+    assumed_stay: u32,
+    assumed_tail: u32,
+    rejoin_grace: u32,
+}
+
+/// All gyms that a token may see.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Gyms {
+    gyms: Vec<GymBody>,
+}
+
+impl GymBody {
+    fn of(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<GymBody, StoreError> {
+        let [visit_window, assumed_stay, assumed_tail, rejoin_grace] = gym.settings.rules.minutes();
+        let zone = gym.settings.zone;
+        let last_event = read::last_event(snapshot, gym)?;
+        Ok(GymBody {
+            gym: gym.slug.to_string(),
+            name: gym.settings.name.clone(),
+            time_zone: zone.name().to_owned(),
+            capacity: gym.settings.capacity,
+            rules: RulesBody { visit_window, assumed_stay, assumed_tail, rejoin_grace },
+            last_event: last_event.map(|at| instant_to_the_minute(zone, at)),
+            position: gym.position.0,
+        })
+    }
+}
+
+/// `GET /api/v1/gyms`
+pub async fn list(app: web::Data<App>, access: Access) -> Result<HttpResponse, Problem> {
+    let gyms = blocking(app, move |snapshot| {
+        let gyms = access.gyms(snapshot)?;
+        Ok(gyms.iter().map(|gym| GymBody::of(snapshot, gym)).collect::<Result<_, _>>()?)
+    });
+    Ok(HttpResponse::Ok().json(Gyms { gyms: gyms.await? }))
+}
+
+/// `GET /api/v1/gyms/{gym}`
+pub async fn one(
+    app: web::Data<App>,
+    access: Access,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let body = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        Ok(GymBody::of(snapshot, &gym)?)
+    });
+    Ok(HttpResponse::Ok().json(body.await?))
+}
+
+/// Who is in a gym now (model section 4, occupancy now).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Occupancy)]
+pub struct OccupancyBody {
+    gym: String,
+    at: String,
+    /// Members in the gym, as far as is known; without a check-out, by assumption.
+    present: u32,
+    /// Of those, how many came in by a check-in.
+    observed: u32,
+    capacity: Option<u32>,
+    /// `present` over `capacity`.
+    utilisation: Option<f64>,
+    usual: Option<UsualBody>,
+    today_peak: Option<PeakBody>,
+}
+
+/// What is usual at this local hour of the week: means over the last 8 complete weeks.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Usual)]
+pub struct UsualBody {
+    average: f64,
+    peak: f64,
+}
+
+/// The largest sample of the local day so far, and the first minute that had it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Peak)]
+pub struct PeakBody {
+    at: String,
+    present: i64,
+}
+
+impl OccupancyBody {
+    pub fn of(gym: &Gym, occupancy: &Occupancy, now: Millis) -> OccupancyBody {
+        let zone: Tz = gym.settings.zone;
+        let capacity = gym.settings.capacity;
+        let usual = occupancy.usual;
+        let peak = occupancy.today_peak;
+        OccupancyBody {
+            gym: gym.slug.to_string(),
+            at: instant(zone, now),
+            present: occupancy.present,
+            observed: occupancy.observed,
+            capacity,
+            utilisation: capacity
+                .and_then(|capacity| share(occupancy.present.into(), capacity.into())),
+            usual: usual.map(|usual| UsualBody { average: usual.average, peak: usual.peak }),
+            today_peak: peak.map(|peak| PeakBody {
+                at: instant_to_the_minute(zone, peak.at),
+                present: peak.present,
+            }),
+        }
+    }
+}
+
+/// `GET /api/v1/gyms/{gym}/occupancy`
+pub async fn occupancy(
+    app: web::Data<App>,
+    access: Access,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let body = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        let now = clock::now();
+        let occupancy = read::occupancy_now(snapshot, &gym, now)?;
+        Ok(OccupancyBody::of(&gym, &occupancy, now))
+    });
+    Ok(HttpResponse::Ok().json(body.await?))
+}

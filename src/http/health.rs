@@ -1,0 +1,31 @@
+//! Health: alive, and able to append with projections that follow.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use tokio::time::timeout;
+
+use super::App;
+use super::problem::{Code, Problem};
+use crate::clock;
+
+/// The service is not ready when a write takes longer than this, in milliseconds.
+const WRITE_MS_MAX: u64 = 2_000;
+
+/// `GET /healthz`
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
+}
+
+/// `GET /readyz`: really writes, and looks whether the projections have what the log has.
+pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    let now = clock::now();
+    let beat = app.store.write(move |tx| tx.beat(now));
+    let stuck = || Problem::new(Code::Unavailable, "the writer is stuck");
+    timeout(Duration::from_millis(WRITE_MS_MAX), beat).await.map_err(|_| stuck())??;
+    if !app.store.read(|snapshot| snapshot.is_projection_following())? {
+        let detail = "the projection is behind the log; run `footfall verify`, then `rebuild`";
+        return Err(Problem::new(Code::Unavailable, detail));
+    }
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
+}

@@ -1,0 +1,109 @@
+//! The HTTP door: routes on one screen. JSON shapes, status codes, problems and authorization
+//! live in this room; SQL and the meaning of numbers may not.
+
+mod auth;
+pub mod deliveries;
+mod gyms;
+mod health;
+pub mod problem;
+pub mod reports;
+mod times;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App as Actix, HttpResponse, HttpServer, Resource, web};
+
+use crate::store::{Snapshot, Store};
+use problem::{Code, Problem};
+
+/// What every handler may use.
+pub struct App {
+    pub store: Store,
+}
+
+/// How the door is built.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Threads that answer; 0 stands for one per core.
+    pub workers: usize,
+    /// Open connections at most, over all threads.
+    pub connections_max: usize,
+    /// A connection without a request is closed after so many seconds.
+    pub idle_seconds: u64,
+    /// A request's head must arrive within so many seconds.
+    pub head_seconds: u64,
+}
+
+/// Binds the address, and says which it became (port 0 takes a free one).
+pub fn serve(
+    store: Store,
+    listener: TcpListener,
+    settings: &Settings,
+) -> io::Result<(Server, SocketAddr)> {
+    let address = listener.local_addr()?;
+    let app = web::Data::new(App { store });
+    let workers = match settings.workers {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        given => given,
+    };
+    let server = HttpServer::new(move || {
+        Actix::new()
+            .app_data(app.clone())
+            .app_data(web::QueryConfig::default().error_handler(|error, _| {
+                Problem::new(Code::BadParameter, error.to_string()).into()
+            }))
+            .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")))
+            .configure(routes)
+            .default_service(web::to(not_found))
+    });
+    let server = server
+        .workers(workers)
+        .max_connections((settings.connections_max / workers).max(1))
+        .keep_alive(Duration::from_secs(settings.idle_seconds))
+        .client_request_timeout(Duration::from_secs(settings.head_seconds))
+        .shutdown_timeout(10)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok((server, address))
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/webhooks/{webhook}").route(web::post().to(deliveries::receive)))
+        .service(at("/healthz").route(web::get().to(health::healthz)))
+        .service(at("/readyz").route(web::get().to(health::readyz)))
+        .service(at("/api/v1/gyms").route(web::get().to(gyms::list)))
+        .service(at("/api/v1/gyms/{gym}").route(web::get().to(gyms::one)))
+        .service(at("/api/v1/gyms/{gym}/occupancy").route(web::get().to(gyms::occupancy)))
+        .service(at("/api/v1/gyms/{gym}/reports/{report}").route(web::get().to(reports::of_gym)));
+}
+
+fn at(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(method_not_allowed))
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Code::NotFound, "there is nothing at this path"))
+}
+
+async fn method_not_allowed() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Code::MethodNotAllowed, "this path does not take that method"))
+}
+
+/// Reads on a thread that may block, at one point of the database's history.
+async fn blocking<R: Send + 'static>(
+    app: web::Data<App>,
+    work: impl FnOnce(&Snapshot<'_>) -> Result<R, Problem> + Send + 'static,
+) -> Result<R, Problem> {
+    let read = web::block(move || app.store.read(|snapshot| Ok(work(snapshot))));
+    match read.await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Problem::new(Code::Unavailable, "the service is stopping")),
+    }
+}

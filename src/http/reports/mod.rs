@@ -1,0 +1,152 @@
+//! Reports over HTTP: one file for each, and one way to add one: its rows in a file of their own,
+//! a name in [`Name`], and a line in [`Rows::of`].
+
+mod durations;
+mod equipment;
+mod members;
+mod occupancy;
+mod onboarding;
+mod popular_times;
+mod quality;
+mod question;
+mod retention;
+mod visits;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::auth::Access;
+use super::problem::Problem;
+use super::times::instant_to_the_minute;
+use super::{App, blocking};
+use crate::clock;
+use crate::domain::Millis;
+use crate::domain::calendar::Bucket;
+use crate::domain::report::silence::Span;
+use crate::domain::report::total;
+use crate::projection::read;
+use crate::store::{Gym, Snapshot};
+pub use question::Parameters;
+use question::{Name, Question};
+
+/// A report on one gym.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Report {
+    gym: String,
+    report: &'static str,
+    from: String,
+    until: String,
+    interval: &'static str,
+    time_zone: String,
+    /// The last position of the log that it rests on.
+    position: i64,
+    #[serde(flatten)]
+    rows: Rows,
+    /// Observed visits over visits entered in the range; null without visits.
+    coverage: Option<f64>,
+}
+
+/// What differs from report to report.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Rows {
+    Occupancy(occupancy::Rows),
+    Visits(visits::Rows),
+    Members(members::Rows),
+    Durations(durations::Rows),
+    Equipment(equipment::Rows),
+    PopularTimes(popular_times::Rows),
+    Retention(retention::Rows),
+    Onboarding(onboarding::Rows),
+    Quality(quality::Rows),
+}
+
+impl Rows {
+    fn of(ask: &Ask<'_>) -> Result<Rows, Problem> {
+        Ok(match ask.question.name {
+            Name::Occupancy => Rows::Occupancy(occupancy::rows(ask)?),
+            Name::Visits => Rows::Visits(visits::rows(ask)?),
+            Name::Members => Rows::Members(members::rows(ask)?),
+            Name::Durations => Rows::Durations(durations::rows(ask)?),
+            Name::Equipment => Rows::Equipment(equipment::rows(ask)?),
+            Name::PopularTimes => Rows::PopularTimes(popular_times::rows(ask)?),
+            Name::Retention => Rows::Retention(retention::rows(ask)?),
+            Name::Onboarding => Rows::Onboarding(onboarding::rows(ask)?),
+            Name::Quality => Rows::Quality(quality::rows(ask)?),
+        })
+    }
+}
+
+/// A question put to one gym, with what every report needs to answer it.
+struct Ask<'a> {
+    snapshot: &'a Snapshot<'a>,
+    gym: &'a Gym,
+    question: &'a Question,
+    buckets: Vec<Bucket>,
+    silent: Vec<Span>,
+}
+
+impl Ask<'_> {
+    /// A bucket's name: its start on the gym's clock.
+    fn start(&self, bucket: &Bucket) -> String {
+        instant_to_the_minute(self.gym.settings.zone, bucket.from)
+    }
+
+    fn range(&self) -> Bucket {
+        Bucket { from: self.question.from, until: self.question.until }
+    }
+
+    /// Whether the bucket's end has passed and no silent span touches it.
+    fn is_complete(&self, bucket: &Bucket) -> bool {
+        bucket.until <= self.question.now && !self.silent.iter().any(|span| span.touches(*bucket))
+    }
+}
+
+/// `GET /api/v1/gyms/{gym}/reports/{report}`
+pub async fn of_gym(
+    app: web::Data<App>,
+    access: Access,
+    path: web::Path<(String, String)>,
+    parameters: web::Query<Parameters>,
+) -> Result<HttpResponse, Problem> {
+    let (slug, name) = path.into_inner();
+    let report = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        ask(snapshot, &gym, &name, &parameters, clock::now())
+    });
+    Ok(HttpResponse::Ok().json(report.await?))
+}
+
+/// Answers a question about one gym, as its parameters put it.
+pub fn ask(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    report: &str,
+    parameters: &Parameters,
+    now: Millis,
+) -> Result<Report, Problem> {
+    let question = Question::of(Name::parse(report)?, parameters, gym.settings.zone, now)?;
+    answer(snapshot, gym, &question)
+}
+
+fn answer(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Report, Problem> {
+    let zone = gym.settings.zone;
+    let (from, until) = (question.from, question.until);
+    let buckets = match question.name {
+        Name::Durations | Name::PopularTimes => vec![],
+        _ => question.buckets(zone)?,
+    };
+    let silent = read::silent_spans(snapshot, gym, from, until, question.now)?;
+    let ask = Ask { snapshot, gym, question, buckets, silent };
+    Ok(Report {
+        gym: gym.slug.to_string(),
+        report: question.name.word(),
+        from: instant_to_the_minute(zone, from),
+        until: instant_to_the_minute(zone, until),
+        interval: question.interval_word(),
+        time_zone: zone.name().to_owned(),
+        position: gym.position.0,
+        rows: Rows::of(&ask)?,
+        coverage: total(&read::counts(snapshot, gym, &[ask.range()])?).coverage(),
+    })
+}

@@ -1,0 +1,238 @@
+//! What a reader asks of a report: which, over what range, in which buckets.
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use crate::domain::calendar::{self, Bucket, Interval, day_of, day_start};
+use crate::domain::report::durations::GroupBy;
+use crate::domain::{DAY, Millis};
+use crate::http::problem::{Code, Problem};
+use crate::http::times;
+
+/// The most buckets one report may have.
+pub const BUCKETS_MAX: usize = 10_000;
+/// The longest range, in days: twenty years.
+pub const RANGE_DAYS_MAX: i64 = 7_305;
+/// Without `from`, a report covers so many local days up to `until`.
+const DAYS_DEFAULT: i32 = 7;
+
+/// The reports there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Name {
+    Occupancy,
+    Visits,
+    Members,
+    Durations,
+    Equipment,
+    PopularTimes,
+    Retention,
+    Onboarding,
+    Quality,
+}
+
+const NAMES: [(&str, Name); 9] = [
+    ("occupancy", Name::Occupancy),
+    ("visits", Name::Visits),
+    ("members", Name::Members),
+    ("durations", Name::Durations),
+    ("equipment", Name::Equipment),
+    ("popular-times", Name::PopularTimes),
+    ("retention", Name::Retention),
+    ("onboarding", Name::Onboarding),
+    ("quality", Name::Quality),
+];
+
+const INTERVALS: [(&str, Interval); 5] = [
+    ("15m", Interval::Quarter),
+    ("1h", Interval::Hour),
+    ("1d", Interval::Day),
+    ("1w", Interval::Week),
+    ("1mo", Interval::Month),
+];
+
+const GROUPINGS: [(&str, GroupBy); 3] =
+    [("none", GroupBy::None), ("weekday", GroupBy::Weekday), ("hour", GroupBy::Hour)];
+
+const COMPARISONS: [(&str, Compare); 2] =
+    [("previous", Compare::Previous), ("year", Compare::Year)];
+
+/// With what a range is compared (model section 4, comparison).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compare {
+    /// The range before, on the same weekdays.
+    Previous,
+    /// 52 weeks before.
+    Year,
+}
+
+impl Compare {
+    pub fn word(self) -> &'static str {
+        word_of(&COMPARISONS, self)
+    }
+}
+
+impl Name {
+    /// Its name in a path.
+    pub fn word(self) -> &'static str {
+        word_of(&NAMES, self)
+    }
+
+    pub fn parse(word: &str) -> Result<Name, Problem> {
+        let found = NAMES.iter().find(|(known, _)| *known == word);
+        found.map(|(_, name)| *name).ok_or_else(|| {
+            let detail = format!("there is no report {word:?}; there are {}", words(&NAMES));
+            Problem::new(Code::NotFound, detail)
+        })
+    }
+
+    /// The interval a report has: what was asked for, where it applies.
+    fn interval(self, asked: Option<Interval>) -> Result<Interval, Problem> {
+        match (self, asked) {
+            (Name::PopularTimes, _) => Ok(Interval::Hour),
+            (Name::Retention, _) => Ok(Interval::Month),
+            (Name::Occupancy, None) => Ok(Interval::Hour),
+            (Name::Members, Some(Interval::Quarter | Interval::Hour)) => {
+                let detail = "distinct members are counted by `1d`, `1w` or `1mo` only";
+                Err(Problem::new(Code::BadParameter, detail))
+            }
+            (_, asked) => Ok(asked.unwrap_or(Interval::Day)),
+        }
+    }
+
+    /// Distinct counts are known for whole periods only.
+    fn needs_whole_buckets(self) -> bool {
+        self == Name::Members || self == Name::Retention
+    }
+}
+
+/// The parameters of a report, as they came.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Parameters {
+    /// First instant of the range: a local date, or RFC 3339. Default: 7 local days before `until`.
+    pub from: Option<String>,
+    /// End of the range, not in it. Default: the end of the gym's today.
+    pub until: Option<String>,
+    /// `15m`, `1h`, `1d`, `1w` or `1mo`, where it applies. Default: `1h` for occupancy, else `1d`.
+    pub interval: Option<String>,
+    /// For durations: `none`, `weekday` or `hour`.
+    pub group_by: Option<String>,
+    /// `previous` or `year`: also report on an earlier range, and say which.
+    pub compare: Option<String>,
+    /// `json` or `csv`.
+    pub format: Option<String>,
+    /// Over several gyms: their slugs, joined by commas. Default: all that the token may see.
+    pub gyms: Option<String>,
+}
+
+/// A question about one gym, checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Question {
+    pub name: Name,
+    /// Of whole quarters of an hour.
+    pub from: Millis,
+    pub until: Millis,
+    pub interval: Interval,
+    pub group_by: GroupBy,
+    pub compare: Option<Compare>,
+    pub now: Millis,
+}
+
+impl Question {
+    pub fn of(
+        name: Name,
+        parameters: &Parameters,
+        zone: Tz,
+        now: Millis,
+    ) -> Result<Question, Problem> {
+        let asked = parse_word("interval", &INTERVALS, parameters.interval.as_deref())?;
+        let interval = name.interval(asked)?;
+        let group_by = parse_word("group_by", &GROUPINGS, parameters.group_by.as_deref())?;
+        let compare = parse_word("compare", &COMPARISONS, parameters.compare.as_deref())?;
+        let (from, until) = parse_range(parameters, zone, now)?;
+        let (from, until) = match name.needs_whole_buckets() {
+            true => calendar::widen_to(zone, from, until, interval),
+            false => calendar::widen(from, until),
+        };
+        let group_by = group_by.unwrap_or(GroupBy::None);
+        Ok(Question { name, from, until, interval, group_by, compare, now })
+    }
+
+    /// The buckets of the answer.
+    pub fn buckets(&self, zone: Tz) -> Result<Vec<Bucket>, Problem> {
+        let buckets = calendar::buckets(zone, self.from, self.until, self.interval);
+        let buckets: Vec<_> = buckets.take(BUCKETS_MAX + 1).collect();
+        if buckets.len() > BUCKETS_MAX {
+            let detail = format!(
+                "the range has more than {BUCKETS_MAX} buckets: shorten it, or take a longer interval"
+            );
+            return Err(Problem::new(Code::TooManyBuckets, detail));
+        }
+        Ok(buckets)
+    }
+
+    pub fn interval_word(&self) -> &'static str {
+        word_of(&INTERVALS, self.interval)
+    }
+
+    /// The same question about the part of the range that has passed, and about the range it is
+    /// compared with; none when nothing has passed yet.
+    pub fn compared(&self, zone: Tz, compare: Compare) -> Option<(Question, Question)> {
+        let passed = self.now - self.now.rem_euclid(crate::domain::QUARTER);
+        let until = self.until.min(passed);
+        let weeks = match compare {
+            Compare::Previous => (calendar::days_between(zone, self.from, self.until) + 6) / 7,
+            Compare::Year => 52,
+        };
+        let earlier = |at| calendar::days_earlier(zone, at, weeks * 7);
+        let this = Question { until, compare: None, ..*self };
+        let that = Question { from: earlier(self.from), until: earlier(until), ..this };
+        (self.from < until).then_some((this, that))
+    }
+}
+
+fn parse_range(
+    parameters: &Parameters,
+    zone: Tz,
+    now: Millis,
+) -> Result<(Millis, Millis), Problem> {
+    let until = match &parameters.until {
+        Some(text) => times::parse("until", text, zone)?,
+        None => day_start(zone, day_of(zone, now).plus(1)),
+    };
+    let from = match &parameters.from {
+        Some(text) => times::parse("from", text, zone)?,
+        None => day_start(zone, day_of(zone, until - 1).plus(1 - DAYS_DEFAULT)),
+    };
+    if from >= until {
+        return Err(Problem::new(Code::BadRange, "`from` must be before `until`"));
+    }
+    if until - from > RANGE_DAYS_MAX * DAY {
+        let detail = format!("a range has at most {RANGE_DAYS_MAX} days");
+        return Err(Problem::new(Code::BadRange, detail));
+    }
+    Ok((from, until))
+}
+
+fn parse_word<T: Copy>(
+    name: &str,
+    known: &[(&str, T)],
+    word: Option<&str>,
+) -> Result<Option<T>, Problem> {
+    let Some(word) = word else { return Ok(None) };
+    let found = known.iter().find(|(known, _)| *known == word);
+    let bad = || {
+        let detail = format!("`{name}` is one of {}, not {word:?}", words(known));
+        Problem::new(Code::BadParameter, detail)
+    };
+    found.map(|(_, value)| Some(*value)).ok_or_else(bad)
+}
+
+fn word_of<T: PartialEq>(known: &[(&'static str, T)], value: T) -> &'static str {
+    known.iter().find(|(_, other)| *other == value).expect("every value has a word").0
+}
+
+fn words<T>(known: &[(&str, T)]) -> String {
+    known.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,45 @@
+//! Times as readers write and read them: RFC 3339, with the gym's offset, or local dates.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat};
+use chrono_tz::Tz;
+
+use super::problem::{Code, Problem};
+use crate::domain::Millis;
+use crate::domain::calendar::{Day, day_start, local};
+
+/// No range reaches before 2000-01-01T00:00:00Z, in milliseconds.
+const EARLIEST: Millis = 946_684_800_000;
+/// No range reaches beyond 2200-01-01T00:00:00Z, in milliseconds.
+const LATEST: Millis = 7_258_118_400_000;
+
+/// An instant on the gym's clock, to the millisecond.
+pub fn instant(zone: Tz, at: Millis) -> String {
+    local(zone, at).to_rfc3339_opts(SecondsFormat::Millis, false)
+}
+
+/// An instant of whole minutes on the gym's clock.
+pub fn instant_to_the_minute(zone: Tz, at: Millis) -> String {
+    local(zone, at).to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
+/// Reads one end of a range: a local date stands for its first instant.
+pub fn parse(name: &str, text: &str, zone: Tz) -> Result<Millis, Problem> {
+    // A plus that was not escaped in the URL arrives as a space.
+    let text = text.replace(' ', "+");
+    let at = match text.parse::<NaiveDate>() {
+        Ok(date) => day_of_range(date).map(|day| day_start(zone, day)),
+        Err(_) => DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_millis()),
+    };
+    at.filter(|at| (EARLIEST..=LATEST).contains(at)).ok_or_else(|| {
+        let detail = format!(
+            "`{name}` is neither a local date like 2026-03-01 nor a time like \
+             2026-03-01T06:00:00+01:00, from 2000 to 2200"
+        );
+        Problem::new(Code::BadRange, detail)
+    })
+}
+
+fn day_of_range(date: NaiveDate) -> Option<Day> {
+    use chrono::Datelike;
+    (2000..=2200).contains(&date.year()).then(|| Day::from_date(date))
+}

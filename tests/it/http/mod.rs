@@ -1,0 +1,5 @@
+//! The HTTP door, by URL.
+
+mod deliveries;
+mod health;
+mod reading;

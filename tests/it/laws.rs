@@ -1,0 +1,188 @@
+//! Laws that hold for every history: thousands of random ones, against a slow reference that
+//! shares no line with the crate.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use footfall::domain::ids::Slug;
+use footfall::domain::tally::{Count, Family};
+use footfall::http::reports::Parameters;
+use footfall::store::Sums;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::ledger::Ledger;
+use crate::random::{history, shuffled, with_deletions, with_duplicates};
+use crate::reference::{self, GroupBy, History, Interval, Question};
+
+const HISTORIES: u64 = 2_000;
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+const ZONES: [Tz; 6] = [
+    chrono_tz::Europe::Berlin,
+    chrono_tz::America::New_York,
+    chrono_tz::Australia::Lord_Howe,
+    chrono_tz::Asia::Kathmandu,
+    chrono_tz::America::Santiago,
+    chrono_tz::UTC,
+];
+
+pub const REPORTS: [&str; 9] = [
+    "occupancy",
+    "visits",
+    "members",
+    "durations",
+    "equipment",
+    "popular-times",
+    "retention",
+    "onboarding",
+    "quality",
+];
+
+/// A random history at a random gym.
+struct Case {
+    gym: reference::Gym,
+    events: Vec<reference::Event>,
+    rng: ChaCha8Rng,
+}
+
+impl Case {
+    fn of(seed: u64) -> Case {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
+        let zone = *ZONES.choose(&mut rng).expect("some");
+        let rules = reference::Rules::default();
+        let gym = reference::Gym { slug: String::new(), zone, capacity: Some(20), rules };
+        let members = rng.random_range(1..6);
+        Case { gym, events: history(seed, members), rng }
+    }
+
+    fn span(&self) -> (i64, i64) {
+        let times = self.events.iter().map(|event| event.at);
+        (times.clone().min().expect("some events"), times.max().expect("some events"))
+    }
+
+    /// A question about a part of the history, in the words of both sides.
+    fn question(&mut self) -> (Question, Parameters) {
+        let (first, last) = self.span();
+        let rng = &mut self.rng;
+        let from = rng.random_range(first - 3 * DAY..last);
+        let until = (from + rng.random_range(HOUR..40 * DAY)).min(last + 10 * DAY).max(from + HOUR);
+        let now = match rng.random_range(0..3) {
+            0 => rng.random_range(from..until),
+            _ => until + rng.random_range(0..20 * DAY),
+        };
+        let all = [Interval::M15, Interval::H1, Interval::D1, Interval::W1, Interval::Mo1];
+        let interval = *all.choose(rng).expect("some");
+        let group_by = *[GroupBy::None, GroupBy::Weekday, GroupBy::Hour].choose(rng).expect("some");
+        let question = Question { from, until, interval, group_by, now };
+        let group_by = match group_by {
+            GroupBy::None => "none",
+            GroupBy::Weekday => "weekday",
+            GroupBy::Hour => "hour",
+        };
+        let parameters = Parameters {
+            from: Some(rfc3339(from)),
+            until: Some(rfc3339(until)),
+            interval: Some(interval.name().into()),
+            group_by: Some(group_by.into()),
+            ..Parameters::default()
+        };
+        (question, parameters)
+    }
+}
+
+fn rfc3339(at: i64) -> String {
+    DateTime::<Utc>::from_timestamp_millis(at).expect("a time").to_rfc3339()
+}
+
+/// What was counted at the door stays in the frozen sums; it is no part of any timeline.
+fn without_duplicates(mut sums: Sums) -> Sums {
+    for ((family, _), cells) in &mut sums {
+        if *family == Family::Counts {
+            let kept = cells.iter().filter(|cell| cell.0 % 64 != Count::Duplicates as u32);
+            *cells = footfall::domain::tally::Cells::from_sorted(kept.collect());
+        }
+    }
+    sums.retain(|_, cells| !cells.is_empty());
+    sums
+}
+
+#[test]
+fn arrival_order_duplicates_and_rebuilds_change_nothing() {
+    let mut ledger = Ledger::new();
+    for seed in 0..HISTORIES {
+        let case = Case::of(seed);
+        let mut in_order = case.events.clone();
+        in_order.sort_by_key(|event| event.at);
+        let (plain, stirred) = (ledger.add_gym(&case.gym), ledger.add_gym(&case.gym));
+        ledger.append(&plain, &in_order);
+        let mut disorder = shuffled(seed, &case.events);
+        disorder.extend(shuffled(seed + 1, &case.events));
+        ledger.append(&stirred, &disorder);
+        let (expected, found) = (ledger.tallies(&plain), ledger.tallies(&stirred));
+        assert_eq!(without_duplicates(found.clone()), expected, "seed {seed}");
+        if seed % 10 == 0 {
+            ledger.rebuild(&stirred, None);
+            assert_eq!(ledger.tallies(&stirred), found, "seed {seed}, rebuilt");
+        }
+    }
+    ledger.verify();
+}
+
+fn same(ledger: &Ledger, slug: &Slug, history: &History, name: &str, case: &mut Case, seed: u64) {
+    let (mut question, mut parameters) = case.question();
+    if name == "members" && matches!(question.interval, Interval::M15 | Interval::H1) {
+        question.interval = Interval::D1;
+        parameters.interval = Some("1d".into());
+    }
+    let found = ledger.report(slug, name, &parameters, question.now);
+    let mut expected = history.report(name, &question);
+    expected["gym"] = found["gym"].clone();
+    expected["interval"] = found["interval"].clone();
+    assert_same(
+        &found,
+        &expected,
+        &format!("seed {seed}, {name}, {parameters:?}, now {}", question.now),
+    );
+}
+
+/// Points at the first difference, since whole reports are long.
+pub fn assert_same(found: &Value, expected: &Value, about: &str) {
+    if found == expected {
+        return;
+    }
+    match (found, expected) {
+        (Value::Object(a), Value::Object(b)) => {
+            let (a_keys, b_keys): (Vec<_>, Vec<_>) = (a.keys().collect(), b.keys().collect());
+            assert_eq!(a_keys, b_keys, "{about}");
+            a.iter().for_each(|(key, a)| assert_same(a, &b[key], &format!("{about} {key}")));
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (place, (a, b)) in a.iter().zip(b).enumerate() {
+                assert_same(a, b, &format!("{about} [{place}]"));
+            }
+        }
+        _ => assert_eq!(found, expected, "{about}"),
+    }
+}
+
+#[test]
+fn every_report_is_what_the_slow_reference_says() {
+    let mut ledger = Ledger::new();
+    for seed in 0..HISTORIES {
+        let mut case = Case::of(seed);
+        let mut deliveries = shuffled(seed, &with_duplicates(seed, &case.events));
+        if seed % 3 == 0 {
+            deliveries = with_deletions(seed, &deliveries);
+        }
+        let slug = ledger.add_gym(&case.gym);
+        ledger.append(&slug, &deliveries);
+        let history = History::new(case.gym.clone(), &deliveries);
+        for name in REPORTS {
+            same(&ledger, &slug, &history, name, &mut case, seed);
+        }
+    }
+    ledger.verify();
+}

@@ -1,0 +1,13 @@
+//! All integration tests, in one binary: real servers on free ports, real SQLite files.
+
+mod architecture;
+mod crash;
+mod http;
+mod laws;
+mod ledger;
+mod load;
+mod random;
+mod reference;
+mod service;
+mod vectors;
+mod year;

@@ -1,0 +1,162 @@
+//! A real `footfall serve` on a free port, over a data folder of its own, with what a user does
+//! around it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_footfall");
+
+/// A running service, killed when dropped.
+pub struct Service {
+    child: Child,
+    pub root: String,
+    pub folder: Arc<TempDir>,
+    pub client: reqwest::Client,
+}
+
+/// A webhook, with what a sender knows of it.
+#[derive(Clone)]
+pub struct Webhook {
+    pub path: String,
+    pub secret: String,
+}
+
+/// Runs a command on a data folder.
+pub fn run(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(args).env("FOOTFALL_DATA", folder);
+    command.output().expect("the binary runs")
+}
+
+/// Runs a command that must succeed and print JSON.
+pub fn run_json(folder: &Path, args: &[&str]) -> Value {
+    let output = run(folder, args);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {error}");
+    serde_json::from_slice(&output.stdout).expect("JSON on standard output")
+}
+
+/// Ends a process as a power cut would.
+pub fn kill_process(id: u32) {
+    let killed = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+    assert!(killed.expect("kill runs").success());
+}
+
+/// What `verify` says.
+pub fn verify(folder: &Path) -> Value {
+    let output = run(folder, &["verify", "--json"]);
+    serde_json::from_slice(&output.stdout).expect("JSON on standard output")
+}
+
+impl Service {
+    /// Over a fresh data folder.
+    pub fn start() -> Service {
+        Service::start_on(Arc::new(TempDir::new().expect("a temporary folder")))
+    }
+
+    pub fn start_on(folder: Arc<TempDir>) -> Service {
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("FOOTFALL_DATA", folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let output = child.stdout.take().expect("it is piped");
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).expect("it says where it listens");
+        let root = line.trim().strip_prefix("listening on ").expect("its first line").to_owned();
+        Service { child, root, folder, client: reqwest::Client::new() }
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        drop(self.child.kill());
+        self.child.wait().expect("it ended");
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as an operator would; returns whether it ended well.
+    pub fn stop(mut self) -> bool {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        self.child.wait().expect("it ended").success()
+    }
+
+    pub fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn add_gym(&self, slug: &str, zone: &str) -> Webhook {
+        let args = ["gym", "add", slug, "--name", slug, "--time-zone", zone, "--capacity", "80"];
+        run_json(self.data(), &[&args[..], &["--json"]].concat());
+        self.add_webhook(slug)
+    }
+
+    pub fn add_webhook(&self, slug: &str) -> Webhook {
+        let added = run_json(self.data(), &["webhook", "add", slug, "--json"]);
+        let text = |name: &str| added[name].as_str().expect("a text").to_owned();
+        Webhook { path: text("path"), secret: text("secret") }
+    }
+
+    pub fn add_token(&self, name: &str, role: &str, gyms: &[&str]) -> String {
+        let mut args = vec!["token", "add", name, "--role", role, "--json"];
+        for gym in gyms {
+            args.extend(["--gym", gym]);
+        }
+        let added = run_json(self.data(), &args);
+        added["token"].as_str().expect("a text").to_owned()
+    }
+
+    /// Posts a body to a webhook; answers status and JSON.
+    pub async fn post(&self, webhook: &Webhook, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let request = self.client.post(format!("{}{}", self.root, webhook.path));
+        answer(request.header("x-api-key", &webhook.secret).body(body)).await
+    }
+
+    /// Asks with a token; answers status and JSON.
+    pub async fn get(&self, token: &str, path: &str) -> (u16, Value) {
+        answer(self.client.get(format!("{}{path}", self.root)).bearer_auth(token)).await
+    }
+
+    /// Asks for what must be there.
+    pub async fn get_ok(&self, token: &str, path: &str) -> Value {
+        let (status, body) = self.get(token, path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Sends a request; what is no JSON becomes its text.
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.expect("the service answers");
+    let status = response.status().as_u16();
+    let bytes = response.bytes().await.expect("the answer comes whole");
+    let body =
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+    (status, body)
+}
+
+/// A delivery as EGYM writes it.
+pub fn delivery(account: Uuid, at: i64, kind: &str) -> String {
+    json!({ "accountId": account, "timestamp": at, "type": kind }).to_string()
+}
+
+pub fn now() -> i64 {
+    footfall::clock::now()
+}
