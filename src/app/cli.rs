@@ -1,5 +1,7 @@
 //! The command line: what can be said, and what each word means.
 
+#![expect(clippy::doc_markdown, reason = "these comments are what --help prints")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};

@@ -362,7 +362,10 @@ mod tests {
         assert_eq!((config.data, config.listen.as_str()), ("data".into(), "127.0.0.1:8080"));
         assert_eq!((config.http.workers, config.http.head_seconds), (0, 4));
         assert_eq!((config.http.idle_seconds, config.http.connections_max), (75, 10_000));
-        assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Text, "warn,footfall=info"));
+        assert_eq!(
+            (config.log.format, config.log.filter.as_str()),
+            (LogFormat::Text, "warn,footfall=info")
+        );
         assert_eq!(load(DEFAULTS, &[]).unwrap(), default_config());
     }
 

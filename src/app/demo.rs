@@ -2,6 +2,7 @@
 //! live traffic through the real door, in a temporary data folder.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -18,11 +19,13 @@ use crate::domain::event::{Event, Kind};
 use crate::domain::ids::{Account, GymId};
 use crate::domain::rules::Rules;
 use crate::http;
-use crate::projection::apply;
+use crate::projection::{apply, read};
 use crate::store::{Database, GymSettings, Role, Secret, Store, StoreError, Tx};
 
 /// Days of history that the demo begins with.
 const HISTORY_DAYS: i64 = 90;
+/// Who is where is looked at again after so long without a delivery.
+const SHOWN_EVERY: Duration = Duration::from_secs(10);
 /// Deliveries of the history that are appended in one transaction.
 const CHUNK_DELIVERIES: usize = 5_000;
 
@@ -72,6 +75,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     let (store, writer) = Store::start(folder.path())?;
     let listener = bind(&config.listen).or_else(|_| bind("127.0.0.1:0"))?;
     actix_web::rt::System::new().block_on(async move {
+        let watched = store.clone();
         let (server, address) = http::serve(store, listener, &settings(config))?;
         let handle = server.handle();
         let server = actix_web::rt::spawn(server);
@@ -86,7 +90,9 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
             });
         }
         output::text(&welcome(&root, prepared.token.reveal()));
+        let live = actix_web::rt::spawn(show_live(watched));
         stop_asked_for().await?;
+        live.abort();
         handle.stop(true).await;
         server.await?.context("the server failed")
     })?;
@@ -165,6 +171,34 @@ fn append_chunk(tx: &mut Tx<'_>, gym: GymId, chunk: &[&Delivery]) -> Result<(), 
     Ok(())
 }
 
+/// Prints who is where, at once and whenever it changes.
+async fn show_live(store: Store) {
+    let mut commits = store.commits();
+    let mut shown = None;
+    loop {
+        let now = clock::now();
+        let counted = store.read(|snapshot| {
+            let gyms = snapshot.gyms()?;
+            let present = gyms.iter().map(|gym| {
+                let present = read::occupancy_now(snapshot, gym, now)?.present;
+                Ok(format!("{} {present}/{}", gym.slug, gym.settings.capacity.unwrap_or(0)))
+            });
+            present.collect::<Result<Vec<_>, StoreError>>()
+        });
+        match counted {
+            Ok(counted) if shown.as_ref() != Some(&counted) => {
+                output::text(&format!("{}  {}", output::utc(now), counted.join("   ")));
+                shown = Some(counted);
+            }
+            Ok(_) => {}
+            Err(error) => output::error(&error.into()),
+        }
+        // Members also leave without an event, when their assumed stay is over.
+        drop(tokio::time::timeout(SHOWN_EVERY, commits.changed()).await);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 fn welcome(root: &str, token: &str) -> String {
     let mut lines = vec![
         "footfall demo: three gyms, 90 days of history, live traffic. Ctrl-C ends it.".to_owned(),
@@ -182,6 +216,8 @@ fn welcome(root: &str, token: &str) -> String {
         "Each hour of the last week, and each day's visits:".to_owned(),
         format!("  {curl}/gyms/berlin/reports/occupancy?interval=1h'"),
         format!("  {curl}/gyms/berlin/reports/visits?interval=1d'"),
+        String::new(),
+        "Present now, of the capacity:".to_owned(),
     ]);
     lines.join("\n")
 }

@@ -193,7 +193,7 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
         rules: args.rules.over(before.rules)?,
     };
     if settings.zone != before.zone || settings.rules != before.rules {
-        maintain::rebuild_gym(database, &gym, Some(settings.clone()))?;
+        maintain::rebuild_gym(database, &gym, Some(&settings))?;
     } else {
         let mut connection = database.connect()?;
         database.transact(&mut connection, |tx| {

@@ -28,7 +28,7 @@ pub fn rebuild(database: &Database, args: &RebuildArgs) -> anyhow::Result<()> {
 pub fn rebuild_gym(
     database: &Database,
     gym: &Gym,
-    settings: Option<GymSettings>,
+    settings: Option<&GymSettings>,
 ) -> anyhow::Result<u64> {
     let bar = ProgressBar::new_spinner().with_message(gym.slug.to_string());
     let style = ProgressStyle::with_template("{spinner} {msg}: {human_pos} events, {per_sec}");

@@ -19,11 +19,6 @@ pub fn text(text: &str) {
     println!("{}", text.trim_end());
 }
 
-/// Tells a person something beside the result, on standard error.
-pub fn note(text: &str) {
-    eprintln!("{text}");
-}
-
 pub fn error(error: &anyhow::Error) {
     eprintln!("footfall: {error:#}");
 }

@@ -160,14 +160,11 @@ impl ResponseError for Problem {
             quarantine_id: self.quarantine_id,
         };
         let mut answer = HttpResponse::build(status);
-        match self.code {
-            Code::Unavailable => {
-                answer.insert_header(("retry-after", RETRY_AFTER_SECONDS.to_string()));
-            }
-            Code::Unauthorized => {
-                answer.insert_header(("www-authenticate", "Bearer"));
-            }
-            _ => {}
+        if self.code == Code::Unavailable {
+            answer.insert_header(("retry-after", RETRY_AFTER_SECONDS.to_string()));
+        }
+        if self.code == Code::Unauthorized {
+            answer.insert_header(("www-authenticate", "Bearer"));
         }
         let text = serde_json::to_string(&body).expect("a problem is plain JSON");
         answer.content_type("application/problem+json").body(text)

@@ -4,7 +4,7 @@
 //! so that it can wait in quarantine.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -128,7 +128,8 @@ impl<'de> Visitor<'de> for Fields {
                     let value: &RawValue = map.next_value()?;
                     let name = serde_json::Value::String(name);
                     let comma = if payload.extra.is_empty() { "" } else { "," };
-                    payload.extra.push_str(&format!("{comma}{name}:{}", value.get()));
+                    write!(payload.extra, "{comma}{name}:{}", value.get())
+                        .expect("a string takes all that is written");
                 }
             }
         }

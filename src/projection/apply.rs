@@ -62,7 +62,7 @@ pub fn append(
     }
     entry.position = tx.append(gym_id, member, event, received_at)?;
     let position = entry.position;
-    put_in(tx, &target, member, touching, entry)?;
+    put_in(tx, &target, member, &touching, entry)?;
     tx.mark_applied(gym_id, Some(position));
     Ok(Outcome::Accepted(position))
 }
@@ -75,7 +75,7 @@ pub fn apply(
     entry: Entry,
 ) -> Result<(), StoreError> {
     let touching = touching(tx, target, member, entry.at)?;
-    put_in(tx, target, member, touching, entry)
+    put_in(tx, target, member, &touching, entry)
 }
 
 /// Counts what came to the door but is no event: it belongs to no member, so it is frozen at once.
@@ -107,15 +107,15 @@ fn put_in(
     tx: &mut Tx<'_>,
     target: &Target,
     member: MemberId,
-    touching: Vec<Stretch>,
+    touching: &[Stretch],
     entry: Entry,
 ) -> Result<(), StoreError> {
     let mut entries = vec![entry];
-    for stretch in &touching {
+    for stretch in touching {
         entries.extend_from_slice(stretch.entries());
     }
     let joined = Stretch::fold(&target.rules, entries);
-    replace(tx, target, member, &touching, &[joined])
+    replace(tx, target, member, touching, &[joined])
 }
 
 /// Takes back what the old stretches contributed and puts in what the new ones do.

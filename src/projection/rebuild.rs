@@ -22,7 +22,7 @@ const CHUNK_ROWS: usize = 2_000;
 pub fn rebuild(
     database: &Database,
     gym: GymId,
-    settings: Option<GymSettings>,
+    settings: Option<&GymSettings>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, StoreError> {
     let mut connection = database.connect()?;
@@ -30,8 +30,7 @@ pub fn rebuild(
     clear_unread(database, &mut connection)?;
     let target = database.transact(&mut connection, |tx| {
         let generation = tx.new_generation()?;
-        let settings =
-            settings.clone().map_or_else(|| Ok(tx.gym(gym)?.settings), Ok::<_, StoreError>)?;
+        let settings = settings_of(tx, gym, settings)?;
         Ok(Target { generation, rules: settings.rules, zone: settings.zone })
     })?;
     let mut after = Position(0);
@@ -41,7 +40,7 @@ pub fn rebuild(
         let (chunk, last) = database.transact(&mut connection, |tx| {
             let (chunk, last) = apply_chunk(tx, gym, &target, after)?;
             if chunk < CHUNK_EVENTS {
-                switch(tx, gym, settings.clone(), target.generation)?;
+                switch(tx, gym, settings, target.generation)?;
             }
             Ok((chunk, last))
         })?;
@@ -82,15 +81,26 @@ fn apply_chunk(
 fn switch(
     tx: &mut Tx<'_>,
     gym: GymId,
-    settings: Option<GymSettings>,
+    settings: Option<&GymSettings>,
     generation: Generation,
 ) -> Result<(), StoreError> {
     for ((family, bucket), cells) in tx.view().all_frozen(gym)? {
         tx.add_cells(generation, family, bucket, &cells);
     }
     tx.flush()?;
-    let settings = settings.map_or_else(|| Ok(tx.gym(gym)?.settings), Ok::<_, StoreError>)?;
+    let settings = settings_of(tx, gym, settings)?;
     tx.set_gym(gym, &settings, generation)
+}
+
+fn settings_of(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    settings: Option<&GymSettings>,
+) -> Result<GymSettings, StoreError> {
+    match settings {
+        Some(settings) => Ok(settings.clone()),
+        None => Ok(tx.gym(gym)?.settings),
+    }
 }
 
 /// Removes generations that no gym reads, a little at a time.

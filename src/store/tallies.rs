@@ -161,15 +161,15 @@ impl Tx<'_> {
 
     pub(super) fn flush_tallies(&mut self) -> Result<(), StoreError> {
         for (slot, additions) in std::mem::take(&mut self.tallies) {
-            self.add_to_row(Table::Tallies, slot, Cells::sum(additions))?;
+            self.add_to_row(Table::Tallies, slot, &Cells::sum(additions))?;
         }
         for (slot, additions) in std::mem::take(&mut self.frozen) {
-            self.add_to_row(Table::Frozen, slot, Cells::sum(additions))?;
+            self.add_to_row(Table::Frozen, slot, &Cells::sum(additions))?;
         }
         Ok(())
     }
 
-    fn add_to_row(&self, table: Table, slot: i64, additions: Cells) -> Result<(), StoreError> {
+    fn add_to_row(&self, table: Table, slot: i64, additions: &Cells) -> Result<(), StoreError> {
         if additions.is_empty() {
             return Ok(());
         }
@@ -186,7 +186,7 @@ impl Tx<'_> {
                 None => None,
             }
         };
-        let sum = stored.as_ref().map_or_else(|| additions.clone(), |cells| cells.plus(&additions));
+        let sum = stored.as_ref().map_or_else(|| additions.clone(), |cells| cells.plus(additions));
         let sql = match (stored.is_some(), sum.is_empty()) {
             (_, true) => format!("DELETE FROM {name} WHERE slot = ?1 AND ?2 IS NOT NULL"),
             (true, false) => format!("UPDATE {name} SET cells = ?2 WHERE slot = ?1"),

@@ -31,7 +31,7 @@ fn rooms_look_down_only() {
     for (room, below) in ROOMS {
         for (path, text) in sources(room) {
             for used in text.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_ascii_lowercase()).collect();
+                let used: String = used.chars().take_while(char::is_ascii_lowercase).collect();
                 let allowed = used.is_empty() || used == room || below.contains(&used.as_str());
                 assert!(allowed, "{} uses crate::{used}", path.display());
             }

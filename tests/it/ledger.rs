@@ -69,7 +69,7 @@ impl Ledger {
         self.database.read(|snapshot| snapshot.all_tallies(generation)).expect("they can be read")
     }
 
-    pub fn rebuild(&self, slug: &Slug, settings: Option<GymSettings>) {
+    pub fn rebuild(&self, slug: &Slug, settings: Option<&GymSettings>) {
         let gym = self.gym(slug).id;
         rebuild::rebuild(&self.database, gym, settings, &mut |_| {}).expect("it is rebuilt");
     }

@@ -5,6 +5,7 @@
 //! would have to be made twice, in two different ways, to go unseen. Hence the rules here: nothing
 //! of the crate is used, nothing is tallied ahead of the question, and every figure is counted
 //! anew from the visits it is about.
+#![allow(dead_code, reason = "laws use what they need")]
 #![allow(clippy::cast_precision_loss, reason = "counts and minutes are far below 2^53")]
 
 mod calendar;

@@ -17,6 +17,8 @@ use super::traffic::{Delivery, Plan};
 
 /// The sender waits no longer for an answer.
 const ANSWER_SECONDS_MAX: u64 = 5;
+/// A connection that rested longer is not used again.
+const IDLE_SECONDS_MAX: u64 = 20;
 
 /// A simulated gym, and the webhook at which its deliveries are posted.
 pub struct Source {
@@ -121,6 +123,8 @@ pub fn client(url: &str) -> Client {
     let builder = Client::builder()
         .timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
         .tcp_nodelay(true)
+        // Shorter than a server's, which would close a connection just as it is used again.
+        .pool_idle_timeout(Duration::from_secs(IDLE_SECONDS_MAX))
         // The secret goes where it was told to, and nowhere else.
         .redirect(Policy::none());
     // No proxy of the environment leads to this machine.

@@ -12,11 +12,11 @@ use reqwest::Client;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::super::serve::stop_asked_for;
 use super::feed::{Pace, Speed, feed, live_feed};
 use super::posting::{Answer, Failure, Source, client, post_stream, post_timed};
 use super::tally::{Summary, Tally};
 use super::traffic::Delivery;
+use crate::app::serve::stop_asked_for;
 use crate::domain::Millis;
 
 /// Posts at a time, unless told otherwise.

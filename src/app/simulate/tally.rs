@@ -10,6 +10,7 @@ use super::posting::Answer;
 
 /// Answer times are told apart by so much, in microseconds.
 const STEP_MICROS: u128 = 100;
+const STEPS_PER_MS: f64 = 10.0;
 /// Answer times from here on count as this long, in steps: nobody waits longer than five seconds.
 const STEPS_MAX: usize = 60_000;
 
@@ -76,8 +77,7 @@ impl Tally {
             seen += count;
             seen >= rank
         })?;
-        let micros = (step as u128 + 1) * STEP_MICROS;
-        Some(Duration::from_micros(micros as u64).as_secs_f64() * 1_000.0)
+        Some(f64::from(step as u32 + 1) / STEPS_PER_MS)
     }
 
     pub fn summary(self, took: Duration, not_due: u64) -> Summary {

@@ -42,7 +42,7 @@ impl Members {
     }
 
     /// Members whose first visit was on one of the local days `[from, until)`.
-    pub fn new(&self, from: Day, until: Day) -> i64 {
+    pub fn newcomers(&self, from: Day, until: Day) -> i64 {
         days(from, until).map(|day| self.day(MemberCell::New, day)).sum()
     }
 
@@ -84,7 +84,7 @@ impl Members {
             }
         }
         let within = days(from, until).map(|day| self.day(MemberCell::NewAndOnboarded, day)).sum();
-        let new_members = self.new(from, until);
+        let new_members = self.newcomers(from, until);
         Onboarding {
             median_days: waits.percentile(50),
             new_members,

@@ -162,7 +162,8 @@ mod tests {
     use crate::domain::tally::{Family, Key};
 
     fn presence(visits: &[(Millis, Millis)]) -> Series {
-        let mut days: std::collections::BTreeMap<i32, Vec<(u32, i64)>> = Default::default();
+        let mut days: std::collections::BTreeMap<i32, Vec<(u32, i64)>> =
+            std::collections::BTreeMap::new();
         for (entered, left) in visits {
             Key::presence(*entered, *left, |key, step| {
                 assert_eq!(key.family, Family::Presence);

@@ -56,13 +56,14 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
             start: ask.start(bucket),
             complete: ask.is_complete(bucket),
             members: members.distinct(period, day_of(zone, bucket.from)),
-            new: members.new(day_of(zone, bucket.from), day_of(zone, bucket.until - 1).plus(1)),
+            new: members
+                .newcomers(day_of(zone, bucket.from), day_of(zone, bucket.until - 1).plus(1)),
         })
         .collect();
     let per_week = members.visits_per_week(from, until);
     let totals = Totals {
         members: (buckets.len() == 1).then(|| buckets[0].members),
-        new: members.new(from, until),
+        new: members.newcomers(from, until),
         visits_per_week: ["1", "2", "3", "4", "5+"].into_iter().zip(per_week).collect(),
     };
     Ok(Rows { buckets, totals })

@@ -132,10 +132,8 @@ pub fn ask(
 fn answer(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Report, Problem> {
     let zone = gym.settings.zone;
     let (from, until) = (question.from, question.until);
-    let buckets = match question.name {
-        Name::Durations | Name::PopularTimes => vec![],
-        _ => question.buckets(zone)?,
-    };
+    let has_buckets = !matches!(question.name, Name::Durations | Name::PopularTimes);
+    let buckets = if has_buckets { question.buckets(zone)? } else { vec![] };
     let silent = read::silent_spans(snapshot, gym, from, until, question.now)?;
     let ask = Ask { snapshot, gym, question, buckets, silent };
     Ok(Report {

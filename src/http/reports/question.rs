@@ -88,9 +88,8 @@ impl Name {
     /// The interval a report has: what was asked for, where it applies.
     fn interval(self, asked: Option<Interval>) -> Result<Interval, Problem> {
         match (self, asked) {
-            (Name::PopularTimes, _) => Ok(Interval::Hour),
+            (Name::PopularTimes, _) | (Name::Occupancy, None) => Ok(Interval::Hour),
             (Name::Retention, _) => Ok(Interval::Month),
-            (Name::Occupancy, None) => Ok(Interval::Hour),
             (Name::Members, Some(Interval::Quarter | Interval::Hour)) => {
                 let detail = "distinct members are counted by `1d`, `1w` or `1mo` only";
                 Err(Problem::new(Code::BadParameter, detail))
@@ -151,9 +150,10 @@ impl Question {
         let group_by = parse_word("group_by", &GROUPINGS, parameters.group_by.as_deref())?;
         let compare = parse_word("compare", &COMPARISONS, parameters.compare.as_deref())?;
         let (from, until) = parse_range(parameters, zone, now)?;
-        let (from, until) = match name.needs_whole_buckets() {
-            true => calendar::widen_to(zone, from, until, interval),
-            false => calendar::widen(from, until),
+        let (from, until) = if name.needs_whole_buckets() {
+            calendar::widen_to(zone, from, until, interval)
+        } else {
+            calendar::widen(from, until)
         };
         let group_by = group_by.unwrap_or(GroupBy::None);
         Ok(Question { name, from, until, interval, group_by, compare, now })
@@ -229,7 +229,7 @@ fn parse_word<T: Copy>(
     found.map(|(_, value)| Some(*value)).ok_or_else(bad)
 }
 
-fn word_of<T: PartialEq>(known: &[(&'static str, T)], value: T) -> &'static str {
+fn word_of<T: Copy + PartialEq>(known: &[(&'static str, T)], value: T) -> &'static str {
     known.iter().find(|(_, other)| *other == value).expect("every value has a word").0
 }
 

@@ -90,7 +90,7 @@ async fn what_cannot_be_appended_waits_in_quarantine_with_its_reason() {
     let cases: Vec<(Vec<u8>, u16, &str)> = vec![
         (b"".to_vec(), 400, "not_json"),
         (b"nonsense".to_vec(), 400, "not_json"),
-        (at("1772442000000")[..40].as_bytes().to_vec(), 400, "not_json"),
+        (at("1772442000000").as_bytes()[..40].to_vec(), 400, "not_json"),
         (b"{\"type\":\"GYM_\xff\xfe\"}".to_vec(), 400, "not_json"),
         (b"\x00\x01\x02".to_vec(), 400, "not_json"),
         (deep.into_bytes(), 422, "wrong_shape"),
