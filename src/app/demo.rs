@@ -76,10 +76,8 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     let listener = bind(&config.listen).or_else(|_| bind("127.0.0.1:0"))?;
     actix_web::rt::System::new().block_on(async move {
         let watched = store.clone();
-        let (server, address) = http::serve(store, listener, &settings(config))?;
-        let handle = server.handle();
-        let server = actix_web::rt::spawn(server);
-        let root = format!("http://{address}");
+        let door = http::serve(store, listener, &settings(config))?;
+        let root = format!("http://{}", door.address);
         for (path, secret, plan) in prepared.doors {
             let url = format!("{root}{path}");
             let source = Source { url, secret: secret.reveal().to_owned(), plan };
@@ -93,8 +91,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
         let live = actix_web::rt::spawn(show_live(watched));
         stop_asked_for().await?;
         live.abort();
-        handle.stop(true).await;
-        server.await?.context("the server failed")
+        door.close().await.context("the server failed")
     })?;
     finish(writer)
 }

@@ -18,14 +18,11 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
     let listener = bind(&config.listen)?;
     actix_web::rt::System::new().block_on(async move {
-        let (server, address) = http::serve(store, listener, &settings(config))?;
-        let handle = server.handle();
-        let server = actix_web::rt::spawn(server);
-        output::text(&format!("listening on http://{address}"));
+        let door = http::serve(store, listener, &settings(config))?;
+        output::text(&format!("listening on http://{}", door.address));
         stop_asked_for().await?;
         tracing::info!("stopping: no new deliveries, those under way are answered");
-        handle.stop(true).await;
-        server.await?.context("the server failed")
+        door.close().await.context("the server failed")
     })?;
     finish(writer)
 }

@@ -13,11 +13,23 @@ use crate::domain::ids::Slug;
 use crate::store::{Gym, Role, SecretHash, Snapshot, StoreError, Token};
 
 /// A reader with a valid token.
+#[derive(Clone)]
 pub struct Access {
     pub token: Token,
+    hash: SecretHash,
 }
 
 impl Access {
+    /// The same reader, if the token still holds: for answers that go on for long.
+    pub fn again(&self, snapshot: &Snapshot<'_>) -> Result<Access, Problem> {
+        Access::of(snapshot.token(&self.hash)?, self.hash.clone())
+    }
+
+    fn of(token: Option<Token>, hash: SecretHash) -> Result<Access, Problem> {
+        let token = token.ok_or_else(|| Problem::new(Code::Unauthorized, "no such token"))?;
+        Ok(Access { token, hash })
+    }
+
     /// 403 beyond the token's role.
     pub fn require(&self, role: Role) -> Result<(), Problem> {
         if self.token.role >= role {
@@ -79,9 +91,9 @@ fn authenticate(app: &web::Data<App>, request: &HttpRequest) -> Result<Access, P
     };
     let hash = token.ok_or_else(missing)?;
     let token = app.store.read(|snapshot| snapshot.token(&hash))?;
-    let token = token.ok_or_else(|| Problem::new(Code::Unauthorized, "no such token"))?;
-    note_use(app, &token);
-    Ok(Access { token })
+    let access = Access::of(token, hash)?;
+    note_use(app, &access.token);
+    Ok(access)
 }
 
 /// Keeps the time of last use to the minute, without making the reader wait for it.

@@ -87,7 +87,7 @@ pub async fn one(
 }
 
 /// Who is in a gym now (model section 4, occupancy now).
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = Occupancy)]
 pub struct OccupancyBody {
     gym: String,
@@ -104,7 +104,7 @@ pub struct OccupancyBody {
 }
 
 /// What is usual at this local hour of the week: means over the last 8 complete weeks.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = Usual)]
 pub struct UsualBody {
     average: f64,
@@ -112,7 +112,7 @@ pub struct UsualBody {
 }
 
 /// The largest sample of the local day so far, and the first minute that had it.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = Peak)]
 pub struct PeakBody {
     at: String,
@@ -120,6 +120,11 @@ pub struct PeakBody {
 }
 
 impl OccupancyBody {
+    /// Whether the two differ in nothing but their time.
+    pub fn says_the_same(&self, other: &OccupancyBody) -> bool {
+        *self == OccupancyBody { at: self.at.clone(), ..other.clone() }
+    }
+
     pub fn of(gym: &Gym, occupancy: &Occupancy, now: Millis) -> OccupancyBody {
         let zone: Tz = gym.settings.zone;
         let capacity = gym.settings.capacity;

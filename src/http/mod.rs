@@ -1,21 +1,30 @@
 //! The HTTP door: routes on one screen. JSON shapes, status codes, problems and authorization
 //! live in this room; SQL and the meaning of numbers may not.
 
+mod answer;
 mod auth;
+mod csv;
 pub mod deliveries;
+mod events;
 mod gyms;
 mod health;
+mod members;
 pub mod problem;
+mod quarantine;
 pub mod reports;
+mod stream;
 mod times;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::ServerHandle;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{App as Actix, HttpResponse, HttpServer, Resource, web};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::store::{Snapshot, Store};
 use problem::{Code, Problem};
@@ -23,6 +32,8 @@ use problem::{Code, Problem};
 /// What every handler may use.
 pub struct App {
     pub store: Store,
+    /// Becomes true when the service stops, so that streams end.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// How the door is built.
@@ -38,14 +49,11 @@ pub struct Settings {
     pub head_seconds: u64,
 }
 
-/// Binds the address, and says which it became (port 0 takes a free one).
-pub fn serve(
-    store: Store,
-    listener: TcpListener,
-    settings: &Settings,
-) -> io::Result<(Server, SocketAddr)> {
+/// Opens the door on a listener.
+pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Result<Door> {
     let address = listener.local_addr()?;
-    let app = web::Data::new(App { store });
+    let (stop, stopping) = watch::channel(false);
+    let app = web::Data::new(App { store, stopping });
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         given => given,
@@ -69,7 +77,25 @@ pub fn serve(
         .disable_signals()
         .listen(listener)?
         .run();
-    Ok((server, address))
+    Ok(Door { address, handle: server.handle(), task: actix_web::rt::spawn(server), stop })
+}
+
+/// A door that is open.
+pub struct Door {
+    /// Where it is; the port that was taken, if any would do.
+    pub address: SocketAddr,
+    handle: ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Door {
+    /// Takes no new requests, answers those under way, and ends streams.
+    pub async fn close(self) -> io::Result<()> {
+        self.stop.send_replace(true);
+        self.handle.stop(true).await;
+        self.task.await.map_err(io::Error::other)?
+    }
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -80,7 +106,17 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/api/v1/gyms").route(web::get().to(gyms::list)))
         .service(at("/api/v1/gyms/{gym}").route(web::get().to(gyms::one)))
         .service(at("/api/v1/gyms/{gym}/occupancy").route(web::get().to(gyms::occupancy)))
-        .service(at("/api/v1/gyms/{gym}/reports/{report}").route(web::get().to(reports::of_gym)));
+        .service(at("/api/v1/gyms/{gym}/occupancy/stream").route(web::get().to(stream::occupancy)))
+        .service(at("/api/v1/gyms/{gym}/reports/{report}").route(web::get().to(reports::of_gym)))
+        .service(at("/api/v1/reports/{report}").route(web::get().to(reports::of_chain)))
+        .service(at("/api/v1/gyms/{gym}/members/absent").route(web::get().to(members::absent)))
+        .service(at("/api/v1/gyms/{gym}/members/{account}").route(web::get().to(members::one)))
+        .service(at("/api/v1/gyms/{gym}/events").route(web::get().to(events::list)))
+        .service(at("/api/v1/gyms/{gym}/quarantine").route(web::get().to(quarantine::list)))
+        .service(
+            at("/api/v1/gyms/{gym}/quarantine/{id}/release")
+                .route(web::post().to(quarantine::try_again)),
+        );
 }
 
 fn at(path: &str) -> Resource {

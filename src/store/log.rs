@@ -1,6 +1,7 @@
 //! The event log, and the members whose events it holds.
 
 use rusqlite::{Row, params};
+use uuid::Uuid;
 
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
@@ -48,6 +49,33 @@ impl Snapshot<'_> {
     /// How many events the log holds.
     pub fn event_count(&self) -> Result<i64, StoreError> {
         Ok(self.connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0))?)
+    }
+
+    /// The event at a position.
+    pub fn event(&self, position: Position) -> Result<Option<LoggedEvent>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE position = ?1");
+        optional(self.connection.prepare_cached(&sql)?.query_row([position.0], event_from))
+    }
+
+    /// A gym's events after a position, of one type or of all, in log order, with whose they are.
+    pub fn events_of_type_after(
+        &self,
+        gym: GymId,
+        kind: Option<&str>,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<(LoggedEvent, Option<Account>)>, StoreError> {
+        let sql = "SELECT position, events.gym, member, at, type, received_at, extra, account
+                   FROM events LEFT JOIN members ON members.id = events.member
+                   WHERE events.gym = ?1 AND position > ?2 AND (?3 IS NULL OR type = ?3)
+                   ORDER BY position LIMIT ?4";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![gym.0, after.0, kind, limit], |row| {
+            let account: Option<[u8; 16]> = row.get(7)?;
+            Ok((event_from(row)?, account.map(|bytes| Account(Uuid::from_bytes(bytes)))))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Events after a position, in log order, of one gym or of all.

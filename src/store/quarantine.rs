@@ -6,7 +6,7 @@ use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;
-use crate::domain::ids::{GymId, WebhookId};
+use crate::domain::ids::{Account, GymId, WebhookId};
 
 /// Why a delivery is in quarantine: a word for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,19 @@ impl Snapshot<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![after, limit, gym.map(|gym| gym.0)], from_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Bodies in a gym's quarantine that mention an account, in any case.
+    pub fn quarantined_mentioning(
+        &self,
+        gym: GymId,
+        account: Account,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT body FROM quarantine
+                   WHERE gym = ?1 AND instr(lower(CAST(body AS TEXT)), ?2) > 0 ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![gym.0, account.0.to_string()], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -1,6 +1,7 @@
 //! Receipts: what each stretch, and each member across stretches, contributed to the tallies.
 
 use rusqlite::{Row, params};
+use uuid::Uuid;
 
 use super::codec;
 use super::database::{Snapshot, StoreError};
@@ -8,7 +9,7 @@ use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::calendar::Day;
-use crate::domain::ids::{Generation, MemberId};
+use crate::domain::ids::{Account, Generation, MemberId};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 
@@ -75,6 +76,27 @@ impl Snapshot<'_> {
             Ok(codec::days_from_blob(row.get_ref(0)?.as_blob()?))
         }))?;
         Ok(blob.transpose()?.unwrap_or_default())
+    }
+
+    /// Members whose last visit was on one of the local days `[from, until)`.
+    pub fn members_last_seen(
+        &self,
+        generation: Generation,
+        from: Day,
+        until: Day,
+    ) -> Result<Vec<(MemberId, Account, MemberDays)>, StoreError> {
+        let sql = "SELECT member, account, days
+                   FROM member_days JOIN members ON members.id = member_days.member
+                   WHERE generation = ?1 AND last_day >= ?2 AND last_day < ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![generation.0, from.0, until.0])?;
+        let mut members = Vec::new();
+        while let Some(row) = rows.next()? {
+            let blob = row.get_ref(2)?.as_blob().map_err(|_| super::Damaged)?;
+            let account = Account(Uuid::from_bytes(row.get(1)?));
+            members.push((MemberId(row.get(0)?), account, codec::days_from_blob(blob)?));
+        }
+        Ok(members)
     }
 
     /// Hands over every member's days of a generation.

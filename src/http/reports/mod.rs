@@ -1,6 +1,7 @@
 //! Reports over HTTP: one file for each, and one way to add one: its rows in a file of their own,
 //! a name in [`Name`], and a line in [`Rows::of`].
 
+mod chain;
 mod durations;
 mod equipment;
 mod members;
@@ -12,22 +13,24 @@ mod question;
 mod retention;
 mod visits;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
+use super::answer::{Fresh, tagged};
 use super::auth::Access;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::times::instant_to_the_minute;
 use super::{App, blocking};
 use crate::clock;
-use crate::domain::Millis;
 use crate::domain::calendar::Bucket;
 use crate::domain::report::silence::Span;
 use crate::domain::report::total;
+use crate::domain::{MINUTE, Millis};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
+pub use chain::{Chain, of_chain};
 pub use question::Parameters;
-use question::{Name, Question};
+use question::{Compare, Name, Question};
 
 /// A report on one gym.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -44,12 +47,34 @@ pub struct Report {
     rows: Rows,
     /// Observed visits over visits entered in the range; null without visits.
     coverage: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
+}
+
+/// What was compared with what: the part of the range that has passed, and the same part of an
+/// earlier range, a whole number of weeks before (model section 4, comparison).
+#[derive(Serialize, utoipa::ToSchema)]
+struct Comparison {
+    /// `previous` or `year`.
+    compare: &'static str,
+    this: Side,
+    that: Side,
+}
+
+/// One side of a comparison.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Side {
+    from: String,
+    until: String,
+    #[serde(flatten)]
+    rows: Rows,
+    coverage: Option<f64>,
 }
 
 /// What differs from report to report.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
-pub enum Rows {
+enum Rows {
     Occupancy(occupancy::Rows),
     Visits(visits::Rows),
     Members(members::Rows),
@@ -108,13 +133,18 @@ pub async fn of_gym(
     access: Access,
     path: web::Path<(String, String)>,
     parameters: web::Query<Parameters>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (slug, name) = path.into_inner();
-    let report = blocking(app, move |snapshot| {
+    let fresh = Fresh::of(&request, parameters.format.as_deref())?;
+    let answer = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        ask(snapshot, &gym, &name, &parameters, clock::now())
+        let now = clock::now();
+        let question = Question::of(Name::parse(&name)?, &parameters, gym.settings.zone, now)?;
+        let rests_on = rests_on(snapshot, &gym, &question)?;
+        fresh.answer(&rests_on, || answer(snapshot, &gym, &question), rows_of)
     });
-    Ok(HttpResponse::Ok().json(report.await?))
+    Ok(tagged(answer.await?))
 }
 
 /// Answers a question about one gym, as its parameters put it.
@@ -131,20 +161,74 @@ pub fn ask(
 
 fn answer(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Report, Problem> {
     let zone = gym.settings.zone;
+    let Side { from, until, rows, coverage } = side(snapshot, gym, question)?;
+    let comparison = question.compare.map(|compare| comparison(snapshot, gym, question, compare));
+    Ok(Report {
+        gym: gym.slug.to_string(),
+        report: question.name.word(),
+        from,
+        until,
+        interval: question.interval_word(),
+        time_zone: zone.name().to_owned(),
+        position: gym.position.0,
+        rows,
+        coverage,
+        comparison: comparison.transpose()?,
+    })
+}
+
+fn side(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Side, Problem> {
+    let zone = gym.settings.zone;
     let (from, until) = (question.from, question.until);
     let has_buckets = !matches!(question.name, Name::Durations | Name::PopularTimes);
     let buckets = if has_buckets { question.buckets(zone)? } else { vec![] };
     let silent = read::silent_spans(snapshot, gym, from, until, question.now)?;
     let ask = Ask { snapshot, gym, question, buckets, silent };
-    Ok(Report {
-        gym: gym.slug.to_string(),
-        report: question.name.word(),
+    Ok(Side {
         from: instant_to_the_minute(zone, from),
         until: instant_to_the_minute(zone, until),
-        interval: question.interval_word(),
-        time_zone: zone.name().to_owned(),
-        position: gym.position.0,
         rows: Rows::of(&ask)?,
         coverage: total(&read::counts(snapshot, gym, &[ask.range()])?).coverage(),
     })
+}
+
+fn comparison(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    question: &Question,
+    compare: Compare,
+) -> Result<Comparison, Problem> {
+    let (this, that) = question.compared(gym.settings.zone, compare)?.ok_or_else(|| {
+        Problem::new(Code::BadRange, "nothing of the range has passed: there is nothing to compare")
+    })?;
+    Ok(Comparison {
+        compare: compare.word(),
+        this: side(snapshot, gym, &this)?,
+        that: side(snapshot, gym, &that)?,
+    })
+}
+
+/// All that decides what a report says: an answer with the same is the same.
+fn rests_on(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    question: &Question,
+) -> Result<impl std::hash::Hash + use<>, Problem> {
+    let last_event = read::last_event(snapshot, gym)?;
+    // What has ended reads the same later, unless the gym's silence reaches into it.
+    let is_over = question.until <= question.now - question.now.rem_euclid(MINUTE)
+        && last_event.is_none_or(|last| question.until <= last);
+    let now = (!is_over).then(|| question.now.div_euclid(MINUTE));
+    let rules = gym.settings.rules.minutes();
+    let capacity = gym.settings.capacity;
+    let zone = gym.settings.zone.name();
+    let asked = Question { now: 0, ..*question };
+    Ok((gym.id, gym.generation, gym.revision, gym.position, rules, capacity, zone, asked, now))
+}
+
+/// The list of a report, for CSV.
+fn rows_of(report: &Report) -> Vec<serde_json::Value> {
+    let rows = serde_json::to_value(&report.rows).expect("rows are plain JSON");
+    let list = ["buckets", "groups", "cells", "cohorts"].iter().find_map(|name| rows.get(name));
+    list.and_then(|list| list.as_array().cloned()).unwrap_or_default()
 }

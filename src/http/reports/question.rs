@@ -178,9 +178,19 @@ impl Question {
 
     /// The same question about the part of the range that has passed, and about the range it is
     /// compared with; none when nothing has passed yet.
-    pub fn compared(&self, zone: Tz, compare: Compare) -> Option<(Question, Question)> {
-        let passed = self.now - self.now.rem_euclid(crate::domain::QUARTER);
-        let until = self.until.min(passed);
+    pub fn compared(
+        &self,
+        zone: Tz,
+        compare: Compare,
+    ) -> Result<Option<(Question, Question)>, Problem> {
+        if self.needs_whole_buckets() && self.interval == Interval::Month {
+            let detail = "ranges are compared whole weeks apart, where no months begin; \
+                          distinct members of days or weeks can be compared";
+            return Err(Problem::new(Code::BadParameter, detail));
+        }
+        // Distinct members of a part of a bucket are not known: its beginning is left out too.
+        let step = if self.needs_whole_buckets() { self.interval } else { Interval::Quarter };
+        let until = self.until.min(calendar::start_of(zone, self.now, step));
         let weeks = match compare {
             Compare::Previous => (calendar::days_between(zone, self.from, self.until) + 6) / 7,
             Compare::Year => 52,
@@ -188,7 +198,11 @@ impl Question {
         let earlier = |at| calendar::days_earlier(zone, at, weeks * 7);
         let this = Question { until, compare: None, ..*self };
         let that = Question { from: earlier(self.from), until: earlier(until), ..this };
-        (self.from < until).then_some((this, that))
+        Ok((self.from < until).then_some((this, that)))
+    }
+
+    fn needs_whole_buckets(&self) -> bool {
+        self.name.needs_whole_buckets()
     }
 }
 

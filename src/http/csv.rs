@@ -1,0 +1,83 @@
+//! Any list of rows as CSV: nested names are joined by `_`, lists spread over columns.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Writes rows under a header of all their columns, in the order in which these first occur.
+pub fn write(rows: &[impl Serialize]) -> String {
+    let rows: Vec<Vec<(String, String)>> = rows
+        .iter()
+        .map(|row| {
+            let mut cells = Vec::new();
+            flatten("", &serde_json::to_value(row).expect("rows are plain JSON"), &mut cells);
+            cells
+        })
+        .collect();
+    let mut columns: Vec<&str> = Vec::new();
+    for (name, _) in rows.iter().flatten() {
+        if !columns.contains(&name.as_str()) {
+            columns.push(name);
+        }
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&columns).expect("memory takes all that is written");
+    for row in &rows {
+        let cell = |column: &&str| {
+            let found = row.iter().find(|(name, _)| name == column);
+            found.map_or("", |(_, text)| text.as_str())
+        };
+        let record = columns.iter().map(cell);
+        writer.write_record(record).expect("memory takes all that is written");
+    }
+    let bytes = writer.into_inner().expect("memory takes all that is written");
+    String::from_utf8(bytes).expect("it was made of text")
+}
+
+fn flatten(name: &str, value: &Value, cells: &mut Vec<(String, String)>) {
+    let under = |part: &str| match name {
+        "" => part.to_owned(),
+        name => format!("{name}_{part}"),
+    };
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(part, value)| flatten(&under(part), value, cells));
+        }
+        // A histogram: its bins are columns.
+        Value::Array(items) if items.iter().all(|item| item.get("from_minutes").is_some()) => {
+            for bin in items {
+                let from = bin["from_minutes"].to_string();
+                flatten(&under(&from), &bin["visits"], cells);
+            }
+        }
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                flatten(&under(&place.to_string()), item, cells);
+            }
+        }
+        Value::Null => cells.push((name.to_owned(), String::new())),
+        Value::String(text) => cells.push((name.to_owned(), text.clone())),
+        Value::Bool(_) | Value::Number(_) => cells.push((name.to_owned(), value.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn nested_rows_become_columns() {
+        let rows = [
+            json!({ "start": "a,b", "by": { "x": 1, "y": null }, "active": [3, 4] }),
+            json!({ "start": "c", "by": { "x": 2, "y": 0.5 }, "active": [5],
+                    "histogram": [{ "from_minutes": 0, "visits": 7 }] }),
+        ];
+        let lines = [
+            "start,by_x,by_y,active_0,active_1,histogram_0",
+            "\"a,b\",1,,3,4,",
+            "c,2,0.5,5,,7",
+            "",
+        ];
+        assert_eq!(write(&rows), lines.join("\n"));
+    }
+}

@@ -1,0 +1,107 @@
+//! The event log of a gym, by cursor.
+
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::auth::Access;
+use super::problem::{Code, Problem};
+use super::times::instant;
+use super::{App, blocking};
+use crate::domain::ids::Position;
+use crate::store::{LoggedEvent, Role};
+
+/// The most entries of a page.
+pub const PAGE_MAX: usize = 1_000;
+const PAGE_DEFAULT: usize = 100;
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// Entries after this position or id. Default: from the first.
+    #[param(minimum = 0)]
+    pub after: Option<i64>,
+    /// How many at most. Default: 100.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// Of the log: only events of this type.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+}
+
+impl Page {
+    pub fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(PAGE_DEFAULT);
+        if (1..=PAGE_MAX).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::new(Code::BadParameter, format!("`limit` is 1 to {PAGE_MAX}")))
+    }
+}
+
+/// A page of a gym's event log.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Events {
+    events: Vec<EventBody>,
+    /// Ask for what comes `after` this; null at the end of the log.
+    next: Option<i64>,
+}
+
+/// An event as it was sent, and when it came.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Event)]
+pub struct EventBody {
+    position: i64,
+    /// Null when the member was erased meanwhile.
+    account: Option<Uuid>,
+    #[serde(rename = "type")]
+    kind: String,
+    /// On the gym's clock.
+    at: String,
+    received_at: String,
+    /// Fields of the delivery that we do not know, as they were sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    extra: Option<Box<RawValue>>,
+}
+
+impl EventBody {
+    pub fn of(event: &LoggedEvent, account: Option<Uuid>, zone: chrono_tz::Tz) -> EventBody {
+        let extra = event.extra.clone().and_then(|text| RawValue::from_string(text).ok());
+        EventBody {
+            position: event.position.0,
+            account,
+            kind: event.kind.name().to_owned(),
+            at: instant(zone, event.at),
+            received_at: instant(zone, event.received_at),
+            extra,
+        }
+    }
+}
+
+/// `GET /api/v1/gyms/{gym}/events`
+pub async fn list(
+    app: web::Data<App>,
+    access: Access,
+    slug: web::Path<String>,
+    page: web::Query<Page>,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Admin)?;
+    let limit = page.limit()?;
+    let body = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        let after = Position(page.after.unwrap_or(0));
+        let kind = page.kind.as_deref();
+        let events = snapshot.events_of_type_after(gym.id, kind, after, limit)?;
+        let full = events.len() == limit;
+        let next = events.last().filter(|_| full).map(|(event, _)| event.position.0);
+        let zone = gym.settings.zone;
+        let rows = events
+            .iter()
+            .map(|(event, account)| EventBody::of(event, account.map(|account| account.0), zone));
+        Ok(Events { events: rows.collect(), next })
+    });
+    Ok(HttpResponse::Ok().json(body.await?))
+}

@@ -1,0 +1,185 @@
+//! Members: who stopped coming, and all that is stored of one. Personal data: for the role
+//! `manager`, and dead with an erasure.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::answer::{Fresh, tagged};
+use super::auth::Access;
+use super::events::EventBody;
+use super::problem::{Code, Problem};
+use super::times::instant;
+use super::{App, blocking};
+use crate::clock;
+use crate::domain::calendar::day_of;
+use crate::domain::ids::Account;
+use crate::domain::visit::{EndedBy, EnteredBy, Visit};
+use crate::projection::people;
+use crate::store::{Gym, Role, Snapshot};
+
+/// The longest absence that can be asked for, in days.
+pub const ABSENT_DAYS_MAX: i32 = 3_650;
+const DAYS_DEFAULT: i32 = 14;
+const LOST_AFTER_DEFAULT: i32 = 90;
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AbsentParameters {
+    /// The last visit was at least so many local days ago. Default: 14.
+    #[param(minimum = 1, maximum = 3650)]
+    days: Option<i32>,
+    /// And less than so many; more than `days`. Default: 90.
+    #[param(minimum = 2, maximum = 3650)]
+    lost_after: Option<i32>,
+    /// `json` or `csv`.
+    format: Option<String>,
+}
+
+/// Members who stopped coming (model section 4, absence).
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Absent {
+    gym: String,
+    days: i32,
+    lost_after: i32,
+    /// The longest away last.
+    members: Vec<AbsentMember>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+struct AbsentMember {
+    account: Uuid,
+    /// When the last visit was entered.
+    last_visit: String,
+    days_ago: i32,
+    /// Visits in the eight weeks up to and with the last one.
+    visits_before: u32,
+}
+
+/// `GET /api/v1/gyms/{gym}/members/absent`
+pub async fn absent(
+    app: web::Data<App>,
+    access: Access,
+    slug: web::Path<String>,
+    parameters: web::Query<AbsentParameters>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Manager)?;
+    let days = parameters.days.unwrap_or(DAYS_DEFAULT);
+    let lost_after = parameters.lost_after.unwrap_or(LOST_AFTER_DEFAULT.max(days + 1));
+    if !(1..lost_after).contains(&days) || lost_after > ABSENT_DAYS_MAX {
+        let detail = format!("1 <= `days` < `lost_after` <= {ABSENT_DAYS_MAX}");
+        return Err(Problem::new(Code::BadParameter, detail));
+    }
+    let fresh = Fresh::of(&request, parameters.format.as_deref())?;
+    let answer = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        let today = day_of(gym.settings.zone, clock::now());
+        let rests_on = (gym.id, gym.generation, gym.revision, today, days, lost_after);
+        let compute = || list_absent(snapshot, &gym, days, lost_after);
+        fresh.answer(&rests_on, compute, |absent: &Absent| {
+            let rows = absent.members.iter().map(serde_json::to_value);
+            rows.collect::<Result<_, _>>().expect("members are plain JSON")
+        })
+    });
+    Ok(tagged(answer.await?))
+}
+
+fn list_absent(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    days: i32,
+    lost_after: i32,
+) -> Result<Absent, Problem> {
+    let zone = gym.settings.zone;
+    let absent = people::absent(snapshot, gym, day_of(zone, clock::now()), days, lost_after)?;
+    let members = absent.into_iter().map(|absent| AbsentMember {
+        account: absent.account.0,
+        last_visit: instant(zone, absent.last_visit),
+        days_ago: absent.days_ago,
+        visits_before: absent.visits_before,
+    });
+    Ok(Absent { gym: gym.slug.to_string(), days, lost_after, members: members.collect() })
+}
+
+/// All that is stored of one member at one gym.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Member)]
+pub struct MemberBody {
+    gym: String,
+    account: Uuid,
+    /// In the order of the log.
+    events: Vec<EventBody>,
+    visits: Vec<VisitBody>,
+    /// Check-outs without a visit they could end.
+    orphan_checkouts: Vec<String>,
+    /// Deliveries in quarantine that mention the account, as they were received.
+    quarantine: Vec<String>,
+}
+
+/// One stay.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Visit)]
+struct VisitBody {
+    entered: String,
+    /// `checkin` or `equipment`.
+    entered_by: &'static str,
+    left: String,
+    /// `checkout`, `assumed`, `window`, `next_visit` or `erasure`.
+    ended_by: &'static str,
+    equipment_checkins: u32,
+    repeat_swipes: u32,
+}
+
+/// `GET /api/v1/gyms/{gym}/members/{account}`
+pub async fn one(
+    app: web::Data<App>,
+    access: Access,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Manager)?;
+    let (slug, account) = path.into_inner();
+    let unknown = || Problem::new(Code::NotFound, "nothing is stored of such a member at this gym");
+    let body = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        let account = Account(Uuid::parse_str(&account).map_err(|_| unknown())?);
+        let stored = people::member(snapshot, &gym, account)?.ok_or_else(unknown)?;
+        Ok(member_body(&gym, account, &stored))
+    });
+    Ok(HttpResponse::Ok().json(body.await?))
+}
+
+fn member_body(gym: &Gym, account: Account, stored: &people::Member) -> MemberBody {
+    let zone = gym.settings.zone;
+    let events = stored.events.iter();
+    let bodies = stored.quarantine.iter();
+    MemberBody {
+        gym: gym.slug.to_string(),
+        account: account.0,
+        events: events.map(|event| EventBody::of(event, Some(account.0), zone)).collect(),
+        visits: stored.visits.iter().map(|visit| visit_body(zone, visit)).collect(),
+        orphan_checkouts: stored.orphan_checkouts.iter().map(|at| instant(zone, *at)).collect(),
+        quarantine: bodies.map(|body| String::from_utf8_lossy(body).into_owned()).collect(),
+    }
+}
+
+fn visit_body(zone: chrono_tz::Tz, visit: &Visit) -> VisitBody {
+    VisitBody {
+        entered: instant(zone, visit.entered),
+        entered_by: match visit.entered_by {
+            EnteredBy::Checkin => "checkin",
+            EnteredBy::Equipment => "equipment",
+        },
+        left: instant(zone, visit.left),
+        ended_by: match visit.ended_by {
+            EndedBy::Checkout => "checkout",
+            EndedBy::Assumed => "assumed",
+            EndedBy::Window => "window",
+            EndedBy::NextVisit => "next_visit",
+            EndedBy::Erasure => "erasure",
+        },
+        equipment_checkins: visit.equipment_checkins,
+        repeat_swipes: visit.repeat_swipes,
+    }
+}

@@ -1,0 +1,102 @@
+//! Quarantine over HTTP: what could not be appended, and another try.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::auth::Access;
+use super::deliveries::{Released, release};
+use super::events::Page;
+use super::problem::{Code, Problem};
+use super::times::instant;
+use super::{App, blocking};
+use crate::clock;
+use crate::store::Role;
+
+/// A page of what waits in quarantine.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Quarantine {
+    quarantine: Vec<QuarantinedBody>,
+    /// Ask for what comes `after` this; null at the end.
+    next: Option<i64>,
+}
+
+/// A delivery that carried the right secret and could not be appended.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Quarantined)]
+pub struct QuarantinedBody {
+    id: i64,
+    received_at: String,
+    /// A word for programs.
+    reason: String,
+    /// The reason in a sentence.
+    detail: String,
+    /// As it was received; what is no UTF-8 shows as replacement characters.
+    body: String,
+    bytes: usize,
+}
+
+/// What became of another try.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Release {
+    /// `appended`, or `dropped` when there was nothing to append.
+    status: &'static str,
+    /// Its place in the log, when it was appended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+}
+
+/// `GET /api/v1/gyms/{gym}/quarantine`
+pub async fn list(
+    app: web::Data<App>,
+    access: Access,
+    slug: web::Path<String>,
+    page: web::Query<Page>,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Admin)?;
+    let limit = page.limit()?;
+    let body = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        let waiting = snapshot.quarantined(Some(gym.id), page.after.unwrap_or(0), limit)?;
+        let full = waiting.len() == limit;
+        let next = waiting.last().filter(|_| full).map(|last| last.id);
+        let rows = waiting.into_iter().map(|waiting| QuarantinedBody {
+            id: waiting.id,
+            received_at: instant(gym.settings.zone, waiting.received_at),
+            reason: waiting.reason,
+            detail: waiting.detail,
+            bytes: waiting.body.len(),
+            body: String::from_utf8_lossy(&waiting.body).into_owned(),
+        });
+        Ok(Quarantine { quarantine: rows.collect(), next })
+    });
+    Ok(HttpResponse::Ok().json(body.await?))
+}
+
+/// `POST /api/v1/gyms/{gym}/quarantine/{id}/release`
+pub async fn try_again(
+    app: web::Data<App>,
+    access: Access,
+    path: web::Path<(String, i64)>,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Admin)?;
+    let (slug, id) = path.into_inner();
+    let gym = blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await?.id;
+    let now = clock::now();
+    let released = app.store.write(move |tx| {
+        let waits_here = tx.view().quarantined_by_id(id)?.is_some_and(|one| one.gym == gym);
+        if waits_here { release(tx, id, now) } else { Ok(Released::NotFound) }
+    });
+    let body = match released.await? {
+        Released::Appended(position) => {
+            Release { status: "appended", position: Some(position.0), detail: None }
+        }
+        Released::Dropped(why) => Release { status: "dropped", position: None, detail: Some(why) },
+        Released::StillUnfit(why) => return Err(Problem::new(Code::WrongShape, why)),
+        Released::NotFound => {
+            return Err(Problem::new(Code::NotFound, "there is no such id in quarantine"));
+        }
+    };
+    Ok(HttpResponse::Ok().json(body))
+}

@@ -1,0 +1,192 @@
+//! A report over several gyms: each in its own zone, and the sum of what is a sum (model
+//! section 4, several gyms). Peaks, percentiles, shares and distinct members are not added.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, NaiveDateTime};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Name, Parameters, Question, Report, answer, rests_on};
+use crate::clock;
+use crate::http::answer::{Fresh, tagged};
+use crate::http::auth::Access;
+use crate::http::problem::{Code, Problem};
+use crate::http::{App, blocking};
+use crate::store::{Gym, Snapshot};
+
+/// A report over several gyms.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Chain {
+    report: &'static str,
+    interval: &'static str,
+    /// Each gym's own report. Members are counted at each gym, and not added.
+    gyms: Vec<Report>,
+    /// What is a sum, by the local name of the bucket: the same hour on each gym's clock. Empty
+    /// for reports without one.
+    #[schema(value_type = Vec<Object>)]
+    buckets: Vec<Value>,
+    /// What is a sum, over all gyms.
+    #[schema(value_type = Object)]
+    totals: Value,
+}
+
+/// `GET /api/v1/reports/{report}`
+pub async fn of_chain(
+    app: web::Data<App>,
+    access: Access,
+    name: web::Path<String>,
+    parameters: web::Query<Parameters>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let fresh = Fresh::of(&request, parameters.format.as_deref())?;
+    let answer = blocking(app, move |snapshot| {
+        let (name, now) = (Name::parse(&name)?, clock::now());
+        let gyms = chosen(snapshot, &access, parameters.gyms.as_deref())?;
+        let asked = gyms.into_iter().map(|gym| {
+            let question = Question::of(name, &parameters, gym.settings.zone, now)?;
+            Ok((gym, question))
+        });
+        let asked = asked.collect::<Result<Vec<_>, Problem>>()?;
+        let rests_on = asked.iter().map(|(gym, question)| rests_on(snapshot, gym, question));
+        let rests_on = rests_on.collect::<Result<Vec<_>, _>>()?;
+        fresh.answer(&rests_on, || over(snapshot, name, &asked), rows_of)
+    });
+    Ok(tagged(answer.await?))
+}
+
+fn chosen(
+    snapshot: &Snapshot<'_>,
+    access: &Access,
+    slugs: Option<&str>,
+) -> Result<Vec<Gym>, Problem> {
+    let gyms = match slugs {
+        None => access.gyms(snapshot)?,
+        Some(slugs) => {
+            let mut slugs: Vec<_> = slugs.split(',').map(str::trim).collect();
+            slugs.sort_unstable();
+            slugs.dedup();
+            let gyms = slugs.into_iter().map(|slug| access.gym(snapshot, slug));
+            gyms.collect::<Result<_, _>>()?
+        }
+    };
+    if gyms.is_empty() {
+        return Err(Problem::new(Code::NotFound, "there is no gym that your token may see"));
+    }
+    Ok(gyms)
+}
+
+fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Result<Chain, Problem> {
+    let gyms = asked.iter().map(|(gym, question)| answer(snapshot, gym, question));
+    let gyms = gyms.collect::<Result<Vec<_>, _>>()?;
+    let rows = gyms.iter().map(|gym| serde_json::to_value(&gym.rows).expect("it is plain JSON"));
+    let rows: Vec<Value> = rows.collect();
+    let mut totals = Map::new();
+    rows.iter().for_each(|rows| add(&mut totals, &rows["totals"], sums(name)));
+    Ok(Chain {
+        report: name.word(),
+        interval: asked.first().map_or("1d", |(_, question)| question.interval_word()),
+        buckets: buckets(&rows, sums(name)),
+        totals: Value::Object(totals),
+        gyms,
+    })
+}
+
+/// The fields that are sums.
+fn sums(name: Name) -> &'static [&'static str] {
+    match name {
+        Name::Occupancy => &["average"],
+        Name::Visits => &["visits", "arrivals", "departures", "entered_by", "ended_by"],
+        Name::Durations => &["visits", "observed"],
+        Name::Equipment => &["checkins", "visits", "visits_with_equipment", "checkins_per_visit"],
+        Name::Onboarding => &["completed"],
+        Name::Quality => &[
+            "duplicates",
+            "repeat_swipes",
+            "orphan_checkouts",
+            "doors_missed",
+            "without_checkout",
+            "quarantined",
+            "erased",
+            "unknown_types",
+            "late_events",
+            "late_by",
+            "visits",
+            "observed",
+        ],
+        Name::Members | Name::PopularTimes | Name::Retention => &[],
+    }
+}
+
+/// Sums buckets of one local name; the second of a doubled hour meets other gyms' second ones.
+fn buckets(rows: &[Value], sums: &[&str]) -> Vec<Value> {
+    let mut summed: Vec<((NaiveDateTime, usize), bool, Map<String, Value>)> = Vec::new();
+    let mut places = HashMap::new();
+    for rows in rows.iter().filter(|_| !sums.is_empty()) {
+        let mut seen: HashMap<NaiveDateTime, usize> = HashMap::new();
+        for bucket in rows["buckets"].as_array().into_iter().flatten() {
+            let start = bucket["start"].as_str().and_then(|start| start.parse().ok());
+            let start: DateTime<chrono::FixedOffset> = start.expect("we wrote it");
+            let time = start.naive_local();
+            let nth = seen.entry(time).or_default();
+            let place = *places.entry((time, *nth)).or_insert_with(|| {
+                summed.push(((time, *nth), true, Map::new()));
+                summed.len() - 1
+            });
+            *nth += 1;
+            summed[place].1 &= bucket["complete"] == true;
+            add(&mut summed[place].2, bucket, sums);
+        }
+    }
+    summed.sort_by_key(|(name, _, _)| *name);
+    let row = |((time, _), complete, sum): (_, bool, Map<String, Value>)| {
+        let mut row = Map::new();
+        let time: NaiveDateTime = time;
+        row.insert("start".into(), json!(time.format("%Y-%m-%dT%H:%M:%S").to_string()));
+        row.insert("complete".into(), json!(complete));
+        row.extend(sum);
+        Value::Object(row)
+    };
+    summed.into_iter().map(row).collect()
+}
+
+/// Adds the named fields, and all within them. What is not known of one is not known of the sum.
+fn add(sum: &mut Map<String, Value>, value: &Value, fields: &[&str]) {
+    for field in fields {
+        match (&value[field], sum.get_mut(*field)) {
+            (Value::Object(inner), _) => {
+                let names: Vec<_> = inner.keys().map(String::as_str).collect();
+                let inner_sum = sum.entry(*field).or_insert_with(|| json!({}));
+                let inner_sum = inner_sum.as_object_mut().expect("it is one in every gym");
+                add(inner_sum, &value[field], &names);
+            }
+            (Value::Null, None) if value.get(field).is_none() => {}
+            (one, None) => {
+                sum.insert((*field).to_owned(), one.clone());
+            }
+            (one, Some(before)) => *before = plus(before, one),
+        }
+    }
+}
+
+fn plus(a: &Value, b: &Value) -> Value {
+    match (a.as_i64(), b.as_i64(), a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b), _, _) => json!(a + b),
+        (_, _, Some(a), Some(b)) => json!(a + b),
+        _ => Value::Null,
+    }
+}
+
+/// Every gym's rows, each with its gym, for CSV.
+fn rows_of(chain: &Chain) -> Vec<Value> {
+    let of_gym = |report: &Report| {
+        let gym = report.gym.clone();
+        super::rows_of(report).into_iter().map(move |row| {
+            let mut with_gym = Map::from_iter([("gym".to_owned(), json!(gym))]);
+            with_gym.extend(row.as_object().cloned().unwrap_or_default());
+            Value::Object(with_gym)
+        })
+    };
+    chain.gyms.iter().flat_map(of_gym).collect()
+}

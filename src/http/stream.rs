@@ -1,0 +1,97 @@
+//! Live occupancy as server-sent events: at once, on every change, and at least every 15 s.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, web};
+use futures_util::stream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::auth::Access;
+use super::gyms::OccupancyBody;
+use super::problem::Problem;
+use super::{App, blocking};
+use crate::clock;
+use crate::projection::read;
+
+/// An event is sent at least this often, in seconds.
+const EVENT_SECONDS_MAX: u64 = 15;
+/// Changes that follow each other within this many milliseconds are sent together.
+const GATHER_MS: u64 = 250;
+
+/// What one listener waits with between events.
+struct Listener {
+    app: web::Data<App>,
+    access: Access,
+    slug: String,
+    commits: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    /// What was sent last, less its time.
+    sent: Option<OccupancyBody>,
+}
+
+/// `GET /api/v1/gyms/{gym}/occupancy/stream`
+pub async fn occupancy(
+    app: web::Data<App>,
+    access: Access,
+    slug: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let slug = slug.into_inner();
+    let (commits, stopping) = (app.store.commits(), app.stopping.clone());
+    let mut listener = Listener { app, access, slug, commits, stopping, sent: None };
+    // A problem that is there at once is answered as such.
+    let first = listener.look().await?;
+    let rest = stream::unfold(listener, |mut listener| async move {
+        let event = listener.next().await?;
+        Some((Ok(event), listener))
+    });
+    let first = stream::once(async move { Ok::<_, Infallible>(first) });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("cache-control", "no-store"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(futures_util::StreamExt::chain(first, rest)))
+}
+
+impl Listener {
+    /// The next event; none when the service stops, or the reader may not see the gym any more.
+    async fn next(&mut self) -> Option<Bytes> {
+        let until = tokio::time::Instant::now() + Duration::from_secs(EVENT_SECONDS_MAX);
+        loop {
+            let before = self.sent.take();
+            let is_time = tokio::select! {
+                changed = tokio::time::timeout_at(until, self.commits.changed()) => changed.is_err(),
+                _ = self.stopping.changed() => return None,
+            };
+            if !is_time {
+                drop(timeout(Duration::from_millis(GATHER_MS), self.stopping.changed()).await);
+            }
+            if *self.stopping.borrow() {
+                return None;
+            }
+            self.commits.mark_unchanged();
+            let event = self.look().await.ok()?;
+            let says_the_same =
+                before.as_ref().zip(self.sent.as_ref()).is_some_and(|(a, b)| a.says_the_same(b));
+            if is_time || !says_the_same {
+                return Some(event);
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<Bytes, Problem> {
+        let (access, slug) = (self.access.clone(), self.slug.clone());
+        let body = blocking(self.app.clone(), move |snapshot| {
+            let gym = access.again(snapshot)?.gym(snapshot, &slug)?;
+            let now = clock::now();
+            let occupancy = read::occupancy_now(snapshot, &gym, now)?;
+            Ok(OccupancyBody::of(&gym, &occupancy, now))
+        });
+        let body = body.await?;
+        let json = serde_json::to_string(&body).expect("it is plain JSON");
+        self.sent = Some(body);
+        Ok(Bytes::from(format!("event: occupancy\ndata: {json}\n\n")))
+    }
+}

@@ -1,0 +1,87 @@
+//! Reads what is known of members: who stopped coming, and all about one. Personal data.
+
+use crate::domain::Millis;
+use crate::domain::calendar::{Day, day_start};
+use crate::domain::ids::Account;
+use crate::domain::visit::Visit;
+use crate::store::{Gym, LoggedEvent, Snapshot, StoreError};
+
+/// The visits of an absent member are counted over this many local days before the last one.
+const VISITS_DAYS: i32 = 56;
+
+/// A member who stopped coming (model section 4, absence).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    pub account: Account,
+    /// When the last visit was entered.
+    pub last_visit: Millis,
+    pub days_ago: i32,
+    /// In the eight weeks up to and with the last one.
+    pub visits_before: u32,
+}
+
+/// Members whose last visit is at least `days` and less than `lost_after` local days ago.
+pub fn absent(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    today: Day,
+    days: i32,
+    lost_after: i32,
+) -> Result<Vec<Absent>, StoreError> {
+    let (from, until) = (today.plus(1 - lost_after), today.plus(1 - days));
+    let mut absent = Vec::new();
+    for (member, account, stored) in snapshot.members_last_seen(gym.generation, from, until)? {
+        let Some(last_day) = stored.last_visit() else { continue };
+        let zone = gym.settings.zone;
+        let (start, end) = (day_start(zone, last_day), day_start(zone, last_day.plus(1)) - 1);
+        let stretches = snapshot.stretches_touching(gym.generation, member, start, end)?;
+        let visits = stretches.iter().flat_map(|stretch| stretch.visits());
+        let Some(last_visit) = visits.map(|visit| visit.entered).max() else { continue };
+        let visits_before = stored.visits_between(last_day.plus(1 - VISITS_DAYS), last_day.plus(1));
+        absent.push(Absent { account, last_visit, days_ago: today.0 - last_day.0, visits_before });
+    }
+    absent.sort_by_key(|absent| (std::cmp::Reverse(absent.last_visit), absent.account.0));
+    Ok(absent)
+}
+
+/// All that is stored of one member.
+pub struct Member {
+    /// In log order.
+    pub events: Vec<LoggedEvent>,
+    pub visits: Vec<Visit>,
+    pub orphan_checkouts: Vec<Millis>,
+    /// Bodies in quarantine that mention the account.
+    pub quarantine: Vec<Vec<u8>>,
+}
+
+/// Gathers all that is stored of a member; none when there is nothing.
+pub fn member(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    account: Account,
+) -> Result<Option<Member>, StoreError> {
+    let quarantine = snapshot.quarantined_mentioning(gym.id, account)?;
+    let mut stretches = match snapshot.member(gym.id, account)? {
+        Some(member) => {
+            snapshot.stretches_touching(gym.generation, member, Millis::MIN, Millis::MAX)?
+        }
+        None => vec![],
+    };
+    if stretches.is_empty() && quarantine.is_empty() {
+        return Ok(None);
+    }
+    stretches.reverse();
+    let entries = stretches.iter().flat_map(|stretch| stretch.entries());
+    let mut positions: Vec<_> = entries.map(|entry| entry.position).collect();
+    positions.sort_unstable();
+    let events = positions.into_iter().filter_map(|position| snapshot.event(position).transpose());
+    Ok(Some(Member {
+        events: events.collect::<Result<_, _>>()?,
+        visits: stretches.iter().flat_map(|stretch| stretch.visits().to_vec()).collect(),
+        orphan_checkouts: stretches
+            .iter()
+            .flat_map(|stretch| stretch.orphan_checkouts().to_vec())
+            .collect(),
+        quarantine,
+    }))
+}
