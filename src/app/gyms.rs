@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{maintain, output};
+use super::{maintain, output, what_if};
 use crate::clock;
 use crate::domain::ids::Slug;
 use crate::domain::rules::Rules;
@@ -60,6 +60,9 @@ pub struct SetArgs {
     capacity: Option<u32>,
     #[command(flatten)]
     rules: RulesArgs,
+    /// Show what would change in the last 28 days, and change nothing
+    #[arg(long)]
+    what_if: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -192,6 +195,9 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
         },
         rules: args.rules.over(before.rules)?,
     };
+    if args.what_if {
+        return what_if::show(database, &gym, &settings, args.json);
+    }
     if settings.zone != before.zone || settings.rules != before.rules {
         maintain::rebuild_gym(database, &gym, Some(&settings))?;
     } else {

@@ -30,15 +30,20 @@ pub fn rebuild_gym(
     gym: &Gym,
     settings: Option<&GymSettings>,
 ) -> anyhow::Result<u64> {
+    let bar = progress_bar(gym);
+    let mut progress = |events| bar.set_position(events);
+    let applied = rebuild::rebuild(database, gym.id, settings, &mut progress);
+    bar.finish_and_clear();
+    Ok(applied?)
+}
+
+/// Shows on a terminal how many events of a gym were applied.
+pub fn progress_bar(gym: &Gym) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(gym.slug.to_string());
     let style = ProgressStyle::with_template("{spinner} {msg}: {human_pos} events, {per_sec}");
     bar.set_style(style.expect("the template is right"));
     bar.enable_steady_tick(Duration::from_millis(200));
-    let applied = rebuild::rebuild(database, gym.id, settings, &mut |events| {
-        bar.set_position(events);
-    });
-    bar.finish_and_clear();
-    Ok(applied?)
+    bar
 }
 
 pub fn verify(database: &Database, args: &VerifyArgs) -> anyhow::Result<ExitCode> {

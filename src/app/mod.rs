@@ -11,6 +11,7 @@ mod serve;
 pub mod simulate;
 mod tokens;
 mod webhooks;
+mod what_if;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::apply::{Target, apply};
 use crate::domain::ids::{Generation, GymId, Position};
-use crate::store::{Database, GymSettings, StoreError, Tx};
+use crate::store::{Database, Gym, GymSettings, StoreError, Tx};
 
 /// Events applied in one transaction of a rebuild.
 const CHUNK_EVENTS: usize = 1_000;
@@ -25,10 +25,49 @@ pub fn rebuild(
     settings: Option<&GymSettings>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, StoreError> {
-    let mut connection = database.connect()?;
     let _lock = database.lock_rebuild()?;
+    let mut connection = database.connect()?;
     clear_unread(database, &mut connection)?;
-    let target = database.transact(&mut connection, |tx| {
+    let applied = build(database, &mut connection, gym, settings, progress, |tx, target| {
+        let settings = settings_of(tx, gym, settings)?;
+        tx.set_gym(gym, &settings, target.generation)
+    })?;
+    clear_unread(database, &mut connection)?;
+    Ok(applied)
+}
+
+/// Builds a projection by other settings, hands it over to be looked at, and removes it again: what
+/// is read by others stays as it is.
+pub fn try_out<R>(
+    database: &Database,
+    gym: &Gym,
+    settings: &GymSettings,
+    progress: &mut dyn FnMut(u64),
+    look: impl FnOnce(&Gym) -> R,
+) -> Result<R, StoreError> {
+    let _lock = database.lock_rebuild()?;
+    let mut connection = database.connect()?;
+    clear_unread(database, &mut connection)?;
+    let mut trial = Gym { settings: settings.clone(), ..gym.clone() };
+    build(database, &mut connection, gym.id, Some(settings), progress, |_, target| {
+        trial.generation = target.generation;
+        Ok(())
+    })?;
+    let seen = look(&trial);
+    clear_unread(database, &mut connection)?;
+    Ok(seen)
+}
+
+/// Fills a new generation from the log. `finish` runs in the transaction in which it has caught up.
+fn build(
+    database: &Database,
+    connection: &mut Connection,
+    gym: GymId,
+    settings: Option<&GymSettings>,
+    progress: &mut dyn FnMut(u64),
+    mut finish: impl FnMut(&mut Tx<'_>, &Target) -> Result<(), StoreError>,
+) -> Result<u64, StoreError> {
+    let target = database.transact(connection, |tx| {
         let generation = tx.new_generation()?;
         let settings = settings_of(tx, gym, settings)?;
         Ok(Target { generation, rules: settings.rules, zone: settings.zone })
@@ -37,22 +76,21 @@ pub fn rebuild(
     let mut applied = 0;
     loop {
         let started = Instant::now();
-        let (chunk, last) = database.transact(&mut connection, |tx| {
+        let (chunk, last) = database.transact(connection, |tx| {
             let (chunk, last) = apply_chunk(tx, gym, &target, after)?;
             if chunk < CHUNK_EVENTS {
-                switch(tx, gym, settings, target.generation)?;
+                add_frozen(tx, gym, target.generation)?;
+                finish(tx, &target)?;
             }
             Ok((chunk, last))
         })?;
         (after, applied) = (last, applied + chunk as u64);
         progress(applied);
         if chunk < CHUNK_EVENTS {
-            break;
+            return Ok(applied);
         }
         let_others_write(database, started.elapsed());
     }
-    clear_unread(database, &mut connection)?;
-    Ok(applied)
 }
 
 /// SQLite's write lock goes to whoever asks first, so a service would starve beside a loop that
@@ -77,19 +115,12 @@ fn apply_chunk(
     Ok((events.len(), last))
 }
 
-/// Everything is applied: from here on the new generation is the one that is read.
-fn switch(
-    tx: &mut Tx<'_>,
-    gym: GymId,
-    settings: Option<&GymSettings>,
-    generation: Generation,
-) -> Result<(), StoreError> {
+/// The sums without a receipt belong to every generation.
+fn add_frozen(tx: &mut Tx<'_>, gym: GymId, generation: Generation) -> Result<(), StoreError> {
     for ((family, bucket), cells) in tx.view().all_frozen(gym)? {
         tx.add_cells(generation, family, bucket, &cells);
     }
-    tx.flush()?;
-    let settings = settings_of(tx, gym, settings)?;
-    tx.set_gym(gym, &settings, generation)
+    tx.flush()
 }
 
 fn settings_of(
