@@ -1,4 +1,4 @@
-//! All integration tests, in one binary: real servers on free ports, real `SQLite` files.
+//! All integration tests, in one binary: real servers on free ports, real SQLite files.
 
 mod architecture;
 mod crash;
@@ -7,6 +7,7 @@ mod laws;
 mod ledger;
 mod load;
 mod random;
+mod rebuild;
 mod reference;
 mod service;
 mod vectors;
