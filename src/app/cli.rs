@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::demo::DemoArgs;
+use super::erase::EraseArgs;
 use super::gyms::GymCommand;
 use super::quarantine::QuarantineCommand;
 use super::simulate::SimulateArgs;
@@ -51,6 +52,8 @@ pub enum Command {
     /// Deliveries that could not be appended: list, release
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Erase a member: events, and all that could single them out; sums stay
+    Erase(EraseArgs),
     /// Count everything again from the event log, beside what is read meanwhile
     Rebuild(RebuildArgs),
     /// Prove that every tally is the sum of its receipts, and every event in one

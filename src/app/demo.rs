@@ -9,10 +9,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::config::Config;
-use super::output;
 use super::serve::{bind, finish, settings, start_log, stop_asked_for};
 use super::simulate::traffic::{Delivery, Plan, deliveries};
 use super::simulate::{Source, post_live};
+use super::{eraser, output};
 use crate::clock;
 use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
@@ -76,6 +76,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     let listener = bind(&config.listen).or_else(|_| bind("127.0.0.1:0"))?;
     actix_web::rt::System::new().block_on(async move {
         let watched = store.clone();
+        actix_web::rt::spawn(eraser::run(store.clone()));
         let door = http::serve(store, listener, &settings(config))?;
         let root = format!("http://{}", door.address);
         for (path, secret, plan) in prepared.doors {

@@ -3,6 +3,8 @@
 mod cli;
 pub mod config;
 mod demo;
+mod erase;
+mod eraser;
 mod gyms;
 mod maintain;
 mod output;
@@ -49,6 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Webhook(command) => webhooks::run(&open()?, command)?,
         Command::Token(command) => tokens::run(&open()?, command)?,
         Command::Quarantine(command) => quarantine::run(&open()?, command)?,
+        Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
         Command::Verify(args) => return maintain::verify(&open()?, &args),
         Command::Simulate(args) => simulate::command(args)?,

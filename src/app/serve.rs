@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::{Config, LogConfig};
-use super::output;
+use super::{eraser, output};
 use crate::http::{self, Settings};
 use crate::store::Store;
 
@@ -18,11 +18,14 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
     let listener = bind(&config.listen)?;
     actix_web::rt::System::new().block_on(async move {
+        let eraser = actix_web::rt::spawn(eraser::run(store.clone()));
         let door = http::serve(store, listener, &settings(config))?;
         output::text(&format!("listening on http://{}", door.address));
         stop_asked_for().await?;
         tracing::info!("stopping: no new deliveries, those under way are answered");
-        door.close().await.context("the server failed")
+        let closed = door.close().await;
+        eraser.abort();
+        closed.context("the server failed")
     })?;
     finish(writer)
 }

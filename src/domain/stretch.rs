@@ -27,8 +27,18 @@ impl Stretch {
     pub fn fold(rules: &Rules, mut entries: Vec<Entry>) -> Stretch {
         assert!(!entries.is_empty(), "a stretch has at least one event");
         entries.sort_unstable_by_key(Entry::order);
-        let fold = fold(rules, &entries);
+        let fold = fold(rules, &entries, None);
         Stretch { entries, fold }
+    }
+
+    /// The stretch of a member who is erased at `at`: what is up to then, ended there, and what is
+    /// later, as the beginning of another timeline (model section 6).
+    pub fn cut(&self, rules: &Rules, at: Millis) -> (Option<Stretch>, Option<Stretch>) {
+        let (before, after) = self.entries.split_at(self.entries.partition_point(|e| e.at <= at));
+        let ended = (!before.is_empty())
+            .then(|| Stretch { entries: before.to_vec(), fold: fold(rules, before, Some(at)) });
+        let later = (!after.is_empty()).then(|| Stretch::fold(rules, after.to_vec()));
+        (ended, later)
     }
 
     /// A stretch as it was stored: its fold stays what it was when it was counted.
@@ -38,10 +48,6 @@ impl Stretch {
 
     pub fn entries(&self) -> &[Entry] {
         &self.entries
-    }
-
-    pub fn into_entries(self) -> Vec<Entry> {
-        self.entries
     }
 
     pub fn visits(&self) -> &[Visit] {

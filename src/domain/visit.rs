@@ -57,8 +57,9 @@ pub struct Fold {
     pub orphan_checkouts: Vec<Millis>,
 }
 
-/// Folds entries, sorted by [`Entry::order`], into visits.
-pub fn fold(rules: &Rules, entries: &[Entry]) -> Fold {
+/// Folds entries, sorted by [`Entry::order`], into visits. With `cut`, the member was erased then,
+/// and no visit goes on beyond it.
+pub fn fold(rules: &Rules, entries: &[Entry], cut: Option<Millis>) -> Fold {
     let mut folding = Folding { rules, current: None, done: Fold::default() };
     for entry in entries {
         match entry.kind {
@@ -69,7 +70,10 @@ pub fn fold(rules: &Rules, entries: &[Entry]) -> Fold {
             Kind::Onboarding | Kind::Unknown(_) => {}
         }
     }
-    folding.finish(None);
+    match cut {
+        Some(at) => folding.cut(at),
+        None => folding.finish(None),
+    }
     folding.done
 }
 

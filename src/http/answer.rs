@@ -61,6 +61,11 @@ impl Fresh {
     }
 }
 
+/// The words of the parameter `format`.
+pub fn format_words() -> utoipa::openapi::Object {
+    super::openapi::one_of(["json", "csv"])
+}
+
 /// Writes the answer.
 pub fn tagged(answer: Tagged) -> HttpResponse {
     let mut response = match answer.body {

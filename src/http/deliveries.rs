@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::App;
 use super::problem::{Code, Problem};
+use super::{App, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::domain::event::Event;
@@ -34,13 +34,35 @@ pub const ANSWER_MS_MAX: u64 = 4_000;
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Receipt {
     /// `accepted`, `duplicate`, `erased` or `test`.
+    #[schema(schema_with = receipt_words)]
     pub status: &'static str,
     /// Its place in the log, when it was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub position: Option<i64>,
 }
 
-/// `POST /webhooks/{webhook}`
+fn receipt_words() -> utoipa::openapi::Object {
+    openapi::one_of(["accepted", "duplicate", "erased", "test"])
+}
+
+/// An event from the sender: answered when it is on disk.
+///
+/// Sending one again does no harm. The body is read as JSON whatever `Content-Type` says; it has
+/// at most 16 KiB. What carries the right secret and cannot be appended waits in quarantine: the
+/// problem has a `quarantine_id`.
+#[utoipa::path(
+    post,
+    path = "/webhooks/{webhook}",
+    tag = "deliveries",
+    operation_id = "deliver",
+    security(("secret" = [])),
+    request_body(content = openapi::Delivery, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Kept, or known already, or a test", body = Receipt),
+        openapi::DeliveryProblems,
+    )
+)]
 pub async fn receive(
     app: web::Data<App>,
     public_id: web::Path<String>,
@@ -154,6 +176,7 @@ async fn append(
             Ok(Receipt { status: "accepted", position: Some(position.0) })
         }
         Ok(Outcome::Duplicate) => Ok(Receipt { status: "duplicate", position: None }),
+        Ok(Outcome::Erased) => Ok(Receipt { status: "erased", position: None }),
         Ok(Outcome::StretchFull) => {
             Err(quarantine(app, webhook, received_at, Unfitting::stretch_full(), bytes).await)
         }
@@ -264,6 +287,7 @@ pub fn release(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Released, StoreE
             match apply::append(tx, waiting.gym, &event, waiting.received_at)? {
                 Outcome::Accepted(position) => Released::Appended(position),
                 Outcome::Duplicate => Released::Dropped("the log has this event already"),
+                Outcome::Erased => Released::Dropped("its member was erased"),
                 Outcome::StretchFull => {
                     return Ok(Released::StillUnfit(Unfitting::stretch_full().detail));
                 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::auth::Access;
 use super::problem::{Code, Problem};
 use super::times::instant;
-use super::{App, blocking};
+use super::{App, blocking, openapi};
 use crate::domain::ids::Position;
 use crate::store::{LoggedEvent, Role};
 
@@ -46,6 +46,7 @@ impl Page {
 pub struct Events {
     events: Vec<EventBody>,
     /// Ask for what comes `after` this; null at the end of the log.
+    #[schema(required)]
     next: Option<i64>,
 }
 
@@ -55,15 +56,18 @@ pub struct Events {
 pub struct EventBody {
     position: i64,
     /// Null when the member was erased meanwhile.
+    #[schema(required)]
     account: Option<Uuid>,
     #[serde(rename = "type")]
     kind: String,
     /// On the gym's clock.
+    #[schema(format = DateTime)]
     at: String,
+    #[schema(format = DateTime)]
     received_at: String,
     /// Fields of the delivery that we do not know, as they were sent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     extra: Option<Box<RawValue>>,
 }
 
@@ -81,7 +85,14 @@ impl EventBody {
     }
 }
 
-/// `GET /api/v1/gyms/{gym}/events`
+/// The event log of a gym, by cursor. For the role `admin`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/events",
+    tag = "log",
+    operation_id = "events",
+    responses((status = 200, description = "A page", body = Events), openapi::ListProblems)
+)]
 pub async fn list(
     app: web::Data<App>,
     access: Access,

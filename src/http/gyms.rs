@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::auth::Access;
 use super::problem::Problem;
 use super::times::{instant, instant_to_the_minute};
-use super::{App, blocking};
+use super::{App, blocking, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::domain::report::share;
@@ -23,9 +23,11 @@ pub struct GymBody {
     name: String,
     /// An IANA time zone.
     time_zone: String,
+    #[schema(required)]
     capacity: Option<u32>,
     rules: RulesBody,
     /// The minute of its last event.
+    #[schema(required, format = DateTime)]
     last_event: Option<String>,
     /// The last position of the log that its reports rest on.
     position: i64,
@@ -64,7 +66,14 @@ impl GymBody {
     }
 }
 
-/// `GET /api/v1/gyms`
+/// The gyms that the token may see, by slug.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms",
+    tag = "gyms",
+    operation_id = "gyms",
+    responses((status = 200, description = "The gyms", body = Gyms), openapi::TokenProblems)
+)]
 pub async fn list(app: web::Data<App>, access: Access) -> Result<HttpResponse, Problem> {
     let gyms = blocking(app, move |snapshot| {
         let gyms = access.gyms(snapshot)?;
@@ -73,7 +82,14 @@ pub async fn list(app: web::Data<App>, access: Access) -> Result<HttpResponse, P
     Ok(HttpResponse::Ok().json(Gyms { gyms: gyms.await? }))
 }
 
-/// `GET /api/v1/gyms/{gym}`
+/// One gym: its settings, and how far its reports are.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}",
+    tag = "gyms",
+    operation_id = "gym",
+    responses((status = 200, description = "The gym", body = GymBody), openapi::GymProblems)
+)]
 pub async fn one(
     app: web::Data<App>,
     access: Access,
@@ -91,15 +107,20 @@ pub async fn one(
 #[schema(as = Occupancy)]
 pub struct OccupancyBody {
     gym: String,
+    #[schema(format = DateTime)]
     at: String,
     /// Members in the gym, as far as is known; without a check-out, by assumption.
     present: u32,
     /// Of those, how many came in by a check-in.
     observed: u32,
+    #[schema(required)]
     capacity: Option<u32>,
     /// `present` over `capacity`.
+    #[schema(required)]
     utilisation: Option<f64>,
+    #[schema(required)]
     usual: Option<UsualBody>,
+    #[schema(required)]
     today_peak: Option<PeakBody>,
 }
 
@@ -115,6 +136,7 @@ pub struct UsualBody {
 #[derive(Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = Peak)]
 pub struct PeakBody {
+    #[schema(format = DateTime)]
     at: String,
     present: i64,
 }
@@ -147,7 +169,14 @@ impl OccupancyBody {
     }
 }
 
-/// `GET /api/v1/gyms/{gym}/occupancy`
+/// Who is there now.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/occupancy",
+    tag = "gyms",
+    operation_id = "occupancy",
+    responses((status = 200, description = "Now", body = OccupancyBody), openapi::GymProblems)
+)]
 pub async fn occupancy(
     app: web::Data<App>,
     access: Access,

@@ -5,19 +5,36 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use tokio::time::timeout;
 
-use super::App;
 use super::problem::{Code, Problem};
+use super::{App, openapi};
 use crate::clock;
 
 /// The service is not ready when a write takes longer than this, in milliseconds.
 const WRITE_MS_MAX: u64 = 2_000;
 
-/// `GET /healthz`
+/// Whether the process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "service",
+    operation_id = "healthz",
+    security(()),
+    responses((status = 200, description = "It does", body = Object))
+)]
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
 }
 
-/// `GET /readyz`: really writes, and looks whether the projections have what the log has.
+/// Whether deliveries can be taken: really writes, and looks whether the projections have what the
+/// log has.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "service",
+    operation_id = "readyz",
+    security(()),
+    responses((status = 200, description = "They can", body = Object), openapi::HealthProblems)
+)]
 pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let now = clock::now();
     let beat = app.store.write(move |tx| tx.beat(now));

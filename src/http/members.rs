@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::answer::{Fresh, tagged};
+use super::answer::{Fresh, format_words, tagged};
 use super::auth::Access;
 use super::events::EventBody;
 use super::problem::{Code, Problem};
 use super::times::instant;
-use super::{App, blocking};
+use super::{App, blocking, openapi};
 use crate::clock;
 use crate::domain::calendar::day_of;
 use crate::domain::ids::Account;
@@ -33,7 +33,8 @@ pub struct AbsentParameters {
     /// And less than so many; more than `days`. Default: 90.
     #[param(minimum = 2, maximum = 3650)]
     lost_after: Option<i32>,
-    /// `json` or `csv`.
+    /// `json` or `csv`. Default: by `Accept`, else `json`.
+    #[param(schema_with = format_words)]
     format: Option<String>,
 }
 
@@ -51,13 +52,22 @@ pub struct Absent {
 struct AbsentMember {
     account: Uuid,
     /// When the last visit was entered.
+    #[schema(format = DateTime)]
     last_visit: String,
     days_ago: i32,
     /// Visits in the eight weeks up to and with the last one.
     visits_before: u32,
 }
 
-/// `GET /api/v1/gyms/{gym}/members/absent`
+/// Members who stopped coming. For the role `manager`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/members/absent",
+    tag = "members",
+    operation_id = "absent",
+    params(openapi::IfNoneMatch),
+    responses(openapi::JsonOrCsv<Absent>, openapi::ListProblems)
+)]
 pub async fn absent(
     app: web::Data<App>,
     access: Access,
@@ -122,17 +132,36 @@ pub struct MemberBody {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Visit)]
 struct VisitBody {
+    #[schema(format = DateTime)]
     entered: String,
     /// `checkin` or `equipment`.
+    #[schema(schema_with = beginnings)]
     entered_by: &'static str,
+    #[schema(format = DateTime)]
     left: String,
     /// `checkout`, `assumed`, `window`, `next_visit` or `erasure`.
+    #[schema(schema_with = ends)]
     ended_by: &'static str,
     equipment_checkins: u32,
     repeat_swipes: u32,
 }
 
-/// `GET /api/v1/gyms/{gym}/members/{account}`
+fn beginnings() -> utoipa::openapi::Object {
+    openapi::one_of(["checkin", "equipment"])
+}
+
+fn ends() -> utoipa::openapi::Object {
+    openapi::one_of(["checkout", "assumed", "window", "next_visit", "erasure"])
+}
+
+/// All that is stored of one member at a gym. For the role `manager`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/members/{account}",
+    tag = "members",
+    operation_id = "member",
+    responses((status = 200, description = "All of it", body = MemberBody), openapi::RoleProblems)
+)]
 pub async fn one(
     app: web::Data<App>,
     access: Access,

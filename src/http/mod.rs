@@ -5,10 +5,13 @@ mod answer;
 mod auth;
 mod csv;
 pub mod deliveries;
+mod erasures;
 mod events;
 mod gyms;
 mod health;
 mod members;
+mod openapi;
+mod page;
 pub mod problem;
 mod quarantine;
 pub mod reports;
@@ -21,7 +24,10 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::DefaultHeaders;
-use actix_web::{App as Actix, HttpResponse, HttpServer, Resource, web};
+use actix_web::http::header::ALLOW;
+use actix_web::{
+    App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError, web,
+};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -101,6 +107,9 @@ impl Door {
 fn routes(config: &mut web::ServiceConfig) {
     config
         .service(at("/webhooks/{webhook}").route(web::post().to(deliveries::receive)))
+        .service(at("/api/openapi.json").route(web::get().to(page::document)))
+        .service(at("/docs").route(web::get().to(page::to_page)))
+        .service(at("/docs/{file:.*}").route(web::get().to(page::page)))
         .service(at("/healthz").route(web::get().to(health::healthz)))
         .service(at("/readyz").route(web::get().to(health::readyz)))
         .service(at("/api/v1/gyms").route(web::get().to(gyms::list)))
@@ -110,7 +119,12 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/api/v1/gyms/{gym}/reports/{report}").route(web::get().to(reports::of_gym)))
         .service(at("/api/v1/reports/{report}").route(web::get().to(reports::of_chain)))
         .service(at("/api/v1/gyms/{gym}/members/absent").route(web::get().to(members::absent)))
-        .service(at("/api/v1/gyms/{gym}/members/{account}").route(web::get().to(members::one)))
+        .service(
+            at("/api/v1/gyms/{gym}/members/{account}")
+                .route(web::get().to(members::one))
+                .route(web::delete().to(erasures::of_member)),
+        )
+        .service(at("/api/v1/erasures").route(web::get().to(erasures::list)))
         .service(at("/api/v1/gyms/{gym}/events").route(web::get().to(events::list)))
         .service(at("/api/v1/gyms/{gym}/quarantine").route(web::get().to(quarantine::list)))
         .service(
@@ -127,8 +141,12 @@ async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::NotFound, "there is nothing at this path"))
 }
 
-async fn method_not_allowed() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Code::MethodNotAllowed, "this path does not take that method"))
+async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
+    let methods = openapi::methods(&request.match_pattern().unwrap_or_default());
+    let problem = Problem::new(Code::MethodNotAllowed, format!("this path takes {methods}"));
+    let mut answer = problem.error_response();
+    answer.headers_mut().insert(ALLOW, methods.parse().expect("methods are plain ASCII"));
+    answer
 }
 
 /// Reads on a thread that may block, at one point of the database's history.

@@ -95,15 +95,18 @@ pub struct Problem {
 pub struct ProblemBody {
     /// Names the kind of problem; the same as `code`, as a URI.
     #[serde(rename = "type")]
+    #[schema(format = "uri")]
     pub kind: String,
     pub title: &'static str,
     pub status: u16,
     /// What happened, and what to try next.
     pub detail: String,
     /// The word for programs; the table is in the API's documentation.
+    #[schema(schema_with = super::openapi::codes)]
     pub code: &'static str,
     /// Where an authenticated delivery waits that could not be appended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub quarantine_id: Option<i64>,
 }
 

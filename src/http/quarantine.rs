@@ -8,7 +8,7 @@ use super::deliveries::{Released, release};
 use super::events::Page;
 use super::problem::{Code, Problem};
 use super::times::instant;
-use super::{App, blocking};
+use super::{App, blocking, openapi};
 use crate::clock;
 use crate::store::Role;
 
@@ -17,6 +17,7 @@ use crate::store::Role;
 pub struct Quarantine {
     quarantine: Vec<QuarantinedBody>,
     /// Ask for what comes `after` this; null at the end.
+    #[schema(required)]
     next: Option<i64>,
 }
 
@@ -25,6 +26,7 @@ pub struct Quarantine {
 #[schema(as = Quarantined)]
 pub struct QuarantinedBody {
     id: i64,
+    #[schema(format = DateTime)]
     received_at: String,
     /// A word for programs.
     reason: String,
@@ -39,15 +41,29 @@ pub struct QuarantinedBody {
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Release {
     /// `appended`, or `dropped` when there was nothing to append.
+    #[schema(schema_with = release_words)]
     status: &'static str,
     /// Its place in the log, when it was appended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     position: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<&'static str>,
 }
 
-/// `GET /api/v1/gyms/{gym}/quarantine`
+fn release_words() -> utoipa::openapi::Object {
+    openapi::one_of(["appended", "dropped"])
+}
+
+/// What could not be appended, by cursor. For the role `admin`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/quarantine",
+    tag = "log",
+    operation_id = "quarantine",
+    responses((status = 200, description = "A page", body = Quarantine), openapi::ListProblems)
+)]
 pub async fn list(
     app: web::Data<App>,
     access: Access,
@@ -74,7 +90,19 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(body.await?))
 }
 
-/// `POST /api/v1/gyms/{gym}/quarantine/{id}/release`
+/// Tries again to append what waits in quarantine. For the role `admin`.
+///
+/// What still cannot be appended stays there, and the problem says why.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gyms/{gym}/quarantine/{id}/release",
+    tag = "log",
+    operation_id = "release",
+    responses(
+        (status = 200, description = "It left quarantine", body = Release),
+        openapi::ReleaseProblems,
+    )
+)]
 pub async fn try_again(
     app: web::Data<App>,
     access: Access,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::auth::Access;
 use super::gyms::OccupancyBody;
 use super::problem::Problem;
-use super::{App, blocking};
+use super::{App, blocking, openapi};
 use crate::clock;
 use crate::projection::read;
 
@@ -32,7 +32,20 @@ struct Listener {
     sent: Option<OccupancyBody>,
 }
 
-/// `GET /api/v1/gyms/{gym}/occupancy/stream`
+/// Who is there, as server-sent events: at once, on every change, and at least every 15 s.
+///
+/// The data of an event `occupancy` is what `/occupancy` answers. The stream ends when the service
+/// stops, or the token may not see the gym any more.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/occupancy/stream",
+    tag = "gyms",
+    operation_id = "occupancy_stream",
+    responses(
+        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        openapi::GymProblems,
+    )
+)]
 pub async fn occupancy(
     app: web::Data<App>,
     access: Access,

@@ -8,7 +8,9 @@ use crate::domain::member::MemberDays;
 use crate::domain::rules::Rules;
 use crate::domain::stretch::{STRETCH_EVENTS_MAX, Stretch};
 use crate::domain::tally::{Contributions, Count, Key};
-use crate::store::{Gym, StoreError, Tx};
+use crate::store::{ErasureReason, Gym, StoreError, Tx};
+
+use super::erase;
 use chrono_tz::Tz;
 
 /// What became of an event.
@@ -16,6 +18,8 @@ use chrono_tz::Tz;
 pub enum Outcome {
     Accepted(Position),
     Duplicate,
+    /// Its member was erased, and it is not newer than that.
+    Erased,
     /// Its stretch holds [`STRETCH_EVENTS_MAX`] events already; it was not appended.
     StretchFull,
 }
@@ -44,6 +48,11 @@ pub fn append(
 ) -> Result<Outcome, StoreError> {
     let gym = tx.gym(gym_id)?;
     let target = Target::of(&gym);
+    let erased_until = tx.view().erased_until(gym_id, event.account)?;
+    if erased_until.is_some_and(|until| event.at <= until) {
+        count_at_the_door(tx, gym_id, target.generation, Count::Erased, received_at);
+        return Ok(Outcome::Erased);
+    }
     let member = tx.member_or_new(gym_id, event.account)?;
     let mut entry = Entry {
         at: event.at,
@@ -57,12 +66,17 @@ pub fn append(
         return Ok(Outcome::Duplicate);
     }
     let held: usize = touching.iter().map(|stretch| stretch.entries().len()).sum();
-    if held >= STRETCH_EVENTS_MAX {
+    let asks_for_erasure = event.kind == Kind::MembershipDelete;
+    if held >= STRETCH_EVENTS_MAX && !asks_for_erasure {
         return Ok(Outcome::StretchFull);
     }
     entry.position = tx.append(gym_id, member, event, received_at)?;
     let position = entry.position;
     put_in(tx, &target, member, &touching, entry)?;
+    if asks_for_erasure {
+        let reason = ErasureReason::MembershipDelete;
+        erase::request(tx, gym_id, event.account, event.at, reason, received_at)?;
+    }
     tx.mark_applied(gym_id, Some(position));
     Ok(Outcome::Accepted(position))
 }
@@ -119,7 +133,7 @@ fn put_in(
 }
 
 /// Takes back what the old stretches contributed and puts in what the new ones do.
-fn replace(
+pub(super) fn replace(
     tx: &mut Tx<'_>,
     target: &Target,
     member: MemberId,

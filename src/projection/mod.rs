@@ -5,6 +5,7 @@
 //! contributed, put in what they contribute now.
 
 pub mod apply;
+pub mod erase;
 pub mod people;
 pub mod read;
 pub mod rebuild;

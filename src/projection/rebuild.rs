@@ -67,6 +67,25 @@ fn build(
     progress: &mut dyn FnMut(u64),
     mut finish: impl FnMut(&mut Tx<'_>, &Target) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
+    loop {
+        let built = build_once(database, connection, gym, settings, progress, &mut finish)?;
+        match built {
+            Some(applied) => return Ok(applied),
+            // An erasure took a member out of the log meanwhile.
+            None => clear_unread(database, connection)?,
+        }
+    }
+}
+
+/// Builds, unless an erasure comes in between.
+fn build_once(
+    database: &Database,
+    connection: &mut Connection,
+    gym: GymId,
+    settings: Option<&GymSettings>,
+    progress: &mut dyn FnMut(u64),
+    finish: &mut dyn FnMut(&mut Tx<'_>, &Target) -> Result<(), StoreError>,
+) -> Result<Option<u64>, StoreError> {
     let target = database.transact(connection, |tx| {
         let generation = tx.new_generation()?;
         let settings = settings_of(tx, gym, settings)?;
@@ -76,18 +95,22 @@ fn build(
     let mut applied = 0;
     loop {
         let started = Instant::now();
-        let (chunk, last) = database.transact(connection, |tx| {
+        let grown = database.transact(connection, |tx| {
+            if tx.view().is_stale(target.generation)? {
+                return Ok(None);
+            }
             let (chunk, last) = apply_chunk(tx, gym, &target, after)?;
             if chunk < CHUNK_EVENTS {
                 add_frozen(tx, gym, target.generation)?;
                 finish(tx, &target)?;
             }
-            Ok((chunk, last))
+            Ok(Some((chunk, last)))
         })?;
+        let Some((chunk, last)) = grown else { return Ok(None) };
         (after, applied) = (last, applied + chunk as u64);
         progress(applied);
         if chunk < CHUNK_EVENTS {
-            return Ok(applied);
+            return Ok(Some(applied));
         }
         let_others_write(database, started.elapsed());
     }

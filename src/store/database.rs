@@ -55,6 +55,38 @@ pub enum StoreError {
     Key(PathBuf),
     #[error("{0}")]
     Refused(String),
+    /// What failed a whole transaction, told to everybody in it.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
+}
+
+impl StoreError {
+    /// Whether trying the same at once again is of no use: the disk is full or broken, or another
+    /// process holds the database.
+    pub(super) fn is_of_disk(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        match self {
+            StoreError::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    Code::DatabaseBusy
+                        | Code::DatabaseLocked
+                        | Code::DiskFull
+                        | Code::SystemIoFailure
+                        | Code::ReadOnly
+                        | Code::CannotOpen
+                        | Code::OutOfMemory
+                )
+            ),
+            StoreError::File { .. } => true,
+            StoreError::Shared(error) => error.is_of_disk(),
+            StoreError::Damaged(_)
+            | StoreError::Migration(_)
+            | StoreError::Locked(_)
+            | StoreError::Key(_)
+            | StoreError::Refused(_) => false,
+        }
+    }
 }
 
 /// A data folder whose database is up to date.
@@ -82,7 +114,7 @@ impl Database {
 
     /// Claims the folder for one service, until the file that is returned is dropped.
     pub fn lock(&self) -> Result<fs::File, StoreError> {
-        self.try_lock(LOCK_FILE)?.ok_or_else(|| StoreError::Locked(self.folder.clone()))
+        self.lock_soon(LOCK_FILE)?.ok_or_else(|| StoreError::Locked(self.folder.clone()))
     }
 
     /// Whether a service runs on the folder.
@@ -92,8 +124,20 @@ impl Database {
 
     /// Claims the folder for one rebuild.
     pub fn lock_rebuild(&self) -> Result<fs::File, StoreError> {
-        let lock = self.try_lock(REBUILD_LOCK_FILE)?;
+        let lock = self.lock_soon(REBUILD_LOCK_FILE)?;
         lock.ok_or_else(|| StoreError::Refused("another rebuild is running; wait for it".into()))
+    }
+
+    /// Waits a little for one who is about to let go.
+    fn lock_soon(&self, name: &str) -> Result<Option<fs::File>, StoreError> {
+        let step = Duration::from_millis(20);
+        for _ in 0..BUSY_MS_MAX / 20 {
+            if let Some(lock) = self.try_lock(name)? {
+                return Ok(Some(lock));
+            }
+            std::thread::sleep(step);
+        }
+        self.try_lock(name)
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<fs::File>, StoreError> {
@@ -149,6 +193,14 @@ impl Database {
         Ok(result)
     }
 
+    /// Moves the write-ahead log into the database and empties its file. False when a reader or
+    /// another writer still needs it.
+    pub fn empty_log(connection: &Connection) -> Result<bool, StoreError> {
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(!is_busy)
+    }
+
     pub(super) fn begin<'c>(
         &'c self,
         connection: &'c mut Connection,
@@ -178,14 +230,31 @@ pub struct Snapshot<'c> {
 }
 
 impl Snapshot<'_> {
-    /// A keyed hash of a member, for looking accounts up without an index of accounts.
+    /// A part of the hash below, for looking accounts up without an index of accounts. It always
+    /// takes eight bytes in a row, so that another can be written over it in place.
     pub(super) fn account_key(&self, gym: GymId, account: Account) -> i64 {
+        let hash = self.account_hash(gym, account);
+        eight_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
+    }
+
+    /// A keyed hash of a member: without the key, nobody can tell whose it is.
+    pub(super) fn account_hash(&self, gym: GymId, account: Account) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.key).expect("any length of key will do");
         mac.update(&gym.0.to_be_bytes());
         mac.update(account.0.as_bytes());
-        let hash: [u8; 32] = mac.finalize().into_bytes().into();
-        i64::from_be_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
+        mac.finalize().into_bytes().into()
     }
+}
+
+fn eight_bytes(random: [u8; 8]) -> i64 {
+    (u64::from_be_bytes(random) >> 2 | 1 << 62).cast_signed()
+}
+
+/// A key that is nobody's, to write over somebody's.
+pub(super) fn random_account_key() -> i64 {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).expect("the system has random numbers");
+    eight_bytes(random)
 }
 
 fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {

@@ -9,9 +9,15 @@ impl Snapshot<'_> {
     /// Builds that no gym reads: still growing, or left over.
     pub fn unread_generations(&self) -> Result<Vec<Generation>, StoreError> {
         let sql = "SELECT id FROM generations WHERE id NOT IN (SELECT generation FROM gyms)";
-        let mut statement = self.connection.prepare(sql)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| Ok(Generation(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether an erasure passed a build by.
+    pub fn is_stale(&self, generation: Generation) -> Result<bool, StoreError> {
+        let sql = "SELECT stale FROM generations WHERE id = ?1";
+        Ok(self.connection.query_row(sql, [generation.0], |row| row.get(0))?)
     }
 }
 

@@ -104,11 +104,7 @@ impl Tx<'_> {
         if let Some(member) = self.view().member(gym, account)? {
             return Ok(member);
         }
-        let key = self.view().account_key(gym, account);
-        let sql = "INSERT INTO members (gym, account, account_key) VALUES (?1, ?2, ?3)";
-        let mut statement = self.transaction.prepare_cached(sql)?;
-        statement.execute(params![gym.0, account.0.as_bytes(), key])?;
-        Ok(MemberId(self.transaction.last_insert_rowid()))
+        self.add_member(gym, account)
     }
 
     /// Appends an event to the log, and returns its place there.

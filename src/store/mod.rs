@@ -7,6 +7,7 @@
 
 mod codec;
 mod database;
+mod erasures;
 mod generations;
 mod gyms;
 mod log;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use codec::Damaged;
 pub use database::{Database, Snapshot, StoreError};
+pub use erasures::{Erasure, ErasureReason};
 pub use gyms::{Gym, GymSettings};
 pub use log::LoggedEvent;
 pub use quarantine::{Quarantined, Reason};

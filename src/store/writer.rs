@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -31,7 +32,7 @@ pub enum WriteError {
 #[derive(Clone)]
 pub struct Store {
     database: Database,
-    queue: mpsc::Sender<Box<dyn Job>>,
+    queue: mpsc::Sender<Message>,
     /// Counts commits, so that who waits for a change hears of it.
     commits: watch::Receiver<u64>,
 }
@@ -66,12 +67,23 @@ impl Store {
         work: impl FnMut(&mut Tx<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, WriteError> {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Work { work, result: None, reply });
-        self.queue.try_send(job).map_err(|error| match error {
+        self.send(Message::Work(Box::new(Work { work, result: None, reply })))?;
+        answer.await.map_err(|_| WriteError::Stopped)?
+    }
+
+    /// Moves the write-ahead log into the database and empties its file, so that nothing of what
+    /// was there remains in it. False when a reader still needs it: try again soon.
+    pub async fn empty_log(&self) -> Result<bool, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::EmptyLog(reply))?;
+        Ok(answer.await.map_err(|_| WriteError::Stopped)??)
+    }
+
+    fn send(&self, message: Message) -> Result<(), WriteError> {
+        self.queue.try_send(message).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => WriteError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => WriteError::Stopped,
-        })?;
-        answer.await.map_err(|_| WriteError::Stopped)?
+        })
     }
 
     /// Reads at one point of the database's history. Blocks the thread for as long as it takes.
@@ -86,6 +98,12 @@ impl Store {
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.commits.clone()
     }
+}
+
+/// What the writer is asked to do.
+enum Message {
+    Work(Box<dyn Job>),
+    EmptyLog(oneshot::Sender<Result<bool, StoreError>>),
 }
 
 /// A piece of work of any result.
@@ -129,35 +147,81 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(&mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+    fn run(&mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut messages = Vec::with_capacity(BATCH_MAX);
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        while jobs.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        while queue.blocking_recv_many(&mut messages, BATCH_MAX) > 0 {
+            for message in messages.drain(..) {
+                match message {
+                    Message::Work(job) => batch.push(job),
+                    Message::EmptyLog(reply) => {
+                        self.write(&mut batch);
+                        // Who waited may have given up; the log is empty all the same.
+                        drop(reply.send(Database::empty_log(&self.connection)));
+                    }
+                }
+            }
             self.write(&mut batch);
         }
     }
 
-    /// Commits all together; when that fails, each alone, so that one cannot fail its neighbours.
+    /// Commits all together. When one piece fails, each is tried alone, so that it cannot fail its
+    /// neighbours; when the disk fails, all have failed.
     fn write(&mut self, batch: &mut Vec<Box<dyn Job>>) {
-        let together = self.attempt(batch).is_ok();
+        if batch.is_empty() {
+            return;
+        }
+        let together = self.attempt(batch);
+        let mut disk_failed = None;
         for mut job in batch.drain(..) {
-            let committed =
-                if together { Ok(()) } else { self.attempt(std::slice::from_mut(&mut job)) };
+            let committed = match (&together, &disk_failed) {
+                (Ok(()), _) => Ok(()),
+                (Err(Failure::Disk(error)), _) | (_, Some(error)) => {
+                    Err(StoreError::Shared(error.clone()))
+                }
+                (Err(Failure::Job(_)), None) => {
+                    match self.attempt(std::slice::from_mut(&mut job)) {
+                        Ok(()) => Ok(()),
+                        Err(Failure::Job(error)) => Err(error),
+                        Err(Failure::Disk(error)) => {
+                            disk_failed = Some(error.clone());
+                            Err(StoreError::Shared(error))
+                        }
+                    }
+                }
+            };
             job.finish(committed);
         }
         self.committed.send_modify(|commits| *commits += 1);
     }
 
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let (database, connection) = (&self.database, &mut self.connection);
+        let disk = |error| Failure::Disk(Arc::new(error));
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let mut tx = database.begin(connection)?;
+            let mut tx = database.begin(connection).map_err(disk)?;
             for job in jobs {
-                job.run(&mut tx)?;
+                job.run(&mut tx).map_err(Failure::of_job)?;
             }
-            tx.commit()
+            tx.commit().map_err(disk)
         }));
         outcome.unwrap_or_else(|_| {
-            Err(StoreError::Refused("a broken invariant; please report it with the log".into()))
+            let broken = "a broken invariant; please report it with the log";
+            Err(Failure::Job(StoreError::Refused(broken.into())))
         })
+    }
+}
+
+/// Why a transaction failed.
+enum Failure {
+    /// By a piece of work in it.
+    Job(StoreError),
+    /// By the disk, or by another process that holds the database.
+    Disk(Arc<StoreError>),
+}
+
+impl Failure {
+    fn of_job(error: StoreError) -> Failure {
+        if error.is_of_disk() { Failure::Disk(Arc::new(error)) } else { Failure::Job(error) }
     }
 }

@@ -7,7 +7,7 @@ use footfall::domain::rules::Rules;
 use footfall::http::reports::{Parameters, ask};
 use footfall::projection::apply::append;
 use footfall::projection::{rebuild, verify};
-use footfall::store::{Database, Gym, GymSettings, Sums};
+use footfall::store::{Database, Gym, GymSettings, StoreError, Sums, Tx};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -62,6 +62,11 @@ impl Ledger {
             Ok(())
         });
         appended.expect("all can be appended");
+    }
+
+    /// Does something in a transaction.
+    pub fn transact<R>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<R, StoreError>) -> R {
+        self.database.transact(&mut self.connection, work).expect("it is written")
     }
 
     pub fn tallies(&self, slug: &Slug) -> Sums {

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod crash;
+mod erasure;
 mod http;
 mod laws;
 mod ledger;

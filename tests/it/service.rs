@@ -1,6 +1,7 @@
 //! A real `footfall serve` on a free port, over a data folder of its own, with what a user does
 //! around it.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -61,9 +62,13 @@ impl Service {
     }
 
     pub fn start_on(folder: Arc<TempDir>) -> Service {
+        // Among the data, so that who looks for traces of a member looks there too.
+        let log = File::options().append(true).create(true).open(folder.path().join("service.log"));
         let mut child = Command::new(BINARY)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("FOOTFALL_DATA", folder.path())
+            .env("FOOTFALL_LOG_FILTER", "debug")
+            .stderr(log.expect("a file"))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary runs");

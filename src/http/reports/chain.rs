@@ -8,31 +8,42 @@ use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::question::{interval_words, report_words};
 use super::{Name, Parameters, Question, Report, answer, rests_on};
 use crate::clock;
 use crate::http::answer::{Fresh, tagged};
 use crate::http::auth::Access;
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, blocking};
+use crate::http::{App, blocking, openapi};
 use crate::store::{Gym, Snapshot};
 
 /// A report over several gyms.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Chain {
+    #[schema(schema_with = report_words)]
     report: &'static str,
+    #[schema(schema_with = interval_words)]
     interval: &'static str,
     /// Each gym's own report. Members are counted at each gym, and not added.
     gyms: Vec<Report>,
     /// What is a sum, by the local name of the bucket: the same hour on each gym's clock. Empty
     /// for reports without one.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(schema_with = openapi::summed_buckets)]
     buckets: Vec<Value>,
     /// What is a sum, over all gyms.
-    #[schema(value_type = Object)]
+    #[schema(schema_with = openapi::sums)]
     totals: Value,
 }
 
-/// `GET /api/v1/reports/{report}`
+/// A report over several gyms, each in its own zone, and the sum of what is a sum.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/{report}",
+    tag = "reports",
+    operation_id = "chain_report",
+    params(openapi::IfNoneMatch),
+    responses(openapi::JsonOrCsv<Chain>, openapi::ReportProblems)
+)]
 pub async fn of_chain(
     app: web::Data<App>,
     access: Access,

@@ -20,14 +20,19 @@ pub struct Rows {
 #[schema(as = DurationsGroup)]
 struct Row {
     /// Weekday (1 = Monday) or hour (0–23) of entry; null when grouped by nothing.
+    #[schema(required)]
     key: Option<u32>,
     visits: i64,
     observed: i64,
     /// Exact.
+    #[schema(required)]
     mean_minutes: Option<f64>,
     /// By nearest rank, on whole minutes.
+    #[schema(required)]
     median_minutes: Option<u32>,
+    #[schema(required)]
     p10_minutes: Option<u32>,
+    #[schema(required)]
     p90_minutes: Option<u32>,
     /// In bins of 5 minutes, from 0 to the last that holds a visit.
     histogram: Vec<Bin>,

@@ -20,6 +20,7 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = EquipmentBucket)]
 struct Row {
+    #[schema(format = DateTime)]
     start: String,
     complete: bool,
     #[serde(flatten)]
@@ -35,6 +36,7 @@ struct Counted {
     visits: i64,
     /// Of those, how many had an equipment check-in.
     visits_with_equipment: i64,
+    #[schema(required)]
     share_with_equipment: Option<f64>,
 }
 
@@ -51,7 +53,9 @@ struct Totals {
 /// Whole minutes from the door to the first equipment check-in, of visits entered by check-in.
 #[derive(Serialize, utoipa::ToSchema)]
 struct FirstCheckin {
+    #[schema(required)]
     median: Option<u32>,
+    #[schema(required)]
     p90: Option<u32>,
 }
 

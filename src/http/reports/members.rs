@@ -21,6 +21,7 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = MembersBucket)]
 struct Row {
+    #[schema(format = DateTime)]
     start: String,
     complete: bool,
     /// Distinct members with a visit entered in the bucket, at this gym.
@@ -33,6 +34,7 @@ struct Row {
 #[schema(as = MembersTotals)]
 struct Totals {
     /// Given when the range is one bucket.
+    #[schema(required)]
     members: Option<i64>,
     new: i64,
     /// Over the ISO weeks that begin in the range: members by their visits in the week, `1` to

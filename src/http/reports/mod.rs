@@ -1,7 +1,7 @@
 //! Reports over HTTP: one file for each, and one way to add one: its rows in a file of their own,
 //! a name in [`Name`], and a line in [`Rows::of`].
 
-mod chain;
+pub mod chain;
 mod durations;
 mod equipment;
 mod members;
@@ -20,7 +20,7 @@ use super::answer::{Fresh, tagged};
 use super::auth::Access;
 use super::problem::{Code, Problem};
 use super::times::instant_to_the_minute;
-use super::{App, blocking};
+use super::{App, blocking, openapi};
 use crate::clock;
 use crate::domain::calendar::Bucket;
 use crate::domain::report::silence::Span;
@@ -29,16 +29,20 @@ use crate::domain::{MINUTE, Millis};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 pub use chain::{Chain, of_chain};
-pub use question::Parameters;
-use question::{Compare, Name, Question};
+use question::{Compare, Name, Question, comparison_words, interval_words};
+pub use question::{Parameters, report_words};
 
 /// A report on one gym.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Report {
     gym: String,
+    #[schema(schema_with = report_words)]
     report: &'static str,
+    #[schema(format = DateTime)]
     from: String,
+    #[schema(format = DateTime)]
     until: String,
+    #[schema(schema_with = interval_words)]
     interval: &'static str,
     time_zone: String,
     /// The last position of the log that it rests on.
@@ -46,8 +50,11 @@ pub struct Report {
     #[serde(flatten)]
     rows: Rows,
     /// Observed visits over visits entered in the range; null without visits.
+    #[schema(required)]
     coverage: Option<f64>,
+    /// When it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     comparison: Option<Comparison>,
 }
 
@@ -56,6 +63,7 @@ pub struct Report {
 #[derive(Serialize, utoipa::ToSchema)]
 struct Comparison {
     /// `previous` or `year`.
+    #[schema(schema_with = comparison_words)]
     compare: &'static str,
     this: Side,
     that: Side,
@@ -64,15 +72,19 @@ struct Comparison {
 /// One side of a comparison.
 #[derive(Serialize, utoipa::ToSchema)]
 struct Side {
+    #[schema(format = DateTime)]
     from: String,
+    #[schema(format = DateTime)]
     until: String,
     #[serde(flatten)]
     rows: Rows,
+    #[schema(required)]
     coverage: Option<f64>,
 }
 
 /// What differs from report to report.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ReportRows)]
 #[serde(untagged)]
 enum Rows {
     Occupancy(occupancy::Rows),
@@ -127,7 +139,15 @@ impl Ask<'_> {
     }
 }
 
-/// `GET /api/v1/gyms/{gym}/reports/{report}`
+/// A report on one gym.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/reports/{report}",
+    tag = "reports",
+    operation_id = "report",
+    params(openapi::IfNoneMatch),
+    responses(openapi::JsonOrCsv<Report>, openapi::ReportProblems)
+)]
 pub async fn of_gym(
     app: web::Data<App>,
     access: Access,

@@ -18,6 +18,7 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = OccupancyBucket)]
 struct Row {
+    #[schema(format = DateTime)]
     start: String,
     complete: bool,
     #[serde(flatten)]
@@ -27,10 +28,14 @@ struct Row {
 /// Members present at the whole minutes of a time. Null without a minute that has passed.
 #[derive(Serialize, utoipa::ToSchema)]
 struct Sampled {
+    #[schema(required)]
     average: Option<f64>,
+    #[schema(required)]
     peak: Option<i64>,
     /// The first minute with the peak.
+    #[schema(required, format = DateTime)]
     peak_at: Option<String>,
+    #[schema(required)]
     low: Option<i64>,
 }
 

@@ -19,6 +19,7 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = OnboardingBucket)]
 struct Row {
+    #[schema(format = DateTime)]
     start: String,
     complete: bool,
     /// Onboardings completed in the bucket.
@@ -31,11 +32,13 @@ struct Totals {
     completed: i64,
     /// Local days from the first visit to the first completion, of members whose completion was on
     /// a local day of the range.
+    #[schema(required)]
     median_days: Option<u32>,
     /// Members whose first visit was on a local day of the range.
     new_members: i64,
     /// Of those, how many completed the onboarding within 30 days.
     completed_within_30_days: i64,
+    #[schema(required)]
     share_within_30_days: Option<f64>,
 }
 

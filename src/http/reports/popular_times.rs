@@ -23,8 +23,10 @@ struct Row {
     /// 0 to 23, on the gym's clock.
     hour: u32,
     /// The mean of the hours' averages.
+    #[schema(required)]
     average: Option<f64>,
     /// The mean of the hours' peaks.
+    #[schema(required)]
     peak: Option<f64>,
     /// How many such hours of the range have passed.
     hours: usize,

@@ -18,6 +18,7 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = QualityBucket)]
 struct Row {
+    #[schema(format = DateTime)]
     start: String,
     complete: bool,
     #[serde(flatten)]
@@ -70,7 +71,9 @@ struct Totals {
 
 #[derive(Serialize, utoipa::ToSchema)]
 struct SilentSpan {
+    #[schema(format = DateTime)]
     from: String,
+    #[schema(format = DateTime)]
     until: String,
 }
 

@@ -2,10 +2,13 @@
 
 use chrono_tz::Tz;
 use serde::Deserialize;
+use utoipa::openapi::Object;
 
 use crate::domain::calendar::{self, Bucket, Interval, day_of, day_start};
 use crate::domain::report::durations::GroupBy;
 use crate::domain::{DAY, Millis};
+use crate::http::answer::format_words;
+use crate::http::openapi::{end_of_range, one_of};
 use crate::http::problem::{Code, Problem};
 use crate::http::times;
 
@@ -110,16 +113,22 @@ impl Name {
 #[into_params(parameter_in = Query)]
 pub struct Parameters {
     /// First instant of the range: a local date, or RFC 3339. Default: 7 local days before `until`.
+    #[param(schema_with = end_of_range)]
     pub from: Option<String>,
     /// End of the range, not in it. Default: the end of the gym's today.
+    #[param(schema_with = end_of_range)]
     pub until: Option<String>,
     /// `15m`, `1h`, `1d`, `1w` or `1mo`, where it applies. Default: `1h` for occupancy, else `1d`.
+    #[param(schema_with = interval_words)]
     pub interval: Option<String>,
     /// For durations: `none`, `weekday` or `hour`.
+    #[param(schema_with = grouping_words)]
     pub group_by: Option<String>,
     /// `previous` or `year`: also report on an earlier range, and say which.
+    #[param(schema_with = comparison_words)]
     pub compare: Option<String>,
-    /// `json` or `csv`.
+    /// `json` or `csv`. Default: by `Accept`, else `json`.
+    #[param(schema_with = format_words)]
     pub format: Option<String>,
     /// Over several gyms: their slugs, joined by commas. Default: all that the token may see.
     pub gyms: Option<String>,
@@ -245,6 +254,22 @@ fn parse_word<T: Copy>(
 
 fn word_of<T: Copy + PartialEq>(known: &[(&'static str, T)], value: T) -> &'static str {
     known.iter().find(|(_, other)| *other == value).expect("every value has a word").0
+}
+
+pub fn report_words() -> Object {
+    one_of(NAMES.map(|(word, _)| word))
+}
+
+pub fn interval_words() -> Object {
+    one_of(INTERVALS.map(|(word, _)| word))
+}
+
+fn grouping_words() -> Object {
+    one_of(GROUPINGS.map(|(word, _)| word))
+}
+
+pub fn comparison_words() -> Object {
+    one_of(COMPARISONS.map(|(word, _)| word))
 }
 
 fn words<T>(known: &[(&str, T)]) -> String {

@@ -17,6 +17,7 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = VisitsBucket)]
 struct Row {
+    #[schema(format = DateTime)]
     start: String,
     complete: bool,
     #[serde(flatten)]

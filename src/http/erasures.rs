@@ -1,0 +1,112 @@
+//! Erasures over HTTP: by hand, and the records of all. No record names an account.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::auth::Access;
+use super::problem::{Code, Problem};
+use super::times::instant;
+use super::{App, blocking, openapi};
+use crate::clock;
+use crate::domain::ids::Account;
+use crate::projection::erase;
+use crate::store::{Erasure, ErasureReason, Gym, Role};
+
+/// An erasure, asked for or done.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Erasure)]
+pub struct ErasureBody {
+    id: i64,
+    gym: String,
+    /// `membership_delete` or `manual`.
+    #[schema(schema_with = reasons)]
+    reason: &'static str,
+    #[schema(format = DateTime)]
+    requested_at: String,
+    /// When it was gone from every file; null until then.
+    #[schema(required, format = DateTime)]
+    completed_at: Option<String>,
+    /// How many events were erased.
+    events: i64,
+}
+
+fn reasons() -> utoipa::openapi::Object {
+    openapi::one_of([ErasureReason::MembershipDelete, ErasureReason::Manual].map(|one| one.name()))
+}
+
+/// All erasures at the gyms that a token may see, newest first.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Erasures {
+    erasures: Vec<ErasureBody>,
+}
+
+impl ErasureBody {
+    fn of(gym: &Gym, erasure: &Erasure) -> ErasureBody {
+        let zone = gym.settings.zone;
+        ErasureBody {
+            id: erasure.id,
+            gym: gym.slug.to_string(),
+            reason: erasure.reason.name(),
+            requested_at: instant(zone, erasure.requested_at),
+            completed_at: erasure.completed_at.map(|at| instant(zone, at)),
+            events: erasure.events,
+        }
+    }
+}
+
+/// Erases a member at a gym. For the role `manager`.
+///
+/// Nothing answers it before the erasure is asked for on disk; `completed_at` of the record says
+/// when it was done.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/gyms/{gym}/members/{account}",
+    tag = "members",
+    operation_id = "erase",
+    responses(
+        (status = 202, description = "It will be done", body = ErasureBody),
+        openapi::ListProblems,
+    )
+)]
+pub async fn of_member(
+    app: web::Data<App>,
+    access: Access,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Manager)?;
+    let (slug, account) = path.into_inner();
+    let gym = blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await?;
+    let account = Uuid::parse_str(&account)
+        .map_err(|_| Problem::new(Code::BadParameter, "the account in the path is no UUID"))?;
+    let (id, now) = (gym.id, clock::now());
+    let asked = app.store.write(move |tx| {
+        let reason = ErasureReason::Manual;
+        let erasure = erase::request(tx, id, Account(account), now, reason, now)?;
+        tx.view().erasure(erasure)
+    });
+    let erasure = asked.await?.expect("it was added in this transaction");
+    Ok(HttpResponse::Accepted().json(ErasureBody::of(&gym, &erasure)))
+}
+
+/// All erasures at the gyms that the token may see, newest first. For the role `manager`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/erasures",
+    tag = "members",
+    operation_id = "erasures",
+    responses((status = 200, description = "Records", body = Erasures), openapi::ManagerProblems)
+)]
+pub async fn list(app: web::Data<App>, access: Access) -> Result<HttpResponse, Problem> {
+    access.require(Role::Manager)?;
+    let erasures = blocking(app, move |snapshot| {
+        let gyms = access.gyms(snapshot)?;
+        let records = snapshot.erasures()?;
+        let seen = records.iter().filter_map(|erasure| {
+            let gym = gyms.iter().find(|gym| gym.id == erasure.gym)?;
+            Some(ErasureBody::of(gym, erasure))
+        });
+        Ok(seen.collect())
+    });
+    Ok(HttpResponse::Ok().json(Erasures { erasures: erasures.await? }))
+}

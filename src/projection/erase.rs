@@ -1,0 +1,102 @@
+//! Erasure: a member leaves the log and everything derived from it; what was counted stays, as
+//! part of the sum (model section 6).
+//!
+//! It is asked for in one transaction (with the delivery, if one asked), done in another, and
+//! complete when the write-ahead log is empty too; a crash in between leaves it open, and it is
+//! taken up again.
+
+use super::apply::{Dates, Target, replace};
+use crate::domain::Millis;
+use crate::domain::ids::{Account, GymId, MemberId, Position};
+use crate::domain::member::MemberDays;
+use crate::domain::stretch::Stretch;
+use crate::domain::tally::Contributions;
+use crate::store::{Erasure, ErasureReason, StoreError, Tx};
+
+/// Asks for an erasure of all events up to and including `until`: from here on, none of them comes
+/// back. Returns the record's id.
+pub fn request(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    account: Account,
+    until: Millis,
+    reason: ErasureReason,
+    now: Millis,
+) -> Result<i64, StoreError> {
+    let member = tx.member_or_new(gym, account)?;
+    tx.put_tombstone(gym, account, until)?;
+    tx.add_erasure(gym, member, until, reason, now)
+}
+
+/// Erases the member of an open erasure from the database. Does nothing when that was done.
+pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), StoreError> {
+    let open = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
+    let Some(member) = open else { return Ok(()) };
+    let Some(account) = tx.account_of(member)? else {
+        // An earlier erasure of the same member took all there was.
+        return tx.mark_erased(erasure.id, 0, now);
+    };
+    let gym = tx.gym(erasure.gym)?;
+    let target = Target::of(&gym);
+    tx.spoil_unread_generations(member)?;
+    let (before, after) = cut(tx, &target, member, erasure.erased_until)?;
+    let positions = |stretches: &[Stretch]| -> Vec<Position> {
+        let entries = stretches.iter().flat_map(|stretch| stretch.entries());
+        entries.map(|entry| entry.position).collect()
+    };
+    let erased = positions(&before);
+    tx.delete_events(&erased)?;
+    freeze(tx, &target, erasure.gym, member, &before)?;
+    if !after.is_empty() {
+        let newcomer = tx.add_member(erasure.gym, account)?;
+        tx.move_events(&positions(&after), newcomer)?;
+        replace(tx, &target, newcomer, &[], &after)?;
+    }
+    tx.delete_quarantined_mentioning(erasure.gym, account)?;
+    tx.forget_account(member)?;
+    tx.mark_applied(erasure.gym, None);
+    tx.mark_erased(erasure.id, i64::try_from(erased.len()).unwrap_or(i64::MAX), now)
+}
+
+/// Cuts the member's timeline at `until`: afterwards the projection holds, for this member, only
+/// what is up to then. Returns that, and what is later, which was taken back.
+fn cut(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    until: Millis,
+) -> Result<(Vec<Stretch>, Vec<Stretch>), StoreError> {
+    let view = tx.view();
+    let mut stretches =
+        view.stretches_touching(target.generation, member, Millis::MIN, Millis::MAX)?;
+    stretches.reverse();
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for stretch in &stretches {
+        let (ended, later) = stretch.cut(&target.rules, until);
+        before.extend(ended);
+        after.extend(later);
+    }
+    replace(tx, target, member, &stretches, &before)?;
+    Ok((before, after))
+}
+
+/// Moves what a member contributed from receipts to the frozen sums. The tallies stay.
+fn freeze(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    gym: GymId,
+    member: MemberId,
+    stretches: &[Stretch],
+) -> Result<(), StoreError> {
+    let mut sums = Contributions::new();
+    for stretch in stretches {
+        stretch.contribute(1, &mut sums);
+        tx.remove_receipt(target.generation, member, stretch.start())?;
+    }
+    let mut days = MemberDays::default();
+    Dates::of(target.zone, stretches).add_to(&mut days);
+    days.contribute(1, &mut sums);
+    tx.put_member_days(target.generation, member, &MemberDays::default())?;
+    tx.add_frozen(gym, &sums);
+    Ok(())
+}

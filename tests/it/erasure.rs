@@ -1,0 +1,249 @@
+//! Gone is gone: an erased member is in no byte of any file, and the sums stay right.
+
+use std::path::Path;
+use std::time::Duration;
+
+use footfall::domain::ids::Account;
+use footfall::projection::erase;
+use footfall::store::ErasureReason;
+use futures_util::future::join_all;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::laws::REPORTS;
+use crate::ledger::Ledger;
+use crate::random::history;
+use crate::reference::{Gym, Rules};
+use crate::service::{Service, Webhook, answer, delivery, now, run_json, verify};
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
+/// Where an account is found in the files of a folder: as text in any case, with or without
+/// hyphens, or as 16 bytes.
+fn traces(folder: &Path, account: Uuid) -> Vec<String> {
+    let (text, plain) = (account.to_string(), account.simple().to_string());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        let bytes = std::fs::read(&path).expect("it is a file");
+        let lower = bytes.to_ascii_lowercase();
+        let holds = |bytes: &[u8], sought: &[u8]| bytes.windows(sought.len()).any(|w| w == sought);
+        if holds(&lower, text.as_bytes())
+            || holds(&lower, plain.as_bytes())
+            || holds(&bytes, account.as_bytes())
+        {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+/// Waits until every erasure is complete.
+async fn completed(service: &Service, token: &str) -> Value {
+    loop {
+        let records = service.get_ok(token, "/api/v1/erasures").await;
+        let all = records["erasures"].as_array().expect("a list");
+        if !all.is_empty() && all.iter().all(|one| one["completed_at"].is_string()) {
+            return records;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Posts visits of a member over the last weeks, with fields that name the member again.
+async fn live_a_while(service: &Service, webhook: &Webhook, account: Uuid, seed: u64) {
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    for day in 1..12 {
+        let entered = now() - day * DAY + dice.random_range(0..300) * MINUTE;
+        for (after, kind) in [(0, "GYM_CHECKIN"), (9, "EQUIPMENT_CHECKIN"), (55, "GYM_CHECKOUT")] {
+            let body = json!({
+                "accountId": account,
+                "timestamp": entered + after * MINUTE,
+                "type": kind,
+                "card": account.to_string().to_uppercase(),
+            });
+            let (status, answer) = service.post(webhook, body.to_string()).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+    }
+    let bad = format!(r#"{{"accountId":"{account}","timestamp":"soon","type":"GYM_CHECKIN"}}"#);
+    assert_eq!(service.post(webhook, bad).await.0, 422);
+    let torn = format!(r#"{{"accountId":"{}"#, account.to_string().to_uppercase());
+    assert_eq!(service.post(webhook, torn).await.0, 400);
+}
+
+async fn reports(service: &Service, token: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let until = footfall::domain::calendar::day_of(chrono_tz::UTC, now()).date();
+    for name in REPORTS {
+        let path = format!("/api/v1/gyms/mitte/reports/{name}?until={until}&interval=1d");
+        let mut report = service.get_ok(token, &path).await;
+        report.as_object_mut().expect("an object").remove("position");
+        all.push(report);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_member_is_in_no_byte_and_the_sums_stay() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    let members: Vec<Uuid> = (0..120).map(|_| Uuid::new_v4()).collect();
+    let lives = (0..).zip(&members).map(|(seed, id)| live_a_while(&service, &webhook, *id, seed));
+    join_all(lives).await;
+    let ada = members[60];
+    let inside = delivery(ada, now() - 5 * MINUTE, "GYM_CHECKIN");
+    assert_eq!(service.post(&webhook, inside.clone()).await.0, 200);
+    let occupancy = || service.get_ok(&token, "/api/v1/gyms/mitte/occupancy");
+    assert_eq!(occupancy().await["present"], 1);
+    let before = reports(&service, &token).await;
+    let member = format!("/api/v1/gyms/mitte/members/{ada}");
+    assert_eq!(service.get_ok(&token, &member).await["events"].as_array().map(Vec::len), Some(34));
+    assert!(!traces(service.data(), ada).is_empty(), "it was there");
+
+    let deleted = delivery(ada, now(), "MEMBERSHIP_DELETE");
+    assert_eq!(service.post(&webhook, deleted.clone()).await.1["status"], "accepted");
+    let record = &completed(&service, &token).await["erasures"][0];
+    assert_eq!((&record["reason"], &record["events"]), (&json!("membership_delete"), &json!(35)));
+    assert_eq!(traces(service.data(), ada), Vec::<String>::new());
+    assert_eq!(occupancy().await["present"], 0);
+    assert_eq!(reports(&service, &token).await, before);
+    assert_eq!(service.get(&token, &member).await.0, 404);
+
+    for repeated in [inside, deleted] {
+        assert_eq!(service.post(&webhook, repeated).await.1, json!({ "status": "erased" }));
+    }
+    let late = delivery(ada, now() - 3 * DAY, "GYM_CHECKIN");
+    assert_eq!(service.post(&webhook, late).await.1, json!({ "status": "erased" }));
+    assert_eq!(traces(service.data(), ada), Vec::<String>::new());
+    run_json(service.data(), &["rebuild", "--json"]);
+    assert_eq!(reports(&service, &token).await, before);
+    assert_eq!(verify(service.data())["ok"], true);
+    let again = delivery(ada, now() + MINUTE, "GYM_CHECKIN");
+    assert_eq!(service.post(&webhook, again).await.1["status"], "accepted", "a new member");
+    for other in members.iter().filter(|other| **other != ada) {
+        assert!(!traces(service.data(), *other).is_empty(), "only one was erased");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_are_erased_by_hand_while_deliveries_go_on_and_none_leaves_a_trace() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "manager", &[]);
+    let members: Vec<Uuid> = (0..200).map(|_| Uuid::new_v4()).collect();
+    let lives = (0..).zip(&members).map(|(seed, id)| live_a_while(&service, &webhook, *id, seed));
+    join_all(lives).await;
+    let before = reports(&service, &token).await;
+    // Every other one, so that pages keep living neighbours and are filled and split again.
+    let (gone, kept): (Vec<_>, Vec<_>) = members.chunks(2).map(|pair| (pair[0], pair[1])).unzip();
+    let erase = gone.iter().map(|account| {
+        let url = format!("{}/api/v1/gyms/mitte/members/{account}", service.root);
+        let request = service.client.delete(url).bearer_auth(&token);
+        async {
+            let (status, record) = answer(request).await;
+            assert_eq!((status, &record["reason"]), (202, &json!("manual")), "{record}");
+        }
+    });
+    let more: Vec<Uuid> = (0..100).map(|_| Uuid::new_v4()).collect();
+    let lives = (0..).zip(&more).map(|(seed, id)| live_a_while(&service, &webhook, *id, seed));
+    tokio::join!(join_all(erase), join_all(lives));
+    completed(&service, &token).await;
+    for account in &gone {
+        assert_eq!(traces(service.data(), *account), Vec::<String>::new());
+    }
+    for account in kept.iter().chain(&more) {
+        assert!(!traces(service.data(), *account).is_empty());
+    }
+    assert_ne!(reports(&service, &token).await, before, "there were more deliveries");
+    let verified = verify(service.data());
+    assert_eq!((&verified["ok"], &verified["events"]), (&json!(true), &json!(200 * 33)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn erasures_complete_however_often_the_service_is_killed() {
+    let mut service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "manager", &[]);
+    let members: Vec<Uuid> = (0..60).map(|_| Uuid::new_v4()).collect();
+    let lives = (0..).zip(&members).map(|(seed, id)| live_a_while(&service, &webhook, *id, seed));
+    join_all(lives).await;
+    let before = reports(&service, &token).await;
+    let mut dice = ChaCha8Rng::seed_from_u64(7);
+    for account in &members {
+        let body = delivery(*account, now(), "MEMBERSHIP_DELETE");
+        assert_eq!(service.post(&webhook, body).await.0, 200);
+        tokio::time::sleep(Duration::from_micros(dice.random_range(0..4_000))).await;
+        service.kill();
+        service = Service::start_on(service.folder.clone());
+    }
+    completed(&service, &token).await;
+    for account in &members {
+        assert_eq!(traces(service.data(), *account), Vec::<String>::new());
+    }
+    assert_eq!(reports(&service, &token).await, before);
+    let verified = verify(service.data());
+    assert_eq!((&verified["ok"], &verified["events"]), (&json!(true), &json!(0)), "{verified}");
+}
+
+#[test]
+fn the_command_erases_without_a_service() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let args = ["gym", "add", "mitte", "--name", "m", "--time-zone", "UTC", "--json"];
+    run_json(folder.path(), &args);
+    let account = Uuid::new_v4();
+    let erased = run_json(folder.path(), &["erase", &account.to_string(), "--all-gyms", "--json"]);
+    assert!(erased[0]["completed_at"].is_string(), "{erased}");
+    assert_eq!(traces(folder.path(), account), Vec::<String>::new());
+}
+
+#[test]
+fn erasing_and_rebuilding_commute_and_change_no_sum() {
+    let mut ledger = Ledger::new();
+    for seed in 0..300 {
+        let zone = chrono_tz::Europe::Berlin;
+        let gym = Gym { slug: String::new(), zone, capacity: None, rules: Rules::default() };
+        let events = history(seed, 4);
+        let (first, second) = (ledger.add_gym(&gym), ledger.add_gym(&gym));
+        ledger.append(&first, &events);
+        ledger.append(&second, &events);
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        let account = events[dice.random_range(0..events.len())].account;
+        let last = events.iter().map(|event| event.at).max().expect("some");
+        // Long after all, where it may change no sum, or in the middle.
+        let after_all = seed % 2 == 0;
+        let until = if after_all { last + DAY } else { events[events.len() / 2].at };
+        let before = ledger.tallies(&first);
+        ledger.erase(&first, account, until);
+        if after_all {
+            assert_eq!(ledger.tallies(&first), before, "seed {seed}");
+        }
+        ledger.rebuild(&first, None);
+        ledger.rebuild(&second, None);
+        ledger.erase(&second, account, until);
+        assert_eq!(ledger.tallies(&first), ledger.tallies(&second), "seed {seed}");
+        // What was erased does not come back, whatever is delivered again.
+        let again: Vec<_> =
+            events.iter().filter(|event| event.account == account).cloned().collect();
+        let positions = ledger.gym(&first).position;
+        ledger.append(&first, &again);
+        assert_eq!(ledger.gym(&first).position, positions, "seed {seed}: nothing was appended");
+    }
+    ledger.verify();
+}
+
+impl Ledger {
+    fn erase(&mut self, slug: &footfall::domain::ids::Slug, account: Uuid, until: i64) {
+        let gym = self.gym(slug).id;
+        self.transact(|tx| {
+            let reason = ErasureReason::Manual;
+            let id = erase::request(tx, gym, Account(account), until, reason, until)?;
+            let erasure = tx.view().erasure(id)?.expect("it was asked for");
+            erase::erase(tx, &erasure, until)
+        });
+    }
+}
