@@ -69,10 +69,17 @@ CREATE TABLE events (
     member       INTEGER NOT NULL,
     at           INTEGER NOT NULL,
     type         TEXT    NOT NULL,
-    received_at  INTEGER NOT NULL,
-    extra        TEXT
+    received_at  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX events_gym ON events (gym);
+
+-- Fields of a delivery that we do not know. They may name the member again, so they stand apart:
+-- rows are only added at the end, and emptied in place, never deleted. A page whose rows are never
+-- moved to another leaves no copy behind.
+CREATE TABLE extras (
+    position  INTEGER PRIMARY KEY,
+    fields    TEXT
+) STRICT;
 
 -- What each stretch contributed to the tallies, with the events it was folded from: found by
 -- member and time, so the log itself needs no index of identities.
@@ -111,7 +118,8 @@ CREATE TABLE frozen (
     cells  BLOB NOT NULL
 ) STRICT;
 
--- Authenticated deliveries that could not be appended, as received.
+-- Authenticated deliveries that could not be appended, as received. A body that was released or
+-- erased becomes null; like `extras`, rows are never deleted.
 CREATE TABLE quarantine (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     gym          INTEGER NOT NULL REFERENCES gyms (id),
@@ -119,9 +127,9 @@ CREATE TABLE quarantine (
     received_at  INTEGER NOT NULL,
     reason       TEXT    NOT NULL,
     detail       TEXT    NOT NULL,
-    body         BLOB    NOT NULL
+    body         BLOB
 ) STRICT;
-CREATE INDEX quarantine_gym ON quarantine (gym);
+CREATE INDEX quarantine_waiting ON quarantine (gym) WHERE body IS NOT NULL;
 
 -- One row, written to prove that the disk still takes writes.
 CREATE TABLE heartbeat (

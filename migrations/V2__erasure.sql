@@ -15,7 +15,7 @@ CREATE TABLE erasures (
     member        INTEGER,
     -- Events up to and including this instant are erased.
     erased_until  INTEGER NOT NULL,
-    reason        TEXT    NOT NULL CHECK (reason IN ('membership_delete', 'manual')),
+    reason        TEXT    NOT NULL CHECK (reason IN ('membership_delete', 'manual', 'restore')),
     requested_at  INTEGER NOT NULL,
     -- When it was gone from the database, and when from every file beside it.
     erased_at     INTEGER,

@@ -54,6 +54,8 @@ pub enum Command {
     Quarantine(QuarantineCommand),
     /// Erase a member: events, and all that could single them out; sums stay
     Erase(EraseArgs),
+    /// Copy the database and its key into a folder, while the service runs
+    Backup(BackupArgs),
     /// Count everything again from the event log, beside what is read meanwhile
     Rebuild(RebuildArgs),
     /// Prove that every tally is the sum of its receipts, and every event in one
@@ -67,6 +69,15 @@ pub struct RebuildArgs {
     /// Only this gym [default: all]
     #[arg(long, value_name = "SLUG")]
     pub gym: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct BackupArgs {
+    /// An empty or new folder
+    pub folder: PathBuf,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

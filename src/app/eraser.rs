@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::time::timeout;
 
 use crate::clock;
-use crate::projection::erase::erase;
+use crate::projection::erase::{erase, request_again};
 use crate::store::{Database, Erasure, Store, StoreError, Tx, WriteError};
 
 /// Erasures that are done in one transaction: few, so that deliveries do not wait long.
@@ -36,6 +36,7 @@ async fn work(store: &Store) -> Result<bool, WriteError> {
         return Ok(false);
     }
     let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
+    note_in_ledger(store.database(), &open)?;
     store.write(move |tx| erase_all(tx, &open)).await?;
     while !store.empty_log().await? {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -54,12 +55,33 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
             return Ok(());
         }
         let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
+        note_in_ledger(database, &open)?;
         database.transact(connection, |tx| erase_all(tx, &open))?;
         while !Database::empty_log(connection)? {
             std::thread::sleep(Duration::from_millis(50));
         }
         database.transact(connection, |tx| tx.mark_completed(&ids, clock::now()))?;
     }
+}
+
+/// Makes a database that is older than the erasure ledger beside it forget again, before anybody
+/// may read it.
+pub fn catch_up(database: &Database) -> Result<(), StoreError> {
+    let ledger = database.ledger()?;
+    if database.read(|snapshot| snapshot.not_erased(ledger.clone()))?.is_empty() {
+        return Ok(());
+    }
+    let mut connection = database.connect()?;
+    let came_back =
+        database.transact(&mut connection, |tx| request_again(tx, ledger, clock::now()))?;
+    tracing::warn!(came_back, "the database is older than its erasure ledger; erasing again");
+    work_off(database, &mut connection)
+}
+
+/// On disk before anything is erased: afterwards nobody could tell whom it was about.
+fn note_in_ledger(database: &Database, open: &[Erasure]) -> Result<(), StoreError> {
+    let entries = database.read(|snapshot| snapshot.ledger_entries(open))?;
+    database.add_to_ledger(&entries)
 }
 
 fn erase_all(tx: &mut Tx<'_>, open: &[Erasure]) -> Result<(), StoreError> {

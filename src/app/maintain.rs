@@ -1,14 +1,23 @@
-//! `footfall rebuild` and `footfall verify`.
+//! `footfall backup`, `footfall rebuild` and `footfall verify`.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::cli::{RebuildArgs, VerifyArgs};
+use super::cli::{BackupArgs, RebuildArgs, VerifyArgs};
 use super::{gyms, output};
 use crate::projection::{rebuild, verify};
 use crate::store::{Database, Gym, GymSettings};
+
+pub fn back_up(database: &Database, args: &BackupArgs) -> anyhow::Result<()> {
+    database.back_up(&args.folder)?;
+    let folder = args.folder.display().to_string();
+    output::show(args.json, &serde_json::json!({ "folder": folder }), || {
+        format!("{folder} has a copy of the database and its key; keep both private")
+    });
+    Ok(())
+}
 
 pub fn rebuild(database: &Database, args: &RebuildArgs) -> anyhow::Result<()> {
     let gyms = match &args.gym {

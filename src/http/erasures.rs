@@ -19,7 +19,7 @@ use crate::store::{Erasure, ErasureReason, Gym, Role};
 pub struct ErasureBody {
     id: i64,
     gym: String,
-    /// `membership_delete` or `manual`.
+    /// `membership_delete`, `manual`, or `restore` when a restored copy had brought the member back.
     #[schema(schema_with = reasons)]
     reason: &'static str,
     #[schema(format = DateTime)]

@@ -21,12 +21,12 @@ const PAGE_DEFAULT: usize = 100;
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// Entries after this position or id. Default: from the first.
-    #[param(minimum = 0)]
     pub after: Option<i64>,
     /// How many at most. Default: 100.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Of the log: only events of this type.
+    #[param(ignore)]
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
@@ -91,6 +91,10 @@ impl EventBody {
     path = "/api/v1/gyms/{gym}/events",
     tag = "log",
     operation_id = "events",
+    params(
+        Page,
+        ("type" = Option<String>, Query, description = "Only events of this type, as it was sent"),
+    ),
     responses((status = 200, description = "A page", body = Events), openapi::ListProblems)
 )]
 pub async fn list(

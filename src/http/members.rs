@@ -65,7 +65,7 @@ struct AbsentMember {
     path = "/api/v1/gyms/{gym}/members/absent",
     tag = "members",
     operation_id = "absent",
-    params(openapi::IfNoneMatch),
+    params(AbsentParameters, openapi::IfNoneMatch),
     responses(openapi::JsonOrCsv<Absent>, openapi::ListProblems)
 )]
 pub async fn absent(

@@ -70,6 +70,7 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
             .app_data(web::QueryConfig::default().error_handler(|error, _| {
                 Problem::new(Code::BadParameter, error.to_string()).into()
             }))
+            .app_data(web::PathConfig::default().error_handler(|_, _| nowhere().into()))
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")))
             .configure(routes)
             .default_service(web::to(not_found))
@@ -138,7 +139,11 @@ fn at(path: &str) -> Resource {
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Code::NotFound, "there is nothing at this path"))
+    Err(nowhere())
+}
+
+fn nowhere() -> Problem {
+    Problem::new(Code::NotFound, "there is nothing at this path")
 }
 
 async fn method_not_allowed(request: HttpRequest) -> HttpResponse {

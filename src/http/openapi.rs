@@ -78,9 +78,10 @@ struct Document;
 /// The document, as it is served.
 pub static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Document::openapi);
 
-/// The methods that a path takes, for the header `Allow`.
+/// The methods that a path takes, as its resource names it, for the header `Allow`.
 pub fn methods(path: &str) -> String {
-    let Some(item) = DOCUMENT.paths.paths.get(path) else { return String::new() };
+    let path = path.replace(":.*}", "}");
+    let Some(item) = DOCUMENT.paths.paths.get(&path) else { return String::new() };
     let methods = [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)];
     let taken = methods.iter().filter(|(_, operation)| operation.is_some());
     taken.map(|(method, _)| *method).collect::<Vec<_>>().join(", ")
@@ -99,22 +100,31 @@ pub fn end_of_range() -> Schema {
     ]}))
 }
 
-/// Additive fields of several gyms: which there are depends on the report.
+/// What is a sum, over several gyms.
 pub fn sums() -> Schema {
-    schema(json!({ "type": "object", "additionalProperties": true }))
+    schema(json!({
+        "type": "object",
+        "description": "What is a sum, over all gyms; which figures these are depends on the report",
+        "additionalProperties": true,
+    }))
 }
 
-/// Buckets of several gyms: `start` is local, so it has no offset.
+/// Buckets over several gyms.
 pub fn summed_buckets() -> Schema {
-    schema(json!({ "type": "array", "items": {
-        "type": "object",
-        "required": ["start", "complete"],
-        "properties": {
-            "start": { "type": "string", "example": "2026-03-02T18:00:00" },
-            "complete": { "type": "boolean" },
+    schema(json!({
+        "type": "array",
+        "description": "What is a sum, by the local name of the bucket: the same hour on each \
+                        gym's clock, so `start` has no offset. Empty for reports without a sum",
+        "items": {
+            "type": "object",
+            "required": ["start", "complete"],
+            "properties": {
+                "start": { "type": "string", "example": "2026-03-02T18:00:00" },
+                "complete": { "type": "boolean" },
+            },
+            "additionalProperties": true,
         },
-        "additionalProperties": true,
-    }}))
+    }))
 }
 
 fn schema(value: serde_json::Value) -> Schema {

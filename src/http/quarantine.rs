@@ -62,6 +62,7 @@ fn release_words() -> utoipa::openapi::Object {
     path = "/api/v1/gyms/{gym}/quarantine",
     tag = "log",
     operation_id = "quarantine",
+    params(Page),
     responses((status = 200, description = "A page", body = Quarantine), openapi::ListProblems)
 )]
 pub async fn list(
@@ -72,6 +73,9 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Admin)?;
     let limit = page.limit()?;
+    if page.kind.is_some() {
+        return Err(Problem::new(Code::BadParameter, "`type` is a parameter of the log only"));
+    }
     let body = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         let waiting = snapshot.quarantined(Some(gym.id), page.after.unwrap_or(0), limit)?;

@@ -4,13 +4,13 @@ use chrono::{DateTime, NaiveDate, SecondsFormat};
 use chrono_tz::Tz;
 
 use super::problem::{Code, Problem};
-use crate::domain::Millis;
 use crate::domain::calendar::{Day, day_start, local};
+use crate::domain::{DAY, Millis};
 
-/// No range reaches before 2000-01-01T00:00:00Z, in milliseconds.
-const EARLIEST: Millis = 946_684_800_000;
-/// No range reaches beyond 2200-01-01T00:00:00Z, in milliseconds.
-const LATEST: Millis = 7_258_118_400_000;
+/// No range reaches before 2000-01-01 on any gym's clock: a day before it in UTC, in milliseconds.
+const EARLIEST: Millis = 946_684_800_000 - DAY;
+/// No range reaches beyond 2200-01-01 on any gym's clock: a day after it in UTC, in milliseconds.
+const LATEST: Millis = 7_258_118_400_000 + DAY;
 
 /// An instant on the gym's clock, to the millisecond.
 pub fn instant(zone: Tz, at: Millis) -> String {

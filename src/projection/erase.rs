@@ -11,7 +11,7 @@ use crate::domain::ids::{Account, GymId, MemberId, Position};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 use crate::domain::tally::Contributions;
-use crate::store::{Erasure, ErasureReason, StoreError, Tx};
+use crate::store::{Erasure, ErasureReason, LedgerEntry, StoreError, Tx};
 
 /// Asks for an erasure of all events up to and including `until`: from here on, none of them comes
 /// back. Returns the record's id.
@@ -24,15 +24,35 @@ pub fn request(
     now: Millis,
 ) -> Result<i64, StoreError> {
     let member = tx.member_or_new(gym, account)?;
-    tx.put_tombstone(gym, account, until)?;
+    let account_hash = tx.view().account_hash(gym, account);
+    tx.put_tombstone(&LedgerEntry { gym, account_hash, erased_until: until })?;
     tx.add_erasure(gym, member, until, reason, now)
+}
+
+/// Asks again for erasures that the ledger knows and the database does not: it was restored from
+/// an older copy. Returns how many members came back with it.
+pub fn request_again(
+    tx: &mut Tx<'_>,
+    ledger: Vec<LedgerEntry>,
+    now: Millis,
+) -> Result<usize, StoreError> {
+    let mut came_back = 0;
+    for (entry, member) in tx.view().not_erased(ledger)? {
+        tx.put_tombstone(&entry)?;
+        if let Some(member) = member {
+            let reason = ErasureReason::Restore;
+            tx.add_erasure(entry.gym, member, entry.erased_until, reason, now)?;
+            came_back += 1;
+        }
+    }
+    Ok(came_back)
 }
 
 /// Erases the member of an open erasure from the database. Does nothing when that was done.
 pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), StoreError> {
     let open = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
     let Some(member) = open else { return Ok(()) };
-    let Some(account) = tx.account_of(member)? else {
+    let Some(account) = tx.view().account_of(member)? else {
         // An earlier erasure of the same member took all there was.
         return tx.mark_erased(erasure.id, 0, now);
     };
@@ -52,7 +72,7 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
         tx.move_events(&positions(&after), newcomer)?;
         replace(tx, &target, newcomer, &[], &after)?;
     }
-    tx.delete_quarantined_mentioning(erasure.gym, account)?;
+    tx.empty_quarantined_mentioning(erasure.gym, account)?;
     tx.forget_account(member)?;
     tx.mark_applied(erasure.gym, None);
     tx.mark_erased(erasure.id, i64::try_from(erased.len()).unwrap_or(i64::MAX), now)

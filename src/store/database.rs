@@ -108,6 +108,27 @@ impl Database {
         Ok(database)
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Copies the database, as it is at one moment, and its key into another folder, while others
+    /// go on reading and writing.
+    pub fn back_up(&self, into: &Path) -> Result<(), StoreError> {
+        fs::create_dir_all(into).map_err(in_file(into))?;
+        let copy = into.join(DATABASE_FILE);
+        if copy.exists() {
+            let text = format!("{} is there already; choose an empty folder", copy.display());
+            return Err(StoreError::Refused(text));
+        }
+        let source = self.connect_to_read()?;
+        source.backup(rusqlite::MAIN_DB, &copy, None)?;
+        fs::File::open(&copy).and_then(|file| file.sync_all()).map_err(in_file(&copy))?;
+        let (from, to) = (self.folder.join(KEY_FILE), into.join(KEY_FILE));
+        fs::copy(from, &to).map_err(in_file(&to))?;
+        Ok(())
+    }
+
     pub fn file(&self) -> PathBuf {
         self.folder.join(DATABASE_FILE)
     }
@@ -238,7 +259,7 @@ impl Snapshot<'_> {
     }
 
     /// A keyed hash of a member: without the key, nobody can tell whose it is.
-    pub(super) fn account_hash(&self, gym: GymId, account: Account) -> [u8; 32] {
+    pub fn account_hash(&self, gym: GymId, account: Account) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.key).expect("any length of key will do");
         mac.update(&gym.0.to_be_bytes());
         mac.update(account.0.as_bytes());
@@ -257,7 +278,7 @@ pub(super) fn random_account_key() -> i64 {
     eight_bytes(random)
 }
 
-fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
+pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     move |source| StoreError::File { path: path.to_owned(), source }
 }
 

@@ -1,13 +1,19 @@
 //! Erasures: what must be forgotten, what was, and the tombstones that keep it from coming back.
 //!
-//! What is erased is overwritten: SQLite's `secure_delete` zeroes what is deleted, and an account
-//! is overwritten in place, by as many bytes, so that its row never moves to another page.
+//! What is erased is overwritten: SQLite's `secure_delete` zeroes what is deleted or shortened. It
+//! does not zero what it leaves behind when it moves a row to another page, as it does when rows
+//! around it are deleted. So what can name a member stands in tables whose rows are only added at
+//! the end and never deleted: `members`, `extras` and `quarantine`.
+
+use std::collections::BTreeMap;
 
 use rusqlite::{Row, params};
+use uuid::Uuid;
 
 use super::codec::Damaged;
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
+use super::ledger::LedgerEntry;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::ids::{Account, Generation, GymId, MemberId, Position};
@@ -19,6 +25,8 @@ pub enum ErasureReason {
     MembershipDelete,
     /// Somebody asked for it here.
     Manual,
+    /// The member had been erased, and came back with a restored database.
+    Restore,
 }
 
 impl ErasureReason {
@@ -26,11 +34,12 @@ impl ErasureReason {
         match self {
             ErasureReason::MembershipDelete => "membership_delete",
             ErasureReason::Manual => "manual",
+            ErasureReason::Restore => "restore",
         }
     }
 
     fn from_name(name: &str) -> Result<ErasureReason, Damaged> {
-        let all = [ErasureReason::MembershipDelete, ErasureReason::Manual];
+        let all = [ErasureReason::MembershipDelete, ErasureReason::Manual, ErasureReason::Restore];
         all.into_iter().find(|reason| reason.name() == name).ok_or(Damaged)
     }
 }
@@ -64,6 +73,59 @@ impl Snapshot<'_> {
         optional(statement.query_row(params![gym.0, hash], |row| row.get(0)))
     }
 
+    /// What the ledger must hold before open erasures are done.
+    pub fn ledger_entries(&self, open: &[Erasure]) -> Result<Vec<LedgerEntry>, StoreError> {
+        let mut entries = Vec::new();
+        for erasure in open {
+            let Some(member) = erasure.member else { continue };
+            let Some(account) = self.account_of(member)? else { continue };
+            entries.push(LedgerEntry {
+                gym: erasure.gym,
+                account_hash: self.account_hash(erasure.gym, account),
+                erased_until: erasure.erased_until,
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Of the ledger's entries, those that this database knows nothing of, each with the member it
+    /// is about, if the database has one: it is older than the ledger.
+    pub fn not_erased(
+        &self,
+        ledger: Vec<LedgerEntry>,
+    ) -> Result<Vec<(LedgerEntry, Option<MemberId>)>, StoreError> {
+        let sql = "SELECT erased_until FROM tombstones WHERE gym = ?1 AND account_hash = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut missing = BTreeMap::new();
+        for entry in ledger {
+            let values = params![entry.gym.0, entry.account_hash];
+            let until: Option<Millis> = optional(statement.query_row(values, |row| row.get(0)))?;
+            if until.is_none_or(|until| until < entry.erased_until) {
+                missing.insert((entry.gym, entry.account_hash), (entry, None));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut members = self.connection.prepare("SELECT id, gym, account FROM members")?;
+        let mut rows = members.query([])?;
+        while let Some(row) = rows.next()? {
+            let (gym, account) = (GymId(row.get(1)?), Account(Uuid::from_bytes(row.get(2)?)));
+            if let Some(found) = missing.get_mut(&(gym, self.account_hash(gym, account))) {
+                found.1 = Some(MemberId(row.get(0)?));
+            }
+        }
+        Ok(missing.into_values().collect())
+    }
+
+    /// The account of a member; none when it was erased.
+    pub fn account_of(&self, member: MemberId) -> Result<Option<Account>, StoreError> {
+        let sql = "SELECT account FROM members WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = optional(statement.query_row([member.0], |row| row.get::<_, [u8; 16]>(0)))?;
+        Ok(found.map(Uuid::from_bytes).filter(|account| !account.is_nil()).map(Account))
+    }
+
     /// Erasures that are not complete, oldest first.
     pub fn open_erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         let sql = format!(
@@ -93,16 +155,11 @@ impl Snapshot<'_> {
 
 impl Tx<'_> {
     /// Lays a tombstone, or moves one on.
-    pub fn put_tombstone(
-        &mut self,
-        gym: GymId,
-        account: Account,
-        erased_until: Millis,
-    ) -> Result<(), StoreError> {
+    pub fn put_tombstone(&mut self, entry: &LedgerEntry) -> Result<(), StoreError> {
         let sql = "INSERT INTO tombstones (gym, account_hash, erased_until) VALUES (?1, ?2, ?3)
                    ON CONFLICT DO UPDATE SET erased_until = max(erased_until, excluded.erased_until)";
-        let hash = self.view().account_hash(gym, account);
-        self.transaction.prepare_cached(sql)?.execute(params![gym.0, hash, erased_until])?;
+        let values = params![entry.gym.0, entry.account_hash, entry.erased_until];
+        self.transaction.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
 
@@ -138,15 +195,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The account of a member; none when it was erased.
-    pub fn account_of(&self, member: MemberId) -> Result<Option<Account>, StoreError> {
-        let sql = "SELECT account FROM members WHERE id = ?1";
-        let mut statement = self.transaction.prepare_cached(sql)?;
-        let found = optional(statement.query_row([member.0], |row| row.get::<_, [u8; 16]>(0)))?;
-        let account = found.map(uuid::Uuid::from_bytes).filter(|account| !account.is_nil());
-        Ok(account.map(Account))
-    }
-
     /// Writes zeros over a member's account, in place.
     pub fn forget_account(&mut self, member: MemberId) -> Result<(), StoreError> {
         let sql = "UPDATE members SET account = zeroblob(16), account_key = ?2 WHERE id = ?1";
@@ -164,12 +212,16 @@ impl Tx<'_> {
         Ok(MemberId(self.transaction.last_insert_rowid()))
     }
 
-    /// Deletes events from the log.
+    /// Deletes events from the log, and empties what they held that we do not know.
     pub fn delete_events(&mut self, positions: &[Position]) -> Result<(), StoreError> {
-        let mut statement =
-            self.transaction.prepare_cached("DELETE FROM events WHERE position = ?1")?;
-        for position in positions {
-            statement.execute([position.0])?;
+        for sql in [
+            "DELETE FROM events WHERE position = ?1",
+            "UPDATE extras SET fields = NULL WHERE position = ?1",
+        ] {
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            for position in positions {
+                statement.execute([position.0])?;
+            }
         }
         Ok(())
     }
@@ -188,13 +240,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes a gym's quarantined bodies that mention an account, and returns how many.
-    pub fn delete_quarantined_mentioning(
+    /// Empties a gym's quarantined bodies that mention an account, and returns how many.
+    pub fn empty_quarantined_mentioning(
         &mut self,
         gym: GymId,
         account: Account,
     ) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM quarantine WHERE gym = ?1
+        let sql = "UPDATE quarantine SET body = NULL WHERE gym = ?1 AND body IS NOT NULL
                    AND (instr(lower(CAST(body AS TEXT)), ?2) > 0
                         OR instr(lower(CAST(body AS TEXT)), ?3) > 0 OR instr(body, ?4) > 0)";
         let (text, plain) = (account.0.to_string(), account.0.simple().to_string());

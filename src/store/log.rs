@@ -34,7 +34,8 @@ impl LoggedEvent {
     }
 }
 
-const COLUMNS: &str = "position, gym, member, at, type, received_at, extra";
+const COLUMNS: &str = "position, gym, member, at, type, received_at, \
+                       (SELECT fields FROM extras WHERE extras.position = events.position)";
 
 impl Snapshot<'_> {
     pub fn member(&self, gym: GymId, account: Account) -> Result<Option<MemberId>, StoreError> {
@@ -65,7 +66,8 @@ impl Snapshot<'_> {
         after: Position,
         limit: usize,
     ) -> Result<Vec<(LoggedEvent, Option<Account>)>, StoreError> {
-        let sql = "SELECT position, events.gym, member, at, type, received_at, extra, account
+        let sql = "SELECT position, events.gym, member, at, type, received_at,
+                       (SELECT fields FROM extras WHERE extras.position = events.position), account
                    FROM events LEFT JOIN members ON members.id = events.member
                    WHERE events.gym = ?1 AND position > ?2 AND (?3 IS NULL OR type = ?3)
                    ORDER BY position LIMIT ?4";
@@ -115,18 +117,17 @@ impl Tx<'_> {
         event: &Event,
         received_at: Millis,
     ) -> Result<Position, StoreError> {
-        let sql = "INSERT INTO events (gym, member, at, type, received_at, extra)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO events (gym, member, at, type, received_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        statement.execute(params![
-            gym.0,
-            member.0,
-            event.at,
-            event.kind.name(),
-            received_at,
-            event.extra
-        ])?;
-        Ok(Position(self.transaction.last_insert_rowid()))
+        let values = params![gym.0, member.0, event.at, event.kind.name(), received_at];
+        statement.execute(values)?;
+        let position = Position(self.transaction.last_insert_rowid());
+        if let Some(fields) = &event.extra {
+            let sql = "INSERT INTO extras (position, fields) VALUES (?1, ?2)";
+            self.transaction.prepare_cached(sql)?.execute(params![position.0, fields])?;
+        }
+        Ok(position)
     }
 }
 

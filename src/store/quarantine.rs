@@ -62,7 +62,8 @@ impl Snapshot<'_> {
     ) -> Result<Vec<Quarantined>, StoreError> {
         let of_gym = if gym.is_some() { "gym = ?3" } else { "?3 IS NULL" };
         let sql = format!(
-            "SELECT {COLUMNS} FROM quarantine WHERE id > ?1 AND {of_gym} ORDER BY id LIMIT ?2"
+            "SELECT {COLUMNS} FROM quarantine
+             WHERE body IS NOT NULL AND id > ?1 AND {of_gym} ORDER BY id LIMIT ?2"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -77,14 +78,14 @@ impl Snapshot<'_> {
         account: Account,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         let sql = "SELECT body FROM quarantine
-                   WHERE gym = ?1 AND instr(lower(CAST(body AS TEXT)), ?2) > 0 ORDER BY id";
+                   WHERE gym = ?1 AND body IS NOT NULL AND instr(lower(CAST(body AS TEXT)), ?2) > 0 ORDER BY id";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![gym.0, account.0.to_string()], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub fn quarantined_by_id(&self, id: i64) -> Result<Option<Quarantined>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE id = ?1");
+        let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE id = ?1 AND body IS NOT NULL");
         optional(self.connection.prepare_cached(&sql)?.query_row([id], from_row))
     }
 }
@@ -108,7 +109,7 @@ impl Tx<'_> {
     }
 
     pub fn remove_quarantined(&mut self, id: i64) -> Result<(), StoreError> {
-        self.transaction.execute("DELETE FROM quarantine WHERE id = ?1", [id])?;
+        self.transaction.execute("UPDATE quarantine SET body = NULL WHERE id = ?1", [id])?;
         Ok(())
     }
 }

@@ -190,6 +190,44 @@ async fn erasures_complete_however_often_the_service_is_killed() {
     assert_eq!((&verified["ok"], &verified["events"]), (&json!(true), &json!(0)), "{verified}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_copy_from_before_an_erasure_does_not_serve_the_member() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    let (ada, bob) = (Uuid::new_v4(), Uuid::new_v4());
+    live_a_while(&service, &webhook, ada, 1).await;
+    live_a_while(&service, &webhook, bob, 2).await;
+    let before = reports(&service, &token).await;
+    let copy = tempfile::TempDir::new().expect("a temporary folder");
+    run_json(service.data(), &["backup", &copy.path().display().to_string(), "--json"]);
+    assert!(!traces(copy.path(), ada).is_empty(), "the copy is from before");
+    let deleted = delivery(ada, now(), "MEMBERSHIP_DELETE");
+    assert_eq!(service.post(&webhook, deleted.clone()).await.0, 200);
+    completed(&service, &token).await;
+    let later = tempfile::TempDir::new().expect("a temporary folder");
+    run_json(service.data(), &["backup", &later.path().display().to_string(), "--json"]);
+    assert_eq!(traces(later.path(), ada), Vec::<String>::new(), "a copy from after it");
+    let folder = service.folder.clone();
+    assert!(service.stop());
+    for file in ["footfall.db-wal", "footfall.db-shm"] {
+        drop(std::fs::remove_file(folder.path().join(file)));
+    }
+    let restored = folder.path().join("footfall.db");
+    std::fs::copy(copy.path().join("footfall.db"), restored).expect("it is restored");
+    assert!(!traces(folder.path(), ada).is_empty(), "it came back");
+    let service = Service::start_on(folder);
+    assert_eq!(traces(service.data(), ada), Vec::<String>::new(), "gone before it serves");
+    let member = |account| format!("/api/v1/gyms/mitte/members/{account}");
+    assert_eq!(service.get(&token, &member(ada)).await.0, 404);
+    assert_eq!(service.get(&token, &member(bob)).await.0, 200);
+    assert_eq!(service.post(&webhook, deleted).await.1, json!({ "status": "erased" }));
+    let records = service.get_ok(&token, "/api/v1/erasures").await;
+    assert_eq!(records["erasures"][0]["reason"], "restore");
+    assert_eq!(reports(&service, &token).await, before);
+    assert_eq!(verify(service.data())["ok"], true);
+}
+
 #[test]
 fn the_command_erases_without_a_service() {
     let folder = tempfile::TempDir::new().expect("a temporary folder");

@@ -7,6 +7,7 @@ mod http;
 mod laws;
 mod ledger;
 mod load;
+mod openapi;
 mod random;
 mod rebuild;
 mod reference;

@@ -41,7 +41,14 @@ pub struct Chain {
     path = "/api/v1/reports/{report}",
     tag = "reports",
     operation_id = "chain_report",
-    params(openapi::IfNoneMatch),
+    params(
+        Parameters,
+        (
+            "gyms" = Option<String>, Query, example = "berlin,new-york",
+            description = "Their slugs, joined by commas. Default: all that the token may see",
+        ),
+        openapi::IfNoneMatch,
+    ),
     responses(openapi::JsonOrCsv<Chain>, openapi::ReportProblems)
 )]
 pub async fn of_chain(

@@ -145,7 +145,7 @@ impl Ask<'_> {
     path = "/api/v1/gyms/{gym}/reports/{report}",
     tag = "reports",
     operation_id = "report",
-    params(openapi::IfNoneMatch),
+    params(Parameters, openapi::IfNoneMatch),
     responses(openapi::JsonOrCsv<Report>, openapi::ReportProblems)
 )]
 pub async fn of_gym(
@@ -156,6 +156,10 @@ pub async fn of_gym(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let (slug, name) = path.into_inner();
+    if parameters.gyms.is_some() {
+        let detail = "`gyms` is a parameter of /api/v1/reports/{report} only";
+        return Err(Problem::new(Code::BadParameter, detail));
+    }
     let fresh = Fresh::of(&request, parameters.format.as_deref())?;
     let answer = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;

@@ -131,6 +131,7 @@ pub struct Parameters {
     #[param(schema_with = format_words)]
     pub format: Option<String>,
     /// Over several gyms: their slugs, joined by commas. Default: all that the token may see.
+    #[param(ignore)]
     pub gyms: Option<String>,
 }
 

@@ -197,9 +197,10 @@ async fn unknown_types_and_fields_are_kept() {
     );
     assert_eq!(service.post(&webhook, body).await.0, 200);
     let log = rusqlite::Connection::open(service.data().join("footfall.db")).expect("it opens");
-    let row = log.query_row("SELECT type, extra FROM events", [], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-    });
+    let row =
+        log.query_row("SELECT type, fields FROM events JOIN extras USING (position)", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
     assert_eq!(row.expect("one row"), ("POOL_CHECKIN".into(), r#"{"lane":{"n":7}}"#.into()));
 }
 
