@@ -135,9 +135,13 @@ pub fn days_touched(zone: Tz, from: Millis, until: Millis) -> (Day, Day) {
     (day_of(zone, from), day_of(zone, until - 1).plus(1))
 }
 
-/// The instant that shows the same time of day, some local days earlier. A time that a clock
-/// change skips there is read with the offset of before.
+/// The instant that shows the same time of day, some local days earlier; of the start of a day, the
+/// start of that day. A time that a clock change skips there is read with the offset of before.
 pub fn days_earlier(zone: Tz, at: Millis, days: i32) -> Millis {
+    let day = day_of(zone, at);
+    if at == day_start(zone, day) {
+        return day_start(zone, day.plus(-days));
+    }
     let shown = local(zone, at);
     let earlier = shown.naive_local() - chrono::Days::new(u64::from(days.unsigned_abs()));
     match zone.from_local_datetime(&earlier) {

@@ -42,7 +42,7 @@ impl Fresh {
         &self,
         rests_on: &impl Hash,
         compute: impl FnOnce() -> Result<T, Problem>,
-        rows: impl FnOnce(&T) -> Vec<serde_json::Value>,
+        rows: impl FnOnce(&T) -> (&'static [&'static str], Vec<serde_json::Value>),
     ) -> Result<Tagged, Problem> {
         let mut hasher = DefaultHasher::new();
         (rests_on, self.wants_csv, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
@@ -53,7 +53,8 @@ impl Fresh {
         }
         let value = compute()?;
         let body = if self.wants_csv {
-            ("text/csv; charset=utf-8; header=present", csv::write(&rows(&value)))
+            let (header, rows) = rows(&value);
+            ("text/csv; charset=utf-8; header=present", csv::write(header, &rows))
         } else {
             ("application/json", serde_json::to_string(&value).expect("answers are plain JSON"))
         };

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Writes rows under a header of all their columns, in the order in which these first occur.
-pub fn write(rows: &[impl Serialize]) -> String {
+///
+/// `header` names columns that are there also without rows.
+pub fn write(header: &[&str], rows: &[impl Serialize]) -> String {
     let rows: Vec<Vec<(String, String)>> = rows
         .iter()
         .map(|row| {
@@ -13,7 +15,7 @@ pub fn write(rows: &[impl Serialize]) -> String {
             cells
         })
         .collect();
-    let mut columns: Vec<&str> = Vec::new();
+    let mut columns = header.to_vec();
     for (name, _) in rows.iter().flatten() {
         if !columns.contains(&name.as_str()) {
             columns.push(name);
@@ -78,6 +80,6 @@ mod tests {
             "c,2,0.5,5,,7",
             "",
         ];
-        assert_eq!(write(&rows), lines.join("\n"));
+        assert_eq!(write(&[], &rows), lines.join("\n"));
     }
 }

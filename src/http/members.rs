@@ -77,7 +77,8 @@ pub async fn absent(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Manager)?;
     let days = parameters.days.unwrap_or(DAYS_DEFAULT);
-    let lost_after = parameters.lost_after.unwrap_or(LOST_AFTER_DEFAULT.max(days + 1));
+    let lost_after =
+        parameters.lost_after.unwrap_or(LOST_AFTER_DEFAULT.max(days.saturating_add(1)));
     if !(1..lost_after).contains(&days) || lost_after > ABSENT_DAYS_MAX {
         let detail = format!("1 <= `days` < `lost_after` <= {ABSENT_DAYS_MAX}");
         return Err(Problem::new(Code::BadParameter, detail));
@@ -90,7 +91,8 @@ pub async fn absent(
         let compute = || list_absent(snapshot, &gym, days, lost_after);
         fresh.answer(&rests_on, compute, |absent: &Absent| {
             let rows = absent.members.iter().map(serde_json::to_value);
-            rows.collect::<Result<_, _>>().expect("members are plain JSON")
+            let rows = rows.collect::<Result<_, _>>().expect("members are plain JSON");
+            (&["account", "last_visit", "days_ago", "visits_before"], rows)
         })
     });
     Ok(tagged(answer.await?))

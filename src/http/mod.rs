@@ -23,8 +23,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::DefaultHeaders;
 use actix_web::http::header::ALLOW;
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError, web,
 };

@@ -167,6 +167,28 @@ impl PartialSchema for Delivery {
     }
 }
 
+/// One of the events of the stream, which is what the schema of a stream is about.
+pub struct OccupancyEvent;
+
+impl ToSchema for OccupancyEvent {}
+
+impl PartialSchema for OccupancyEvent {
+    fn schema() -> RefOr<Schema> {
+        let said = "An `Occupancy`, as JSON on one line";
+        schema(json!({
+            "type": "object",
+            "required": ["event", "data"],
+            "properties": {
+                "event": one_of(["occupancy"]),
+                "data": {
+                    "type": "string", "contentMediaType": "application/json", "description": said,
+                },
+            },
+        }))
+        .into()
+    }
+}
+
 /// Declares which problems a kind of route answers.
 macro_rules! problems {
     ($($name:ident: $($code:ident)+;)+) => {$(

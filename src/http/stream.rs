@@ -42,7 +42,10 @@ struct Listener {
     tag = "gyms",
     operation_id = "occupancy_stream",
     responses(
-        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (
+            status = 200, description = "Events",
+            body = openapi::OccupancyEvent, content_type = "text/event-stream",
+        ),
         openapi::GymProblems,
     )
 )]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -100,7 +100,7 @@ pub struct Database {
 impl Database {
     /// Opens a data folder, made when missing, and brings its database up to date.
     pub fn open(folder: &Path) -> Result<Database, StoreError> {
-        fs::create_dir_all(folder).map_err(in_file(folder))?;
+        make_private(folder)?;
         let key = Arc::new(read_or_make_key(&folder.join(KEY_FILE))?);
         let database = Database { folder: folder.to_owned(), key, readers: Arc::default() };
         let mut connection = database.connect()?;
@@ -115,7 +115,7 @@ impl Database {
     /// Copies the database, as it is at one moment, and its key into another folder, while others
     /// go on reading and writing.
     pub fn back_up(&self, into: &Path) -> Result<(), StoreError> {
-        fs::create_dir_all(into).map_err(in_file(into))?;
+        make_private(into)?;
         let copy = into.join(DATABASE_FILE);
         if copy.exists() {
             let text = format!("{} is there already; choose an empty folder", copy.display());
@@ -280,6 +280,12 @@ pub(super) fn random_account_key() -> i64 {
 
 pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     move |source| StoreError::File { path: path.to_owned(), source }
+}
+
+/// Makes a folder that nobody else may look into, unless it is there.
+fn make_private(folder: &Path) -> Result<(), StoreError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(in_file(folder))
 }
 
 fn read_or_make_key(path: &Path) -> Result<[u8; 32], StoreError> {

@@ -240,20 +240,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Empties a gym's quarantined bodies that mention an account, and returns how many.
-    pub fn empty_quarantined_mentioning(
-        &mut self,
-        gym: GymId,
-        account: Account,
-    ) -> Result<usize, StoreError> {
-        let sql = "UPDATE quarantine SET body = NULL WHERE gym = ?1 AND body IS NOT NULL
-                   AND (instr(lower(CAST(body AS TEXT)), ?2) > 0
-                        OR instr(lower(CAST(body AS TEXT)), ?3) > 0 OR instr(body, ?4) > 0)";
-        let (text, plain) = (account.0.to_string(), account.0.simple().to_string());
-        let values = params![gym.0, text, plain, account.0.as_bytes()];
-        Ok(self.transaction.prepare_cached(sql)?.execute(values)?)
-    }
-
     /// Builds that are under way must begin again without this member.
     pub fn spoil_unread_generations(&mut self, member: MemberId) -> Result<(), StoreError> {
         for Generation(generation) in self.view().unread_generations()? {

@@ -52,6 +52,12 @@ pub struct Quarantined {
 
 const COLUMNS: &str = "id, gym, webhook, received_at, reason, detail, body";
 
+/// A body of gym ?1 mentions an account: as text in any case, with hyphens (?2) or without (?3), or
+/// as bytes (?4).
+const MENTIONS: &str = "gym = ?1 AND body IS NOT NULL
+    AND (instr(lower(CAST(body AS TEXT)), ?2) > 0
+         OR instr(lower(CAST(body AS TEXT)), ?3) > 0 OR instr(body, ?4) > 0)";
+
 impl Snapshot<'_> {
     /// Deliveries in quarantine after an id, oldest first, of one gym or of all.
     pub fn quarantined(
@@ -77,10 +83,11 @@ impl Snapshot<'_> {
         gym: GymId,
         account: Account,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let sql = "SELECT body FROM quarantine
-                   WHERE gym = ?1 AND body IS NOT NULL AND instr(lower(CAST(body AS TEXT)), ?2) > 0 ORDER BY id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![gym.0, account.0.to_string()], |row| row.get(0))?;
+        let sql = format!("SELECT body FROM quarantine WHERE {MENTIONS} ORDER BY id");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let (text, plain) = (account.0.to_string(), account.0.simple().to_string());
+        let values = params![gym.0, text, plain, account.0.as_bytes()];
+        let rows = statement.query_map(values, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -106,6 +113,18 @@ impl Tx<'_> {
         let values = params![gym.0, webhook.0, received_at, reason.name(), detail, body];
         self.transaction.prepare_cached(sql)?.execute(values)?;
         Ok(self.transaction.last_insert_rowid())
+    }
+
+    /// Empties a gym's quarantined bodies that mention an account, and returns how many.
+    pub fn empty_quarantined_mentioning(
+        &mut self,
+        gym: GymId,
+        account: Account,
+    ) -> Result<usize, StoreError> {
+        let sql = format!("UPDATE quarantine SET body = NULL WHERE {MENTIONS}");
+        let (text, plain) = (account.0.to_string(), account.0.simple().to_string());
+        let values = params![gym.0, text, plain, account.0.as_bytes()];
+        Ok(self.transaction.prepare_cached(&sql)?.execute(values)?)
     }
 
     pub fn remove_quarantined(&mut self, id: i64) -> Result<(), StoreError> {

@@ -69,7 +69,7 @@ pub async fn of_chain(
         let asked = asked.collect::<Result<Vec<_>, Problem>>()?;
         let rests_on = asked.iter().map(|(gym, question)| rests_on(snapshot, gym, question));
         let rests_on = rests_on.collect::<Result<Vec<_>, _>>()?;
-        fresh.answer(&rests_on, || over(snapshot, name, &asked), rows_of)
+        fresh.answer(&rests_on, || over(snapshot, name, &asked), |chain| (&["gym"], rows_of(chain)))
     });
     Ok(tagged(answer.await?))
 }
