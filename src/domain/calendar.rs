@@ -159,7 +159,13 @@ pub fn days_earlier(zone: Tz, at: Millis, days: i32) -> Millis {
 
 /// How many local days, and a part of one counted whole, lie between two instants.
 pub fn days_between(zone: Tz, from: Millis, until: Millis) -> i32 {
-    let length = local(zone, until).naive_local() - local(zone, from).naive_local();
+    // The start of a day is its midnight, also where a clock change skips that.
+    let shown = |at| {
+        let day = day_of(zone, at);
+        let midnight = day.date().and_hms_opt(0, 0, 0).expect("midnight is a time");
+        if at == day_start(zone, day) { midnight } else { local(zone, at).naive_local() }
+    };
+    let length = shown(until) - shown(from);
     let days = length.num_milliseconds().max(0) + DAY - 1;
     i32::try_from(days / DAY).expect("ranges are some decades long")
 }

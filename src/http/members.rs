@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::answer::{Fresh, format_words, tagged};
+use super::answer::{Fresh, tagged};
 use super::auth::Access;
 use super::events::EventBody;
 use super::problem::{Code, Problem};
@@ -34,7 +34,7 @@ pub struct AbsentParameters {
     #[param(minimum = 2, maximum = 3650)]
     lost_after: Option<i32>,
     /// `json` or `csv`. Default: by `Accept`, else `json`.
-    #[param(schema_with = format_words)]
+    #[param(inline, value_type = Option<openapi::FormatWord>)]
     format: Option<String>,
 }
 

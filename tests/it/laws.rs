@@ -1,9 +1,12 @@
 //! Laws that hold for every history: thousands of random ones, against a slow reference that
 //! shares no line with the crate.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod parts;
+mod past;
 
-use chrono::{DateTime, Months, NaiveDate, SecondsFormat, TimeZone, Utc};
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Tz;
 use footfall::domain::ids::Slug;
 use footfall::domain::tally::{Count, Family};
@@ -18,6 +21,8 @@ use serde_json::{Value, json};
 use crate::ledger::Ledger;
 use crate::random::{history, shuffled, with_deletions, with_duplicates};
 use crate::reference::{self, GroupBy, History, Interval, Question};
+use parts::assert_parts_add_up;
+use past::Moment;
 
 const HISTORIES: u64 = 2_000;
 const MINUTE: i64 = 60_000;
@@ -239,8 +244,8 @@ fn over(range: (i64, i64), interval: &str) -> Parameters {
     }
 }
 
-/// The figures that are sums, in `totals`.
-const SUMS: [(&str, &[&str]); 5] = [
+/// The figures of `totals` that are sums. So are averages of occupancy, each times its samples.
+pub const SUMS: [(&str, &[&str]); 5] = [
     ("visits", &["visits", "arrivals", "departures", "entered_by", "ended_by"]),
     ("durations", &["visits", "observed"]),
     ("equipment", &["checkins", "visits", "visits_with_equipment", "checkins_per_visit"]),
@@ -264,204 +269,6 @@ const SUMS: [(&str, &[&str]); 5] = [
     ),
 ];
 
-/// Named whole numbers, to be added up.
-type Figures = BTreeMap<String, i64>;
-
-/// Adds a number, or all the numbers in an object, under a name.
-fn add(figures: &mut Figures, name: &str, value: &Value) {
-    if let Some(fields) = value.as_object() {
-        fields.iter().for_each(|(part, value)| add(figures, &format!("{name} {part}"), value));
-    } else {
-        let number = value.as_i64().unwrap_or_else(|| panic!("{name} is {value}"));
-        *figures.entry(name.to_owned()).or_default() += number;
-    }
-}
-
-/// What a mean stands for: a whole number of things, so many to each.
-fn times(mean: &Value, count: i64) -> i64 {
-    let Some(mean) = mean.as_f64() else {
-        assert_eq!(count, 0, "no mean of something");
-        return 0;
-    };
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let sum = mean * count as f64;
-    assert!((sum - sum.round()).abs() < 1e-4, "{mean} is no mean of {count}");
-    sum.round() as i64
-}
-
-/// All that is a sum in the reports on a range of whole quarters.
-fn figures(ledger: &Ledger, slug: &Slug, asked: &Parameters, now: i64) -> Figures {
-    let mut figures = Figures::new();
-    for (name, sums) in SUMS {
-        let report = ledger.report(slug, name, asked, now);
-        for sum in sums {
-            add(&mut figures, &format!("{name} {sum}"), &report["totals"][*sum]);
-        }
-        for bucket in report["buckets"].as_array().into_iter().flatten() {
-            // `checkins_per_visit` is of the whole range only.
-            for sum in sums.iter().filter(|sum| bucket.get(**sum).is_some()) {
-                add(&mut figures, &format!("{name} buckets {sum}"), &bucket[*sum]);
-            }
-        }
-        for group in report["groups"].as_array().into_iter().flatten() {
-            add_group(&mut figures, group);
-        }
-        let observed = times(&report["coverage"], figures["visits visits"]);
-        add(&mut figures, &format!("{name} observed, by coverage"), &json!(observed));
-    }
-    let buckets: Vec<_> = figures.iter().filter(|(name, _)| name.contains(" buckets ")).collect();
-    for (name, sum) in buckets {
-        assert_eq!(*sum, figures[&name.replace(" buckets ", " ")], "{asked:?}: {name}");
-    }
-    figures
-}
-
-/// Adds what a group of durations says of its visits.
-fn add_group(figures: &mut Figures, group: &Value) {
-    let about = format!("durations of weekday {}", group["key"]);
-    let observed = group["observed"].as_i64().expect("a number");
-    let mean = group["mean_minutes"].as_f64().map(|minutes| minutes * 60_000.0);
-    let milliseconds = times(&json!(mean), observed);
-    let sums = json!({ "visits": group["visits"], "observed": observed, "ms": milliseconds });
-    add(figures, &about, &sums);
-    for bin in group["histogram"].as_array().expect("a list") {
-        add(figures, &format!("{about} from {}", bin["from_minutes"]), &bin["visits"]);
-    }
-}
-
-/// The samples of a range, as its occupancy report tells them.
-#[derive(Debug, Default, PartialEq)]
-struct Sampled {
-    count: i64,
-    sum: i64,
-    /// The largest, and the first minute that had it.
-    peak: Option<(i64, String)>,
-    low: Option<i64>,
-}
-
-impl Sampled {
-    fn of(ledger: &Ledger, slug: &Slug, range: (i64, i64), now: i64) -> Sampled {
-        let end = range.1.min(now.div_euclid(MINUTE) * MINUTE + MINUTE);
-        let count = ((end - range.0) / MINUTE).max(0);
-        let totals = &ledger.report(slug, "occupancy", &over(range, "1d"), now)["totals"];
-        let at = |peak| (peak, totals["peak_at"].as_str().expect("a time").to_owned());
-        Sampled {
-            count,
-            sum: times(&totals["average"], count),
-            peak: totals["peak"].as_i64().map(at),
-            low: totals["low"].as_i64(),
-        }
-    }
-
-    /// With the samples of a later range.
-    fn join(&mut self, later: Sampled) {
-        self.count += later.count;
-        self.sum += later.sum;
-        self.low = [self.low, later.low].into_iter().flatten().min();
-        if later.peak.as_ref().map(|peak| peak.0) > self.peak.as_ref().map(|peak| peak.0) {
-            self.peak = later.peak;
-        }
-    }
-}
-
-/// Cuts a range at whole quarters, and compares the whole with its parts.
-fn assert_parts_add_up(ledger: &Ledger, slug: &Slug, case: &mut Case, seed: u64) {
-    let (first, last) = case.span();
-    let rng = &mut case.rng;
-    let from = rng.random_range(first - 2 * DAY..last).div_euclid(QUARTER);
-    let until = (from + rng.random_range(2..20 * 96)).min(last.div_euclid(QUARTER) + 4 * 96);
-    let mut cuts = vec![from, until];
-    cuts.extend((0..rng.random_range(1..4)).map(|_| rng.random_range(from..until)));
-    cuts.sort_unstable();
-    cuts.dedup();
-    let now = match rng.random_range(0..3) {
-        0 => rng.random_range(from * QUARTER..until * QUARTER),
-        _ => until * QUARTER + rng.random_range(0..20 * DAY),
-    };
-    let whole = (from * QUARTER, until * QUARTER);
-    let parts = cuts.windows(2).map(|cut| (cut[0] * QUARTER, cut[1] * QUARTER));
-    let (mut sums, mut samples) = (Figures::new(), Sampled::default());
-    for part in parts {
-        for (name, sum) in figures(ledger, slug, &over(part, "1d"), now) {
-            *sums.entry(name).or_default() += sum;
-        }
-        samples.join(Sampled::of(ledger, slug, part, now));
-    }
-    let interval = *["1h", "1d", "1w", "1mo"].choose(rng).expect("some");
-    let about = format!("seed {seed}, {cuts:?}, now {now}");
-    assert_eq!(figures(ledger, slug, &over(whole, interval), now), sums, "{about}");
-    assert_eq!(Sampled::of(ledger, slug, whole, now), samples, "{about}");
-}
-
-/// A moment in a history: what is told of the time before it must not change by what comes later.
-struct Moment {
-    at: i64,
-    from: i64,
-    now: i64,
-    interval: &'static str,
-    zone: Tz,
-}
-
-/// What can be said of the past, named: it must still be said when later events have come.
-type Said = BTreeMap<String, Value>;
-
-impl Moment {
-    fn of(case: &mut Case) -> Moment {
-        let rng = &mut case.rng;
-        let at = case.events.choose(rng).expect("some events").at;
-        let from = at - rng.random_range(2 * DAY..40 * DAY);
-        let now = at + rng.random_range(0..30 * DAY);
-        let interval = *["15m", "1h", "1d", "1d", "1w", "1mo"].choose(rng).expect("some");
-        Moment { at, from, now, interval, zone: case.gym.zone }
-    }
-
-    /// All that was over a day before the moment.
-    fn said(&self, ledger: &Ledger, slug: &Slug) -> Said {
-        let end = self.at - DAY;
-        let mut said = Said::new();
-        for name in ["occupancy", "visits", "members", "equipment", "onboarding", "quality"] {
-            let is_too_fine = name == "members" && ["15m", "1h"].contains(&self.interval);
-            let interval = if is_too_fine { "1d" } else { self.interval };
-            let asked = over((self.from, self.at + DAY), interval);
-            let report = ledger.report(slug, name, &asked, self.now);
-            let buckets = report["buckets"].as_array().expect("a list");
-            let ends = buckets.iter().skip(1).map(|bucket| &bucket["start"]);
-            for (bucket, until) in buckets.iter().zip(ends.chain([&report["until"]])) {
-                if bucket["complete"] == true && millis(until) <= end {
-                    said.insert(format!("{name} {}", bucket["start"]), bucket.clone());
-                }
-            }
-        }
-        for name in ["durations", "popular-times"] {
-            // Widened to whole quarters, it must not reach beyond.
-            let report =
-                ledger.report(slug, name, &over((self.from, end - QUARTER), "1d"), self.now);
-            said.insert(name.into(), report);
-        }
-        let cohorts = &ledger.report(slug, "retention", &over((self.from, end), "1mo"), self.now);
-        for cohort in cohorts["cohorts"].as_array().expect("a list") {
-            let month = cohort["month"].as_str().expect("a text");
-            let first: NaiveDate = format!("{month}-01").parse().expect("a date");
-            for (since, active) in (1..).zip(cohort["active"].as_array().expect("a list")) {
-                let next = first.checked_add_months(Months::new(since)).expect("a date");
-                let next = next.and_hms_opt(0, 0, 0).expect("a time");
-                let over = self.zone.from_local_datetime(&next).earliest();
-                if over.is_some_and(|over| over.timestamp_millis() <= end) {
-                    said.insert(format!("retention {month} {since}"), active.clone());
-                }
-            }
-        }
-        said
-    }
-}
-
-fn millis(time: &Value) -> i64 {
-    let time = time.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    time.expect("a time").timestamp_millis()
-}
-
-/// A silent span cannot come to be in a bucket that was complete: what is later only shortens the
-/// run without events that was going on, and what was usual before it stays as it was.
 #[test]
 fn parts_add_up_and_what_is_complete_stays_whatever_comes_later() {
     let mut ledger = Ledger::new();

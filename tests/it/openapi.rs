@@ -60,6 +60,21 @@ fn routes() -> BTreeSet<String> {
 }
 
 #[tokio::test]
+async fn every_parameter_is_described_once() {
+    let document = document(&Service::start()).await;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for operation in item.as_object().expect("operations").values() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let names: Vec<_> = parameters.clone().map(|one| one["name"].as_str()).collect();
+            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{path} {names:?}");
+            for parameter in parameters {
+                assert!(parameter["description"].is_string(), "{path} {parameter}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_reference_in_the_document_leads_somewhere() {
     let document = document(&Service::start()).await;
     let text = document.to_string();

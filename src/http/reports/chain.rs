@@ -8,8 +8,7 @@ use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::question::{interval_words, report_words};
-use super::{Name, Parameters, Question, Report, answer, rests_on};
+use super::{Name, Parameters, Question, Report, answer, interval_words, report_words, rests_on};
 use crate::clock;
 use crate::http::answer::{Fresh, tagged};
 use crate::http::auth::Access;
@@ -101,7 +100,9 @@ fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Resul
     let rows = gyms.iter().map(|gym| serde_json::to_value(&gym.rows).expect("it is plain JSON"));
     let rows: Vec<Value> = rows.collect();
     let mut totals = Map::new();
-    rows.iter().for_each(|rows| add(&mut totals, &rows["totals"], sums(name)));
+    for rows in &rows {
+        add(&mut totals, &rows["totals"], sums(name));
+    }
     Ok(Chain {
         report: name.word(),
         interval: asked.first().map_or("1d", |(_, question)| question.interval_word()),
@@ -137,9 +138,12 @@ fn sums(name: Name) -> &'static [&'static str] {
     }
 }
 
+/// A local time, and which of the times of this name: 1 in the second of a doubled hour.
+type LocalName = (NaiveDateTime, usize);
+
 /// Sums buckets of one local name; the second of a doubled hour meets other gyms' second ones.
 fn buckets(rows: &[Value], sums: &[&str]) -> Vec<Value> {
-    let mut summed: Vec<((NaiveDateTime, usize), bool, Map<String, Value>)> = Vec::new();
+    let mut summed: Vec<(LocalName, bool, Map<String, Value>)> = Vec::new();
     let mut places = HashMap::new();
     for rows in rows.iter().filter(|_| !sums.is_empty()) {
         let mut seen: HashMap<NaiveDateTime, usize> = HashMap::new();

@@ -29,8 +29,8 @@ use crate::domain::{MINUTE, Millis};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 pub use chain::{Chain, of_chain};
-use question::{Compare, Name, Question, comparison_words, interval_words};
-pub use question::{Parameters, report_words};
+use question::{Compare, Name, Question};
+pub use question::{Parameters, comparison_words, grouping_words, interval_words, report_words};
 
 /// A report on one gym.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -245,7 +245,7 @@ fn rests_on(
     let last_event = read::last_event(snapshot, gym)?;
     // What has ended reads the same later, unless the gym's silence reaches into it.
     let is_over = question.until <= question.now - question.now.rem_euclid(MINUTE)
-        && last_event.is_none_or(|last| question.until <= last);
+        && last_event.is_none_or(|last| question.until <= last && last <= question.now);
     let now = (!is_over).then(|| question.now.div_euclid(MINUTE));
     let rules = gym.settings.rules.minutes();
     let capacity = gym.settings.capacity;

@@ -7,8 +7,9 @@ use utoipa::openapi::Object;
 use crate::domain::calendar::{self, Bucket, Interval, day_of, day_start};
 use crate::domain::report::durations::GroupBy;
 use crate::domain::{DAY, Millis};
-use crate::http::answer::format_words;
-use crate::http::openapi::{end_of_range, one_of};
+use crate::http::openapi::{
+    ComparisonWord, EndOfRange, FormatWord, GroupingWord, IntervalWord, one_of,
+};
 use crate::http::problem::{Code, Problem};
 use crate::http::times;
 
@@ -113,22 +114,22 @@ impl Name {
 #[into_params(parameter_in = Query)]
 pub struct Parameters {
     /// First instant of the range: a local date, or RFC 3339. Default: 7 local days before `until`.
-    #[param(schema_with = end_of_range)]
+    #[param(inline, value_type = Option<EndOfRange>)]
     pub from: Option<String>,
     /// End of the range, not in it. Default: the end of the gym's today.
-    #[param(schema_with = end_of_range)]
+    #[param(inline, value_type = Option<EndOfRange>)]
     pub until: Option<String>,
     /// `15m`, `1h`, `1d`, `1w` or `1mo`, where it applies. Default: `1h` for occupancy, else `1d`.
-    #[param(schema_with = interval_words)]
+    #[param(inline, value_type = Option<IntervalWord>)]
     pub interval: Option<String>,
     /// For durations: `none`, `weekday` or `hour`.
-    #[param(schema_with = grouping_words)]
+    #[param(inline, value_type = Option<GroupingWord>)]
     pub group_by: Option<String>,
     /// `previous` or `year`: also report on an earlier range, and say which.
-    #[param(schema_with = comparison_words)]
+    #[param(inline, value_type = Option<ComparisonWord>)]
     pub compare: Option<String>,
     /// `json` or `csv`. Default: by `Accept`, else `json`.
-    #[param(schema_with = format_words)]
+    #[param(inline, value_type = Option<FormatWord>)]
     pub format: Option<String>,
     /// Over several gyms: their slugs, joined by commas. Default: all that the token may see.
     #[param(ignore)]
@@ -265,7 +266,7 @@ pub fn interval_words() -> Object {
     one_of(INTERVALS.map(|(word, _)| word))
 }
 
-fn grouping_words() -> Object {
+pub fn grouping_words() -> Object {
     one_of(GROUPINGS.map(|(word, _)| word))
 }
 

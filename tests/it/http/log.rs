@@ -105,7 +105,10 @@ async fn the_log_says_what_was_sent_and_when_it_came() {
 async fn a_bad_page_gets_a_clear_problem() {
     let (service, _, token) = house(1).await;
     for list in ["events", "quarantine"] {
-        for bad in ["limit=0", "limit=1001", "limit=-1", "limit=x", "after=x", "page=2"] {
+        let only_in_one = if list == "events" { "kind=X" } else { "type=X" };
+        for bad in
+            ["limit=0", "limit=1001", "limit=-1", "limit=x", "after=x", "page=2", only_in_one]
+        {
             let path = format!("/api/v1/gyms/mitte/{list}?{bad}");
             let (status, problem) = service.get(&token, &path).await;
             let found = (status, problem["code"].as_str());
