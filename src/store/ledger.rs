@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write;
 
 use super::database::{Database, StoreError, in_file};
+use super::secret::hex;
 use crate::domain::Millis;
 use crate::domain::ids::GymId;
 
@@ -25,8 +26,7 @@ impl Database {
     pub fn add_to_ledger(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
         let path = self.folder().join(LEDGER_FILE);
         let lines = entries.iter().map(|entry| {
-            let hash: String =
-                entry.account_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = hex(&entry.account_hash);
             format!("{} {hash} {}\n", entry.gym.0, entry.erased_until)
         });
         let text: String = lines.collect();

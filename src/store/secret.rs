@@ -50,7 +50,12 @@ impl SecretHash {
 pub(super) fn random_hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).expect("the system has random numbers");
-    random.iter().fold(String::with_capacity(bytes * 2), |mut text, byte| {
+    hex(&random)
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string takes all that is written");
         text
     })

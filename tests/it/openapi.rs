@@ -66,7 +66,11 @@ async fn every_parameter_is_described_once() {
         for operation in item.as_object().expect("operations").values() {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let names: Vec<_> = parameters.clone().map(|one| one["name"].as_str()).collect();
-            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{path} {names:?}");
+            assert_eq!(
+                names.iter().collect::<BTreeSet<_>>().len(),
+                names.len(),
+                "{path} {names:?}"
+            );
             for parameter in parameters {
                 assert!(parameter["description"].is_string(), "{path} {parameter}");
             }
