@@ -32,7 +32,8 @@ pub struct ErasureBody {
 }
 
 fn reasons() -> utoipa::openapi::Object {
-    openapi::one_of([ErasureReason::MembershipDelete, ErasureReason::Manual].map(|one| one.name()))
+    use ErasureReason::{Manual, MembershipDelete, Restore};
+    openapi::one_of([MembershipDelete, Manual, Restore].map(|reason| reason.name()))
 }
 
 /// All erasures at the gyms that a token may see, newest first.
@@ -57,8 +58,8 @@ impl ErasureBody {
 
 /// Erases a member at a gym. For the role `manager`.
 ///
-/// Nothing answers it before the erasure is asked for on disk; `completed_at` of the record says
-/// when it was done.
+/// The answer comes when that it must be done is on disk. It is done within seconds:
+/// `completed_at` of the record says when.
 #[utoipa::path(
     delete,
     path = "/api/v1/gyms/{gym}/members/{account}",
