@@ -27,13 +27,15 @@ async fn house(events: usize) -> (Service, [Webhook; 2], String) {
 /// Follows the cursor to the end; the pages, each with its entries.
 async fn pages(service: &Service, token: &str, path: &str, list: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
-    let mut after = String::new();
+    let (mut after, mut reached) = (String::new(), i64::MIN);
     loop {
         let page = service.get_ok(token, &format!("{path}{after}")).await;
         let entries = page[list].as_array().expect("a list").clone();
         let next = page["next"].as_i64();
         let last = entries.last().map(position);
         assert!(next.is_none() || next == last, "the cursor is the last entry's: {page}");
+        assert!(next.is_none_or(|next| reached < next), "it gets on: {page}");
+        reached = next.unwrap_or(reached);
         pages.push(entries);
         let Some(next) = next else { return pages };
         let joint = if path.contains('?') { '&' } else { '?' };

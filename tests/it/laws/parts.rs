@@ -141,6 +141,10 @@ pub fn assert_parts_add_up(ledger: &Ledger, slug: &Slug, case: &mut Case, seed: 
         _ => *["1d", "1w"].choose(rng).expect("some"),
     };
     let about = format!("seed {seed}, {cuts:?}, now {now}");
-    assert_eq!(figures(ledger, slug, &over(whole, interval), now), sums, "{about}");
+    let of_whole = figures(ledger, slug, &over(whole, interval), now);
+    for (name, sum) in &of_whole {
+        assert_eq!(sums.get(name), Some(sum), "{about}: {name}");
+    }
+    assert_eq!(of_whole.len(), sums.len(), "{about}");
     assert_eq!(Sampled::of(ledger, slug, whole, now), samples, "{about}");
 }
