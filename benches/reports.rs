@@ -1,7 +1,7 @@
 //! What reports cost: each over a year and over two years of one gym, and over a month of all
 //! gyms, with two simulated years of traffic behind them.
 //!
-//! `cargo bench --bench reports`. Measured is what a request costs without its socket: a read of
+//! `cargo bench --bench reports`, or with a part of a report's name behind `--`. Measured is what a request costs without its socket: a read of
 //! the database, the report, and its JSON. Each question is asked `REPEATS` times, of one gym
 //! after the other, so what is read is seldom in SQLite's own cache. `GYMS`, `DAYS` and `MEMBERS`
 //! (of each gym) change the size of the database; 320 members make 100 visits a day. Loading it
@@ -75,7 +75,9 @@ fn main() -> anyhow::Result<()> {
         "{:<20} {:>17} {:>17} {:>7} {:>19}",
         "", "gym, a year", "gym, two years", "growth", "all gyms, a month"
     );
-    for question in QUESTIONS {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| name.contains(wanted));
+    for question in QUESTIONS.into_iter().filter(|(name, _)| is_wanted(name)) {
         println!("{}", measured(&database, &gyms, question, repeats)?);
     }
     let now = timed(repeats, |turn| {

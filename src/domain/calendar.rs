@@ -1,9 +1,11 @@
 //! Local time: days, ISO weeks, months and the buckets of a report in a gym's IANA time zone
 //! (model section 4, buckets).
 
-use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, TimeZone};
 use chrono_tz::Tz;
 
+use super::offset::offset_at;
+use super::tally::utc_day;
 use super::{DAY, HOUR, Millis, QUARTER};
 
 /// How many days 1970-01-01 lies after a Monday.
@@ -85,19 +87,23 @@ pub struct Bucket {
 }
 
 /// An instant as the gym's clock shows it, with its offset: how every report names a time.
-pub fn local(zone: Tz, at: Millis) -> DateTime<Tz> {
-    zone.timestamp_millis_opt(at).single().expect("instants are within some thousand years of 1970")
+pub fn local(zone: Tz, at: Millis) -> DateTime<FixedOffset> {
+    let seconds = i32::try_from(offset_at(zone, at) / 1_000).ok();
+    let offset = seconds.and_then(FixedOffset::east_opt).expect("offsets are within a day");
+    let local = offset.timestamp_millis_opt(at).single();
+    local.expect("instants are within some thousand years of 1970")
 }
 
 /// The local date at an instant.
 pub fn day_of(zone: Tz, at: Millis) -> Day {
-    Day::from_date(local(zone, at).date_naive())
+    Day(utc_day(at + offset_at(zone, at)))
 }
 
 /// The local weekday (1 = Monday) and hour (0–23) at an instant.
 pub fn weekday_and_hour(zone: Tz, at: Millis) -> (u32, u32) {
-    let local = local(zone, at);
-    (local.weekday().number_from_monday(), local.hour())
+    let shown = at + offset_at(zone, at);
+    let weekday = (utc_day(shown) + EPOCH_WEEKDAY).rem_euclid(7) + 1;
+    (weekday.unsigned_abs(), (shown.rem_euclid(DAY) / HOUR) as u32)
 }
 
 /// The first instant of a local date. Where a clock change skips midnight, the first that exists.
@@ -112,10 +118,6 @@ pub fn day_start(zone: Tz, day: Day) -> Millis {
         at += QUARTER;
     }
     at
-}
-
-fn offset_at(zone: Tz, at: Millis) -> Millis {
-    Millis::from(local(zone, at).offset().fix().local_minus_utc()) * 1_000
 }
 
 /// Widens a range to whole quarters of an hour, the finest step of a report.

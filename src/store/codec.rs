@@ -204,8 +204,17 @@ impl<'a> Input<'a> {
         Ok(*first)
     }
 
+    /// Most numbers are a byte.
     #[inline]
     fn take(&mut self) -> Result<u64, Damaged> {
+        if let [byte @ ..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.take_long()
+    }
+
+    fn take_long(&mut self) -> Result<u64, Damaged> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

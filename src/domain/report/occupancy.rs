@@ -1,10 +1,11 @@
 //! Occupancy: how many were present at each whole minute (model section 4, occupancy history).
 
 use super::{Series, share};
-use crate::domain::calendar::{Bucket, Interval, Week, day_of, day_start, local, next_start};
+use crate::domain::calendar::{
+    Bucket, Interval, Week, day_of, day_start, next_start, weekday_and_hour,
+};
 use crate::domain::tally::{CARRIED, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
-use chrono::Timelike;
 use chrono_tz::Tz;
 
 /// `usual` looks back over this many complete weeks.
@@ -111,7 +112,7 @@ fn levels(
 /// weeks, oldest first, a group for each week that has existed since the gym's first event.
 pub fn usual_hours(zone: Tz, now: Millis, first_event: Millis) -> Vec<Vec<Bucket>> {
     let today = day_of(zone, now);
-    let (week, hour) = (today.week(), local(zone, now).hour());
+    let (week, (_, hour)) = (today.week(), weekday_and_hour(zone, now));
     let first_day = day_of(zone, first_event);
     let weeks = (1..=USUAL_WEEKS_MAX).rev().map(|back| Week(week.0 - back));
     let existing = weeks.filter(|past| past.first_day() >= first_day);
@@ -128,7 +129,7 @@ fn hours_of_day(zone: Tz, from: Millis, until: Millis, hour: u32) -> Vec<Bucket>
     let mut at = from;
     while at < until {
         let next = next_start(zone, at, Interval::Hour);
-        if local(zone, at).hour() == hour {
+        if weekday_and_hour(zone, at).1 == hour {
             hours.push(Bucket { from: at, until: next });
         }
         at = next;

@@ -3,14 +3,17 @@
 //!
 //! Found on whole minutes, since that is what the tallies of events know. All sums are whole
 //! numbers, so the answer does not depend on rounding.
-
-use std::collections::HashMap;
+//!
+//! Every report asks for them, to tell which of its buckets are complete. So the hours are laid out
+//! once, and the events and the runs between them are walked along these.
 
 use chrono_tz::Tz;
 
 use super::Series;
-use crate::domain::calendar::{Bucket, Day, Interval, Week, day_of, next_start, weekday_and_hour};
-use crate::domain::{DAY, HOUR, MINUTE, Millis};
+use crate::domain::calendar::{
+    Bucket, Day, Interval, Week, buckets, day_of, start_of, weekday_and_hour,
+};
+use crate::domain::{DAY, MINUTE, Millis};
 
 /// What is usual is learned from at most this many complete weeks before the span.
 pub const WEEKS_MAX: i32 = 8;
@@ -39,18 +42,22 @@ impl Span {
 /// The silent spans among the runs without events in `events`, the family `Events` from
 /// [`WEEKS_MAX`] weeks before the first run to the end of the last, in order.
 pub fn spans(events: &Series, zone: Tz, first_event: Millis, now: Millis) -> Vec<Span> {
-    let past = Past::gather(events, zone, day_of(zone, first_event));
-    let mut usual = HashMap::new();
-    let mut spans = Vec::new();
-    let mut previous = None;
     let this_minute = now - now.rem_euclid(MINUTE);
-    let minutes = minutes(events).map(|(at, _)| at).filter(|at| *at <= now);
-    for at in minutes.chain([this_minute]) {
-        if let Some(previous) = previous.replace(at) {
-            let run = Span { from: previous + MINUTE, until: at };
-            if run.from < run.until && past.is_silent(run, &mut usual) {
-                spans.push(run);
-            }
+    let minutes: Vec<_> = minutes(events).take_while(|(at, _)| *at <= now).collect();
+    let Some((first, _)) = minutes.first().copied() else { return vec![] };
+    let hours = hours(zone, &minutes, this_minute);
+    let usual = usual(&hours, day_of(zone, first_event));
+    let mut spans = Vec::new();
+    let (mut place, mut previous) = (0, first);
+    for at in minutes[1..].iter().map(|(at, _)| *at).chain([this_minute]) {
+        let run = Span { from: previous + MINUTE, until: at };
+        previous = at;
+        while hours[place].until <= run.from {
+            place += 1;
+        }
+        let usual = &usual[(hours[place].week.0 - hours[0].week.0).unsigned_abs() as usize];
+        if usual.makes_silent(run, &hours[place..]) {
+            spans.push(run);
         }
     }
     spans
@@ -64,67 +71,70 @@ fn minutes(events: &Series) -> impl Iterator<Item = (Millis, i64)> + '_ {
     })
 }
 
-/// Events by local week and hour of the week.
-struct Past {
-    zone: Tz,
-    first_day: Day,
-    weeks: HashMap<Week, Box<[i64; HOURS_OF_WEEK]>>,
+/// A local hour.
+struct Hour {
+    from: Millis,
+    until: Millis,
+    week: Week,
+    of_week: usize,
+    events: i64,
 }
 
-/// What some weeks before a run come to.
+/// The local hours from the first of these minutes to the one after `until`, with what they hold.
+fn hours(zone: Tz, mut minutes: &[(Millis, i64)], until: Millis) -> Vec<Hour> {
+    let from = start_of(zone, minutes[0].0, Interval::Hour);
+    let hours = buckets(zone, from, until + 2 * MINUTE, Interval::Hour);
+    let hours = hours.map(|Bucket { from, until }| {
+        let (weekday, hour) = weekday_and_hour(zone, from);
+        let of_week = ((weekday - 1) * 24 + hour) as usize;
+        let held = minutes.iter().take_while(|(at, _)| *at < until).count();
+        let (held, later) = minutes.split_at(held);
+        minutes = later;
+        let events = held.iter().map(|(_, count)| count).sum();
+        Hour { from, until, week: day_of(zone, from).week(), of_week, events }
+    });
+    hours.collect()
+}
+
+/// What the complete weeks before a week come to.
 struct Usual {
     weeks: i64,
-    by_hour: [i64; HOURS_OF_WEEK],
-    hour_max: i64,
+    events: [i64; HOURS_OF_WEEK],
 }
 
-impl Past {
-    fn gather(events: &Series, zone: Tz, first_day: Day) -> Past {
-        let mut past = Past { zone, first_day, weeks: HashMap::new() };
-        // Minutes come in order, so the local hour is looked up once for each quarter.
-        let mut quarter = (Millis::MIN, Week(0), 0);
-        for (at, count) in minutes(events) {
-            let start = at - at.rem_euclid(HOUR / 4);
-            if start != quarter.0 {
-                quarter = (start, day_of(zone, at).week(), hour_of_week(zone, at));
-            }
-            let week = past.weeks.entry(quarter.1).or_insert_with(|| Box::new([0; HOURS_OF_WEEK]));
-            week[quarter.2] += count;
+/// What is usual in each week that the hours touch.
+fn usual(hours: &[Hour], first_day: Day) -> Vec<Usual> {
+    let (first, last) = (hours[0].week.0, hours[hours.len() - 1].week.0);
+    let exists = |week: &i32| Week(*week).first_day() >= first_day;
+    let weeks = (first..=last).map(|week| {
+        let weeks = (week - WEEKS_MAX..week).filter(exists).map(|_| 1).sum();
+        Usual { weeks, events: [0; HOURS_OF_WEEK] }
+    });
+    let mut usual: Vec<_> = weeks.collect();
+    for hour in hours.iter().filter(|hour| exists(&hour.week.0)) {
+        let next = (hour.week.0 - first).unsigned_abs() as usize + 1;
+        for later in usual.iter_mut().skip(next).take(WEEKS_MAX as usize) {
+            later.events[hour.of_week] += hour.events;
         }
-        past
     }
+    usual
+}
 
-    fn is_silent(&self, run: Span, usual: &mut HashMap<Week, Usual>) -> bool {
-        let week = day_of(self.zone, run.from).week();
-        let usual = usual.entry(week).or_insert_with(|| self.usual_before(week));
-        let needed = EXPECTED_MIN * MINUTES_OF_HOUR * usual.weeks;
-        let minutes_max = (run.until - run.from) / MINUTE;
-        if usual.weeks < WEEKS_MIN || minutes_max.saturating_mul(usual.hour_max) < needed {
+impl Usual {
+    /// Whether enough events were to be expected in a run that begins in the first of these hours.
+    fn makes_silent(&self, run: Span, hours: &[Hour]) -> bool {
+        let needed = EXPECTED_MIN * MINUTES_OF_HOUR * self.weeks;
+        if self.weeks < WEEKS_MIN {
             return false;
         }
-        let (mut at, mut expected) = (run.from, 0);
-        while at < run.until && expected < needed {
-            let next = next_start(self.zone, at, Interval::Hour).min(run.until);
-            expected += usual.by_hour[hour_of_week(self.zone, at)] * ((next - at) / MINUTE);
-            at = next;
+        let mut expected = 0;
+        for hour in hours.iter().take_while(|hour| hour.from < run.until) {
+            let minutes = (hour.until.min(run.until) - hour.from.max(run.from)) / MINUTE;
+            expected += self.events[hour.of_week] * minutes;
+            if expected >= needed {
+                return true;
+            }
         }
-        expected >= needed
+        false
     }
-
-    fn usual_before(&self, week: Week) -> Usual {
-        let mut usual = Usual { weeks: 0, by_hour: [0; HOURS_OF_WEEK], hour_max: 0 };
-        let before = (1..=WEEKS_MAX).map(|back| Week(week.0 - back));
-        for past in before.filter(|past| past.first_day() >= self.first_day) {
-            usual.weeks += 1;
-            let Some(counts) = self.weeks.get(&past) else { continue };
-            usual.by_hour.iter_mut().zip(counts.iter()).for_each(|(sum, count)| *sum += count);
-        }
-        usual.hour_max = usual.by_hour.iter().copied().max().unwrap_or(0);
-        usual
-    }
-}
-
-fn hour_of_week(zone: Tz, at: Millis) -> usize {
-    let (weekday, hour) = weekday_and_hour(zone, at);
-    ((weekday - 1) * 24 + hour) as usize
 }
