@@ -31,8 +31,13 @@ pub fn number(name: &str, default: u32) -> anyhow::Result<u32> {
 /// Adds a gym with ordinary rules, made so long ago that any event is younger.
 pub fn add_gym(tx: &mut Tx<'_>, slug: &str, zone: chrono_tz::Tz) -> Result<GymId, StoreError> {
     let slug = slug.parse().expect("it is a slug");
-    let settings =
-        GymSettings { name: "Gym".into(), zone, capacity: Some(100), rules: Rules::default() };
+    let settings = GymSettings {
+        name: "Gym".into(),
+        zone,
+        capacity: Some(100),
+        rules: Rules::default(),
+        retain_months: None,
+    };
     tx.add_gym(&slug, &settings, 0)?;
     Ok(tx.view().gym_by_slug(&slug)?.expect("it was added in this transaction").id)
 }

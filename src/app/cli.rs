@@ -10,6 +10,7 @@ use super::demo::DemoArgs;
 use super::erase::EraseArgs;
 use super::gyms::GymCommand;
 use super::quarantine::QuarantineCommand;
+use super::retention::RetentionArgs;
 use super::simulate::SimulateArgs;
 use super::tokens::TokenCommand;
 use super::webhooks::WebhookCommand;
@@ -54,6 +55,8 @@ pub enum Command {
     Quarantine(QuarantineCommand),
     /// Erase a member: events, and all that could single them out; sums stay
     Erase(EraseArgs),
+    /// Freeze what is older than each gym keeps events, as a service does by itself
+    Retention(RetentionArgs),
     /// Copy the database and its key into a folder, while the service runs
     Backup(BackupArgs),
     /// Count everything again from the event log, beside what is read meanwhile

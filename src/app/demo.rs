@@ -17,7 +17,7 @@ use crate::clock;
 use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
 use crate::domain::ids::{Account, GymId};
-use crate::domain::rules::Rules;
+use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, Rules};
 use crate::http;
 use crate::projection::{apply, read};
 use crate::store::{Database, GymSettings, Role, Secret, Store, StoreError, Tx};
@@ -108,6 +108,7 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
             zone: gym.zone,
             capacity: Some(gym.capacity),
             rules: Rules::default(),
+            retain_months: Some(RETAIN_MONTHS_DEFAULT),
         };
         let secret = Secret::fresh("ffs_");
         let slug = gym.slug.parse()?;

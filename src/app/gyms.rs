@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::{maintain, output, what_if};
 use crate::clock;
+use crate::domain::calendar::day_of;
 use crate::domain::ids::Slug;
-use crate::domain::rules::Rules;
+use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, Rules};
 use crate::store::{Database, Gym, GymSettings};
 
 #[derive(Subcommand)]
@@ -35,6 +36,9 @@ pub struct AddArgs {
     capacity: Option<u32>,
     #[command(flatten)]
     rules: RulesArgs,
+    /// Keep events for so many months, or `off` to keep them for ever [default: 25]
+    #[arg(long, value_name = "MONTHS|off", value_parser = parse_retention)]
+    retain_events: Option<Retention>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -60,6 +64,13 @@ pub struct SetArgs {
     capacity: Option<u32>,
     #[command(flatten)]
     rules: RulesArgs,
+    /// Keep events for so many months, or `off` to keep them for ever. What is older goes within
+    /// the hour, and never comes back: see `footfall retention --dry-run`
+    #[arg(long, value_name = "MONTHS|off", value_parser = parse_retention)]
+    retain_events: Option<Retention>,
+    /// Change the time zone though there are frozen sums: their days keep the old one
+    #[arg(long)]
+    frozen_days_keep_zone: bool,
     /// Show what would change in the last 28 days, and change nothing
     #[arg(long)]
     what_if: bool,
@@ -67,6 +78,10 @@ pub struct SetArgs {
     #[arg(long)]
     json: bool,
 }
+
+/// For how many months events are kept; none: for ever.
+#[derive(Debug, Clone, Copy)]
+struct Retention(Option<u32>);
 
 /// The rules by which visits are found, in minutes.
 #[derive(Args)]
@@ -107,6 +122,7 @@ struct GymRow {
     assumed_stay: u32,
     assumed_tail: u32,
     rejoin_grace: u32,
+    retain_events_months: Option<u32>,
 }
 
 impl GymRow {
@@ -121,8 +137,19 @@ impl GymRow {
             assumed_stay,
             assumed_tail,
             rejoin_grace,
+            retain_events_months: settings.retain_months,
         }
     }
+}
+
+/// A gym that was changed.
+#[derive(Serialize)]
+struct Changed {
+    #[serde(flatten)]
+    row: GymRow,
+    /// From when on visits were counted again, where something older stays as it was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recounted_from: Option<String>,
 }
 
 pub fn run(database: &Database, command: GymCommand) -> anyhow::Result<()> {
@@ -154,6 +181,7 @@ fn add(database: &Database, args: AddArgs) -> anyhow::Result<()> {
         zone: parse_zone(&args.time_zone)?,
         capacity: args.capacity,
         rules: args.rules.over(Rules::default())?,
+        retain_months: args.retain_events.map_or(Some(RETAIN_MONTHS_DEFAULT), |given| given.0),
     };
     let mut connection = database.connect()?;
     let added =
@@ -175,9 +203,12 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
             let capacity = row.capacity.map_or("–".to_owned(), |capacity| capacity.to_string());
             let rules = [row.visit_window, row.assumed_stay, row.assumed_tail, row.rejoin_grace];
             let rules = rules.map(|minutes| minutes.to_string()).join("/");
-            vec![row.gym.clone(), row.name.clone(), row.time_zone.to_owned(), capacity, rules]
+            let kept = row.retain_events_months;
+            let kept = kept.map_or("for ever".to_owned(), |months| format!("{months} months"));
+            vec![row.gym.clone(), row.name.clone(), row.time_zone.to_owned(), capacity, rules, kept]
         });
-        let header = ["GYM", "NAME", "TIME ZONE", "CAPACITY", "WINDOW/STAY/TAIL/GRACE (MIN)"];
+        let header =
+            ["GYM", "NAME", "TIME ZONE", "CAPACITY", "WINDOW/STAY/TAIL/GRACE (MIN)", "EVENTS KEPT"];
         output::table(&header, &cells.collect::<Vec<_>>())
     });
     Ok(())
@@ -194,11 +225,16 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
             None => before.capacity,
         },
         rules: args.rules.over(before.rules)?,
+        retain_months: args.retain_events.map_or(before.retain_months, |given| given.0),
     };
     if args.what_if {
         return what_if::show(database, &gym, &settings, args.json);
     }
-    if settings.zone != before.zone || settings.rules != before.rules {
+    if settings.zone != before.zone && !args.frozen_days_keep_zone {
+        refuse_if_frozen(database, &gym, before.zone)?;
+    }
+    let is_recounted = settings.zone != before.zone || settings.rules != before.rules;
+    if is_recounted {
         maintain::rebuild_gym(database, &gym, Some(&settings))?;
     } else {
         let mut connection = database.connect()?;
@@ -207,8 +243,38 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
             tx.set_gym(gym.id, &settings, generation)
         })?;
     }
-    output::show(args.json, &GymRow::of(&gym.slug, &settings), || format!("changed {}", gym.slug));
+    let frozen_until = gym.frozen_until.filter(|_| is_recounted);
+    let recounted_from = frozen_until.map(|until| day_of(settings.zone, until).date().to_string());
+    let changed = Changed { row: GymRow::of(&gym.slug, &settings), recounted_from };
+    output::show(args.json, &changed, || {
+        let frozen = changed.recounted_from.as_ref().map_or(String::new(), |day| {
+            format!("; visits were counted again from {day} on, older ones stay as they were")
+        });
+        format!("changed {}{frozen}", gym.slug)
+    });
     Ok(())
+}
+
+/// Days of frozen sums cannot be moved to another zone: that needs a word of its own.
+fn refuse_if_frozen(database: &Database, gym: &Gym, zone: Tz) -> anyhow::Result<()> {
+    if database.read(|snapshot| snapshot.has_frozen_days(gym.id))? {
+        bail!(
+            "{} has sums of members that were erased or whose events were not kept; their days \
+             stay those of {zone}. If that is right, say --frozen-days-keep-zone",
+            gym.slug
+        );
+    }
+    Ok(())
+}
+
+fn parse_retention(text: &str) -> Result<Retention, String> {
+    if text == "off" {
+        return Ok(Retention(None));
+    }
+    let months = text.parse().ok();
+    let months = months.filter(|months| (RETAIN_MONTHS_MIN..=RETAIN_MONTHS_MAX).contains(months));
+    let bad = || format!("{RETAIN_MONTHS_MIN} to {RETAIN_MONTHS_MAX} months, or `off`");
+    Ok(Retention(Some(months.ok_or_else(bad)?)))
 }
 
 fn parse_zone(name: &str) -> anyhow::Result<Tz> {

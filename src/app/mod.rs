@@ -9,6 +9,7 @@ mod gyms;
 mod maintain;
 mod output;
 mod quarantine;
+mod retention;
 mod serve;
 pub mod simulate;
 mod tokens;
@@ -52,6 +53,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => tokens::run(&open()?, command)?,
         Command::Quarantine(command) => quarantine::run(&open()?, command)?,
         Command::Erase(args) => erase::run(&open()?, &args)?,
+        Command::Retention(args) => retention::run(&open()?, &args)?,
         Command::Backup(args) => maintain::back_up(&open()?, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
         Command::Verify(args) => return maintain::verify(&open()?, &args),

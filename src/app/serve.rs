@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::{Config, LogConfig};
-use super::{eraser, output};
+use super::{eraser, output, retention};
 use crate::http::{self, Settings};
 use crate::store::Store;
 
@@ -20,12 +20,14 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let listener = bind(&config.listen)?;
     actix_web::rt::System::new().block_on(async move {
         let eraser = actix_web::rt::spawn(eraser::run(store.clone()));
+        let retention = actix_web::rt::spawn(retention::keep(store.clone()));
         let door = http::serve(store, listener, &settings(config))?;
         output::text(&format!("listening on http://{}", door.address));
         stop_asked_for().await?;
         tracing::info!("stopping: no new deliveries, those under way are answered");
         let closed = door.close().await;
         eraser.abort();
+        retention.abort();
         closed.context("the server failed")
     })?;
     finish(writer)

@@ -159,6 +159,13 @@ pub fn days_earlier(zone: Tz, at: Millis, days: i32) -> Millis {
     }
 }
 
+/// The start of the local day that has the same date some months earlier, or the last of that month.
+pub fn months_earlier(zone: Tz, at: Millis, months: u32) -> Millis {
+    let date = day_of(zone, at).date();
+    let earlier = date.checked_sub_months(chrono::Months::new(months));
+    day_start(zone, Day::from_date(earlier.expect("some decades earlier is a date")))
+}
+
 /// How many local days, and a part of one counted whole, lie between two instants.
 pub fn days_between(zone: Tz, from: Millis, until: Millis) -> i32 {
     // The start of a day is its midnight, also where a clock change skips that.

@@ -5,6 +5,13 @@ use super::{MINUTE, Millis};
 /// The longest `visit_window`, in minutes: one day.
 pub const VISIT_WINDOW_MINUTES_MAX: u32 = 1_440;
 
+/// Events are kept for so many months unless a gym says otherwise: two years, and one to look back.
+pub const RETAIN_MONTHS_DEFAULT: u32 = 25;
+/// The shortest time for which events can be kept, in months: absence and corrections need some.
+pub const RETAIN_MONTHS_MIN: u32 = 3;
+/// The longest, short of for ever.
+pub const RETAIN_MONTHS_MAX: u32 = 240;
+
 /// A gym's rules, in whole minutes. A change of rules is a rebuild of that gym.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {

@@ -180,6 +180,9 @@ async fn append(
         Ok(Outcome::StretchFull) => {
             Err(quarantine(app, webhook, received_at, Unfitting::stretch_full(), bytes).await)
         }
+        Ok(Outcome::TooOld) => {
+            Err(quarantine(app, webhook, received_at, Unfitting::too_old(), bytes).await)
+        }
         // The disk works, but this delivery cannot be applied: keep it for when it can.
         Err(WriteError::Failed(error @ (StoreError::Damaged(_) | StoreError::Refused(_)))) => {
             tracing::error!(%error, "a delivery could not be applied");
@@ -227,6 +230,16 @@ impl Unfitting {
             code: Code::StretchFull,
             detail: "this account sent more events without a pause than one person can; \
                      look for a test card, or a door that repeats itself"
+                .to_owned(),
+        }
+    }
+
+    fn too_old() -> Unfitting {
+        Unfitting {
+            reason: Reason::TooOld,
+            code: Code::BeyondRetention,
+            detail: "this event is older than the gym keeps events; \
+                     `footfall gym set --retain-events` says for how long"
                 .to_owned(),
         }
     }
@@ -290,6 +303,9 @@ pub fn release(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Released, StoreE
                 Outcome::Erased => Released::Dropped("its member was erased"),
                 Outcome::StretchFull => {
                     return Ok(Released::StillUnfit(Unfitting::stretch_full().detail));
+                }
+                Outcome::TooOld => {
+                    return Ok(Released::StillUnfit(Unfitting::too_old().detail));
                 }
             }
         }

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::domain::Millis;
 use crate::domain::report::share;
 use crate::projection::read::{self, Occupancy};
+use crate::projection::retention;
 use crate::store::{Gym, Snapshot, StoreError};
 
 /// A gym's configuration.
@@ -26,6 +27,7 @@ pub struct GymBody {
     #[schema(required)]
     capacity: Option<u32>,
     rules: RulesBody,
+    retention: RetentionBody,
     /// The minute of its last event.
     #[schema(required, format = DateTime)]
     last_event: Option<String>,
@@ -41,6 +43,33 @@ pub struct RulesBody {
     assumed_stay: u32,
     assumed_tail: u32,
     rejoin_grace: u32,
+}
+
+/// How long events are kept (model section 6).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Retention)]
+pub struct RetentionBody {
+    /// In months; null: for ever.
+    #[schema(required)]
+    retain_events_months: Option<u32>,
+    /// No event before it is accepted; null when all are.
+    #[schema(required, format = DateTime)]
+    accepted_from: Option<String>,
+    /// Older events have gone, and what they counted for stays as it is; null before the first went.
+    #[schema(required, format = DateTime)]
+    frozen_until: Option<String>,
+}
+
+impl RetentionBody {
+    fn of(gym: &Gym) -> RetentionBody {
+        let zone = gym.settings.zone;
+        let name = |at| instant_to_the_minute(zone, at);
+        RetentionBody {
+            retain_events_months: gym.settings.retain_months,
+            accepted_from: retention::horizon(gym, clock::now()).map(name),
+            frozen_until: gym.frozen_until.map(name),
+        }
+    }
 }
 
 /// All gyms that a token may see.
@@ -60,6 +89,7 @@ impl GymBody {
             time_zone: zone.name().to_owned(),
             capacity: gym.settings.capacity,
             rules: RulesBody { visit_window, assumed_stay, assumed_tail, rejoin_grace },
+            retention: RetentionBody::of(gym),
             last_event: last_event.map(|at| instant_to_the_minute(zone, at)),
             position: gym.position.0,
         })

@@ -12,8 +12,9 @@ use super::problem::{Code, Problem};
 use super::times::instant;
 use super::{App, blocking, openapi};
 use crate::clock;
-use crate::domain::calendar::day_of;
+use crate::domain::calendar::{Day, day_of};
 use crate::domain::ids::Account;
+use crate::domain::member::Past;
 use crate::domain::visit::{EndedBy, EnteredBy, Visit};
 use crate::projection::people;
 use crate::store::{Gym, Role, Snapshot};
@@ -55,8 +56,10 @@ struct AbsentMember {
     #[schema(format = DateTime)]
     last_visit: String,
     days_ago: i32,
-    /// Visits in the eight weeks up to and with the last one.
-    visits_before: u32,
+    /// Visits in the eight weeks up to and with the last one; null when some of those are older than
+    /// the gym keeps events.
+    #[schema(required)]
+    visits_before: Option<u32>,
 }
 
 /// Members who stopped coming. For the role `manager`.
@@ -128,6 +131,38 @@ pub struct MemberBody {
     orphan_checkouts: Vec<String>,
     /// Deliveries in quarantine that mention the account, as they were received.
     quarantine: Vec<String>,
+    /// What stays known of events that the gym does not keep any more; null without any.
+    #[schema(required)]
+    frozen: Option<FrozenBody>,
+}
+
+/// What stays known of a member's events that are older than the gym keeps them.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Frozen)]
+struct FrozenBody {
+    /// The local day of the first visit.
+    #[schema(required, format = Date)]
+    first_visit: Option<String>,
+    /// When the last of those visits was entered.
+    #[schema(required, format = DateTime)]
+    last_visit: Option<String>,
+    /// How many of them were in the ISO week of the last one.
+    visits_in_last_week: u32,
+    /// The local day of the first completed onboarding.
+    #[schema(required, format = Date)]
+    onboarded: Option<String>,
+}
+
+impl FrozenBody {
+    fn of(past: &Past, zone: chrono_tz::Tz) -> FrozenBody {
+        let date = |day: Day| day.date().to_string();
+        FrozenBody {
+            first_visit: past.visits.map(|visits| date(visits.first_day)),
+            last_visit: past.visits.map(|visits| instant(zone, visits.last_entered)),
+            visits_in_last_week: past.visits.map_or(0, |visits| visits.in_last_week),
+            onboarded: past.onboarded.map(date),
+        }
+    }
 }
 
 /// One stay.
@@ -191,6 +226,7 @@ fn member_body(gym: &Gym, account: Account, stored: &people::Member) -> MemberBo
         events: events.map(|event| EventBody::of(event, Some(account.0), zone)).collect(),
         visits: stored.visits.iter().map(|visit| visit_body(zone, visit)).collect(),
         orphan_checkouts: stored.orphan_checkouts.iter().map(|at| instant(zone, *at)).collect(),
+        frozen: (stored.past != Past::default()).then(|| FrozenBody::of(&stored.past, zone)),
         quarantine: bodies.map(|body| String::from_utf8_lossy(body).into_owned()).collect(),
     }
 }

@@ -25,6 +25,7 @@ pub enum Code {
     TimeTooEarly,
     TimeInFuture,
     StretchFull,
+    BeyondRetention,
     BadParameter,
     BadRange,
     TooManyBuckets,
@@ -33,7 +34,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 17] = [
         Code::Unauthorized,
         Code::Forbidden,
         Code::NotFound,
@@ -45,6 +46,7 @@ impl Code {
         Code::TimeTooEarly,
         Code::TimeInFuture,
         Code::StretchFull,
+        Code::BeyondRetention,
         Code::BadParameter,
         Code::BadRange,
         Code::TooManyBuckets,
@@ -69,6 +71,7 @@ impl Code {
             Code::TimeTooEarly => (S::UNPROCESSABLE_ENTITY, "time_too_early", "Time out of range"),
             Code::TimeInFuture => (S::UNPROCESSABLE_ENTITY, "time_in_future", "Time out of range"),
             Code::StretchFull => (S::UNPROCESSABLE_ENTITY, "stretch_full", "Too many events"),
+            Code::BeyondRetention => (S::UNPROCESSABLE_ENTITY, "beyond_retention", "Too old"),
             Code::BadParameter => (S::UNPROCESSABLE_ENTITY, "bad_parameter", "Bad parameter"),
             Code::BadRange => (S::UNPROCESSABLE_ENTITY, "bad_range", "Bad range"),
             Code::TooManyBuckets => {

@@ -10,7 +10,7 @@ use crate::domain::stretch::{STRETCH_EVENTS_MAX, Stretch};
 use crate::domain::tally::{Contributions, Count, Key};
 use crate::store::{ErasureReason, Gym, StoreError, Tx};
 
-use super::erase;
+use super::{erase, retention};
 use chrono_tz::Tz;
 
 /// What became of an event.
@@ -22,6 +22,8 @@ pub enum Outcome {
     Erased,
     /// Its stretch holds [`STRETCH_EVENTS_MAX`] events already; it was not appended.
     StretchFull,
+    /// It is older than the gym keeps events; it was not appended.
+    TooOld,
 }
 
 /// Which build of a projection is changed, and by which rules it counts.
@@ -53,6 +55,10 @@ pub fn append(
         count_at_the_door(tx, gym_id, target.generation, Count::Erased, received_at);
         return Ok(Outcome::Erased);
     }
+    let asks_for_erasure = event.kind == Kind::MembershipDelete;
+    if !asks_for_erasure && retention::is_beyond(&gym, event.at, received_at) {
+        return Ok(Outcome::TooOld);
+    }
     let member = tx.member_or_new(gym_id, event.account)?;
     let mut entry = Entry {
         at: event.at,
@@ -66,7 +72,6 @@ pub fn append(
         return Ok(Outcome::Duplicate);
     }
     let held: usize = touching.iter().map(|stretch| stretch.entries().len()).sum();
-    let asks_for_erasure = event.kind == Kind::MembershipDelete;
     if held >= STRETCH_EVENTS_MAX && !asks_for_erasure {
         return Ok(Outcome::StretchFull);
     }
@@ -168,7 +173,7 @@ pub(super) fn replace(
 #[derive(PartialEq, Eq)]
 pub(super) struct Dates {
     visits: Vec<Day>,
-    onboardings: Vec<Day>,
+    pub(super) onboardings: Vec<Day>,
 }
 
 impl Dates {

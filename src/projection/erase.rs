@@ -5,7 +5,7 @@
 //! complete when the write-ahead log is empty too; a crash in between leaves it open, and it is
 //! taken up again.
 
-use super::apply::{Dates, Target, replace};
+use super::apply::{Target, replace};
 use crate::domain::Millis;
 use crate::domain::ids::{Account, GymId, MemberId, Position};
 use crate::domain::member::MemberDays;
@@ -66,7 +66,7 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
     };
     let erased = positions(&before);
     tx.delete_events(&erased)?;
-    freeze(tx, &target, erasure.gym, member, &before)?;
+    freeze(tx, &target, erasure.gym, member, &before, &MemberDays::default())?;
     if !after.is_empty() {
         let newcomer = tx.add_member(erasure.gym, account)?;
         tx.move_events(&positions(&after), newcomer)?;
@@ -100,23 +100,24 @@ fn cut(
     Ok((before, after))
 }
 
-/// Moves what a member contributed from receipts to the frozen sums. The tallies stay.
-fn freeze(
+/// Moves what a member contributed by some stretches from receipts to the frozen sums, and from the
+/// member's days what `left` of them does not contribute any more. The tallies stay.
+pub(super) fn freeze(
     tx: &mut Tx<'_>,
     target: &Target,
     gym: GymId,
     member: MemberId,
     stretches: &[Stretch],
+    left: &MemberDays,
 ) -> Result<(), StoreError> {
     let mut sums = Contributions::new();
     for stretch in stretches {
         stretch.contribute(1, &mut sums);
         tx.remove_receipt(target.generation, member, stretch.start())?;
     }
-    let mut days = MemberDays::default();
-    Dates::of(target.zone, stretches).add_to(&mut days);
-    days.contribute(1, &mut sums);
-    tx.put_member_days(target.generation, member, &MemberDays::default())?;
+    tx.view().member_days(target.generation, member)?.contribute(1, &mut sums);
+    left.contribute(-1, &mut sums);
+    tx.put_member_days(target.generation, member, left)?;
     tx.add_frozen(gym, &sums);
     Ok(())
 }

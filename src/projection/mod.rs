@@ -9,4 +9,5 @@ pub mod erase;
 pub mod people;
 pub mod read;
 pub mod rebuild;
+pub mod retention;
 pub mod verify;

@@ -3,6 +3,7 @@
 use crate::domain::Millis;
 use crate::domain::calendar::{Day, day_start};
 use crate::domain::ids::Account;
+use crate::domain::member::Past;
 use crate::domain::visit::Visit;
 use crate::store::{Gym, LoggedEvent, Snapshot, StoreError};
 
@@ -16,8 +17,8 @@ pub struct Absent {
     /// When the last visit was entered.
     pub last_visit: Millis,
     pub days_ago: i32,
-    /// In the eight weeks up to and with the last one.
-    pub visits_before: u32,
+    /// In the eight weeks up to and with the last one; none when some of these are frozen.
+    pub visits_before: Option<u32>,
 }
 
 /// Members whose last visit is at least `days` and less than `lost_after` local days ago.
@@ -36,7 +37,10 @@ pub fn absent(
         let (start, end) = (day_start(zone, last_day), day_start(zone, last_day.plus(1)) - 1);
         let stretches = snapshot.stretches_touching(gym.generation, member, start, end)?;
         let visits = stretches.iter().flat_map(|stretch| stretch.visits());
-        let Some(last_visit) = visits.map(|visit| visit.entered).max() else { continue };
+        let frozen = stored.past().visits.map(|past| past.last_entered);
+        let Some(last_visit) = visits.map(|visit| visit.entered).max().max(frozen) else {
+            continue;
+        };
         let visits_before = stored.visits_between(last_day.plus(1 - VISITS_DAYS), last_day.plus(1));
         absent.push(Absent { account, last_visit, days_ago: today.0 - last_day.0, visits_before });
     }
@@ -52,6 +56,8 @@ pub struct Member {
     pub orphan_checkouts: Vec<Millis>,
     /// Bodies in quarantine that mention the account.
     pub quarantine: Vec<Vec<u8>>,
+    /// What stays known of events that retention has removed.
+    pub past: Past,
 }
 
 /// Gathers all that is stored of a member; none when there is nothing.
@@ -61,13 +67,14 @@ pub fn member(
     account: Account,
 ) -> Result<Option<Member>, StoreError> {
     let quarantine = snapshot.quarantined_mentioning(gym.id, account)?;
-    let mut stretches = match snapshot.member(gym.id, account)? {
-        Some(member) => {
-            snapshot.stretches_touching(gym.generation, member, Millis::MIN, Millis::MAX)?
-        }
-        None => vec![],
+    let (mut stretches, past) = match snapshot.member(gym.id, account)? {
+        Some(member) => (
+            snapshot.stretches_touching(gym.generation, member, Millis::MIN, Millis::MAX)?,
+            snapshot.member_days(gym.generation, member)?.past(),
+        ),
+        None => (vec![], Past::default()),
     };
-    if stretches.is_empty() && quarantine.is_empty() {
+    if stretches.is_empty() && quarantine.is_empty() && past == Past::default() {
         return Ok(None);
     }
     stretches.reverse();
@@ -83,5 +90,6 @@ pub fn member(
             .flat_map(|stretch| stretch.orphan_checkouts().to_vec())
             .collect(),
         quarantine,
+        past,
     }))
 }

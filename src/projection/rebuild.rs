@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::apply::{Target, apply};
 use crate::domain::ids::{Generation, GymId, Position};
+use crate::domain::member::{MemberDays, Past};
 use crate::store::{Database, Gym, GymSettings, StoreError, Tx};
 
 /// Events applied in one transaction of a rebuild.
@@ -88,6 +89,7 @@ fn build_once(
 ) -> Result<Option<u64>, StoreError> {
     let target = database.transact(connection, |tx| {
         let generation = tx.new_generation()?;
+        carry_past(tx, gym, generation)?;
         let settings = settings_of(tx, gym, settings)?;
         Ok(Target { generation, rules: settings.rules, zone: settings.zone })
     })?;
@@ -118,7 +120,7 @@ fn build_once(
 
 /// SQLite's write lock goes to whoever asks first, so a service would starve beside a loop that
 /// asks at once again.
-fn let_others_write(database: &Database, as_long_as: Duration) {
+pub fn let_others_write(database: &Database, as_long_as: Duration) {
     if database.is_served() {
         std::thread::sleep(as_long_as.max(Duration::from_millis(5)));
     }
@@ -136,6 +138,21 @@ fn apply_chunk(
         apply(tx, target, event.member, event.entry())?;
     }
     Ok((events.len(), last))
+}
+
+/// What stays known of frozen visits is in no log: every generation takes it from the one before.
+fn carry_past(tx: &mut Tx<'_>, gym: GymId, generation: Generation) -> Result<(), StoreError> {
+    let mut pasts = Vec::new();
+    let read = tx.gym(gym)?.generation;
+    tx.view().each_member_days(read, |member, days| {
+        if days.past() != Past::default() {
+            pasts.push((member, days.past()));
+        }
+    })?;
+    for (member, past) in pasts {
+        tx.put_member_days(generation, member, &MemberDays::after(past))?;
+    }
+    Ok(())
 }
 
 /// The sums without a receipt belong to every generation.

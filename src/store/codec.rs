@@ -4,7 +4,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::{Entry, Kind, Lateness};
 use crate::domain::ids::Position;
-use crate::domain::member::MemberDays;
+use crate::domain::member::{MemberDays, Past, PastVisits};
 use crate::domain::stretch::Stretch;
 use crate::domain::tally::Cells;
 use crate::domain::visit::{EndedBy, EnteredBy, Fold, Visit};
@@ -165,8 +165,9 @@ pub fn days_to_blob(days: &MemberDays) -> Vec<u8> {
     blob
 }
 
-pub fn days_from_blob(blob: &[u8]) -> Result<MemberDays, Damaged> {
-    let mut input = Input(blob);
+pub fn days_from_blobs(days: &[u8], past: Option<&[u8]>) -> Result<MemberDays, Damaged> {
+    let past = past_from_blob(past)?;
+    let mut input = Input(days);
     let mut visits = Vec::new();
     let mut previous = 0;
     for _ in 0..input.take()? {
@@ -179,7 +180,41 @@ pub fn days_from_blob(blob: &[u8]) -> Result<MemberDays, Damaged> {
         previous = input.day_after(previous)?;
         onboardings.push(Day(previous));
     }
-    Ok(MemberDays::restored(visits, onboardings))
+    Ok(MemberDays::restored(past, visits, onboardings))
+}
+
+/// What is frozen of a member; none when nothing is.
+pub fn past_to_blob(past: &Past) -> Option<Vec<u8>> {
+    if *past == Past::default() {
+        return None;
+    }
+    let mut blob = vec![u8::from(past.visits.is_some())];
+    if let Some(visits) = past.visits {
+        put_signed(&mut blob, visits.first_day.0.into());
+        put_signed(&mut blob, visits.last_day.0.into());
+        put_signed(&mut blob, visits.last_entered);
+        put(&mut blob, visits.in_last_week.into());
+    }
+    if let Some(day) = past.onboarded {
+        put_signed(&mut blob, day.0.into());
+    }
+    Some(blob)
+}
+
+fn past_from_blob(blob: Option<&[u8]>) -> Result<Past, Damaged> {
+    let Some(blob) = blob else { return Ok(Past::default()) };
+    let mut input = Input(blob);
+    let visits = match input.byte()? {
+        0 => None,
+        _ => Some(PastVisits {
+            first_day: Day(input.day_after(0)?),
+            last_day: Day(input.day_after(0)?),
+            last_entered: input.take_signed()?,
+            in_last_week: u32::try_from(input.take()?).map_err(|_| Damaged)?,
+        }),
+    };
+    let onboarded = if input.0.is_empty() { None } else { Some(Day(input.day_after(0)?)) };
+    Ok(Past { visits, onboarded })
 }
 
 fn put(blob: &mut Vec<u8>, mut value: u64) {
@@ -270,8 +305,23 @@ mod tests {
         assert_eq!(stretch_from_blobs(&entries, &fold), Ok(stretch));
         let cells = Cells::sum(vec![(0, 1), (5, i64::MAX), (u32::MAX, i64::MIN)]);
         assert_eq!(cells_from_blob(&cells_to_blob(&cells)), Ok(cells));
-        let days = MemberDays::restored(vec![(Day(20_000), 1), (Day(20_009), 300)], vec![Day(-1)]);
-        assert_eq!(days_from_blob(&days_to_blob(&days)), Ok(days));
+        let visits = PastVisits {
+            first_day: Day(-1),
+            last_day: Day(19_000),
+            last_entered: 1_641_600_000_000,
+            in_last_week: 3,
+        };
+        for past in [
+            Past::default(),
+            Past { visits: Some(visits), onboarded: None },
+            Past { visits: Some(visits), onboarded: Some(Day(7)) },
+            Past { visits: None, onboarded: Some(Day(7)) },
+        ] {
+            let visits = vec![(Day(20_000), 1), (Day(20_009), 300)];
+            let days = MemberDays::restored(past, visits, vec![Day(-1)]);
+            let (blob, past) = (days_to_blob(&days), past_to_blob(&past));
+            assert_eq!(days_from_blobs(&blob, past.as_deref()), Ok(days));
+        }
     }
 
     #[test]
@@ -280,6 +330,7 @@ mod tests {
         assert_eq!(cells_from_blob(&[1, 0]), Err(Damaged));
         assert_eq!(stretch_from_blobs(&[], &[0]), Err(Damaged));
         assert_eq!(stretch_from_blobs(&[2, 2, 0x7f], &[0]), Err(Damaged));
-        assert_eq!(days_from_blob(&[9]), Err(Damaged));
+        assert_eq!(days_from_blobs(&[9], None), Err(Damaged));
+        assert_eq!(days_from_blobs(&[0], Some(&[1, 0])), Err(Damaged));
     }
 }

@@ -149,6 +149,11 @@ impl Database {
         lock.ok_or_else(|| StoreError::Refused("another rebuild is running; wait for it".into()))
     }
 
+    /// The same; none while a rebuild runs.
+    pub fn try_lock_rebuild(&self) -> Result<Option<fs::File>, StoreError> {
+        self.try_lock(REBUILD_LOCK_FILE)
+    }
+
     /// Waits a little for one who is about to let go.
     fn lock_soon(&self, name: &str) -> Result<Option<fs::File>, StoreError> {
         let step = Duration::from_millis(20);

@@ -18,6 +18,8 @@ pub struct GymSettings {
     /// The most members it is meant to hold; none when nobody said.
     pub capacity: Option<u32>,
     pub rules: Rules,
+    /// Events are kept for so many months; none: for ever.
+    pub retain_months: Option<u32>,
 }
 
 /// A gym, with how far its projection has come.
@@ -32,10 +34,13 @@ pub struct Gym {
     pub position: Position,
     /// Grows with every change that a report could show.
     pub revision: i64,
+    /// What retention froze is older than this; none before it froze anything.
+    pub frozen_until: Option<Millis>,
 }
 
 const COLUMNS: &str = "id, slug, name, time_zone, capacity, visit_window, assumed_stay, \
-                       assumed_tail, rejoin_grace, generation, position, revision";
+                       assumed_tail, rejoin_grace, generation, position, revision, retain_months, \
+                       frozen_until";
 
 impl Snapshot<'_> {
     /// All gyms, by slug.
@@ -84,8 +89,8 @@ impl Tx<'_> {
         let [window, stay, tail, grace] = settings.rules.minutes();
         self.transaction.execute(
             "INSERT INTO gyms (slug, name, time_zone, capacity, visit_window, assumed_stay,
-                 assumed_tail, rejoin_grace, generation, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 assumed_tail, rejoin_grace, generation, created_at, retain_months)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 slug.as_str(),
                 settings.name,
@@ -96,7 +101,8 @@ impl Tx<'_> {
                 tail,
                 grace,
                 generation.0,
-                now
+                now,
+                settings.retain_months
             ],
         )?;
         Ok(true)
@@ -113,7 +119,7 @@ impl Tx<'_> {
         self.transaction.execute(
             "UPDATE gyms SET name = ?2, time_zone = ?3, capacity = ?4, visit_window = ?5,
                  assumed_stay = ?6, assumed_tail = ?7, rejoin_grace = ?8, generation = ?9,
-                 revision = revision + 1
+                 retain_months = ?10, revision = revision + 1
              WHERE id = ?1",
             params![
                 id.0,
@@ -124,9 +130,19 @@ impl Tx<'_> {
                 stay,
                 tail,
                 grace,
-                generation.0
+                generation.0,
+                settings.retain_months
             ],
         )?;
+        self.forget_gym(id);
+        Ok(())
+    }
+
+    /// Notes up to when retention freezes; it never goes back.
+    pub fn set_frozen_until(&mut self, id: GymId, until: Millis) -> Result<(), StoreError> {
+        let sql = "UPDATE gyms SET frozen_until = max(coalesce(frozen_until, ?2), ?2)
+                   WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute([id.0, until])?;
         self.forget_gym(id);
         Ok(())
     }
@@ -165,10 +181,12 @@ fn gym_from(row: &Row<'_>) -> Result<Gym, StoreError> {
             zone: zone.parse().map_err(|_| Damaged)?,
             capacity: row.get(4)?,
             rules: rules.map_err(damaged)?,
+            retain_months: row.get(12)?,
         },
         generation: Generation(row.get(9)?),
         position: Position(row.get(10)?),
         revision: row.get(11)?,
+        frozen_until: row.get(13)?,
     })
 }
 

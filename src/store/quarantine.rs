@@ -18,6 +18,7 @@ pub enum Reason {
     BodyTooLarge,
     BodyIncomplete,
     StretchFull,
+    TooOld,
     Fault,
 }
 
@@ -31,6 +32,7 @@ impl Reason {
             Reason::BodyTooLarge => "body_too_large",
             Reason::BodyIncomplete => "body_incomplete",
             Reason::StretchFull => "stretch_full",
+            Reason::TooOld => "beyond_retention",
             Reason::Fault => "fault",
         }
     }
@@ -91,6 +93,18 @@ impl Snapshot<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many of a gym's bodies were received before an instant.
+    pub fn quarantined_before(
+        &self,
+        gym: GymId,
+        received_before: Millis,
+    ) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) FROM quarantine
+                   WHERE gym = ?1 AND received_at < ?2 AND body IS NOT NULL";
+        let count = self.connection.query_row(sql, [gym.0, received_before], |row| row.get(0))?;
+        Ok(count)
+    }
+
     pub fn quarantined_by_id(&self, id: i64) -> Result<Option<Quarantined>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE id = ?1 AND body IS NOT NULL");
         optional(self.connection.prepare_cached(&sql)?.query_row([id], from_row))
@@ -125,6 +139,17 @@ impl Tx<'_> {
         let (text, plain) = (account.0.to_string(), account.0.simple().to_string());
         let values = params![gym.0, text, plain, account.0.as_bytes()];
         Ok(self.transaction.prepare_cached(&sql)?.execute(values)?)
+    }
+
+    /// Empties a gym's bodies that were received before an instant, and returns how many.
+    pub fn empty_quarantined_before(
+        &mut self,
+        gym: GymId,
+        received_before: Millis,
+    ) -> Result<usize, StoreError> {
+        let sql = "UPDATE quarantine SET body = NULL
+                   WHERE gym = ?1 AND received_at < ?2 AND body IS NOT NULL";
+        Ok(self.transaction.prepare_cached(sql)?.execute([gym.0, received_before])?)
     }
 
     pub fn remove_quarantined(&mut self, id: i64) -> Result<(), StoreError> {

@@ -1,11 +1,12 @@
 //! Receipts: what each stretch, and each member across stretches, contributed to the tallies.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Row, params};
 use uuid::Uuid;
 
 use super::codec;
 use super::database::{Snapshot, StoreError};
-use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::calendar::Day;
@@ -49,6 +50,28 @@ impl Snapshot<'_> {
         rows.collect()
     }
 
+    /// Hands over stretches of a generation whose last event is before `last`, until `each` has
+    /// enough; a member's in their order. Nobody of them is present at `present_until` or later.
+    pub fn each_stretch_before(
+        &self,
+        generation: Generation,
+        last: Millis,
+        present_until: Millis,
+        mut each: impl FnMut(MemberId, Stretch) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT entries, fold, member FROM receipts INDEXED BY receipts_present
+                   WHERE generation = ?1 AND last < ?2 AND present_until < ?3
+                   ORDER BY present_until";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([generation.0, last, present_until])?;
+        while let Some(row) = rows.next()? {
+            if each(MemberId(row.get(2)?), stretch_from(row)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Hands over every receipt of a generation, one after the other.
     pub fn each_receipt(
         &self,
@@ -70,12 +93,10 @@ impl Snapshot<'_> {
         generation: Generation,
         member: MemberId,
     ) -> Result<MemberDays, StoreError> {
-        let sql = "SELECT days FROM member_days WHERE generation = ?1 AND member = ?2";
+        let sql = "SELECT days, past FROM member_days WHERE generation = ?1 AND member = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let blob = optional(statement.query_row([generation.0, member.0], |row| {
-            Ok(codec::days_from_blob(row.get_ref(0)?.as_blob()?))
-        }))?;
-        Ok(blob.transpose()?.unwrap_or_default())
+        let mut rows = statement.query([generation.0, member.0])?;
+        rows.next()?.map_or_else(|| Ok(MemberDays::default()), days_from)
     }
 
     /// Members whose last visit was on one of the local days `[from, until)`.
@@ -85,16 +106,15 @@ impl Snapshot<'_> {
         from: Day,
         until: Day,
     ) -> Result<Vec<(MemberId, Account, MemberDays)>, StoreError> {
-        let sql = "SELECT member, account, days
+        let sql = "SELECT days, past, member, account
                    FROM member_days JOIN members ON members.id = member_days.member
                    WHERE generation = ?1 AND last_day >= ?2 AND last_day < ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![generation.0, from.0, until.0])?;
         let mut members = Vec::new();
         while let Some(row) = rows.next()? {
-            let blob = row.get_ref(2)?.as_blob().map_err(|_| super::Damaged)?;
-            let account = Account(Uuid::from_bytes(row.get(1)?));
-            members.push((MemberId(row.get(0)?), account, codec::days_from_blob(blob)?));
+            let account = Account(Uuid::from_bytes(row.get(3)?));
+            members.push((MemberId(row.get(2)?), account, days_from(row)?));
         }
         Ok(members)
     }
@@ -105,12 +125,11 @@ impl Snapshot<'_> {
         generation: Generation,
         mut each: impl FnMut(MemberId, MemberDays),
     ) -> Result<(), StoreError> {
-        let sql = "SELECT days, member FROM member_days WHERE generation = ?1";
+        let sql = "SELECT days, past, member FROM member_days WHERE generation = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([generation.0])?;
         while let Some(row) = rows.next()? {
-            let blob = row.get_ref(0)?.as_blob().map_err(|_| super::Damaged)?;
-            each(MemberId(row.get(1)?), codec::days_from_blob(blob)?);
+            each(MemberId(row.get(2)?), days_from(row)?);
         }
         Ok(())
     }
@@ -163,14 +182,22 @@ impl Tx<'_> {
             self.transaction.prepare_cached(sql)?.execute([generation.0, member.0])?;
             return Ok(());
         }
-        let sql = "INSERT OR REPLACE INTO member_days (generation, member, last_day, days)
-                   VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT OR REPLACE INTO member_days (generation, member, last_day, days, past)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
         let last_day = days.last_visit().map(|Day(day)| day);
         let blob = codec::days_to_blob(days);
-        let values = params![generation.0, member.0, last_day, blob];
+        let past = codec::past_to_blob(&days.past());
+        let values = params![generation.0, member.0, last_day, blob, past];
         self.transaction.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
+}
+
+fn days_from(row: &Row<'_>) -> Result<MemberDays, StoreError> {
+    let (days, past) = (row.get_ref(0)?, row.get_ref(1)?);
+    let blobs = (days.as_blob(), past.as_blob_or_null());
+    let (Ok(days), Ok(past)) = blobs else { return Err(super::Damaged.into()) };
+    Ok(codec::days_from_blobs(days, past)?)
 }
 
 fn stretch_from(row: &Row<'_>) -> Result<Stretch, StoreError> {

@@ -115,6 +115,13 @@ impl Snapshot<'_> {
         self.sums(Table::Frozen, gym.0)
     }
 
+    /// Whether a gym has frozen sums by local days, which know their time zone.
+    pub fn has_frozen_days(&self, gym: GymId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM frozen WHERE slot >= ?1 AND slot < ?2)";
+        let (from, until) = (slot(gym.0, Family::Members, 0), first_slot(gym.0 + 1));
+        Ok(self.connection.query_row(sql, [from, until], |row| row.get(0))?)
+    }
+
     fn sums(&self, table: Table, owner: i64) -> Result<Sums, StoreError> {
         let mut sums = Sums::new();
         for family in Family::ALL {

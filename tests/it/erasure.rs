@@ -23,7 +23,7 @@ const DAY: i64 = 24 * 60 * MINUTE;
 
 /// Where an account is found in the files of a folder: as text in any case, with or without
 /// hyphens, or as 16 bytes.
-fn traces(folder: &Path, account: Uuid) -> Vec<String> {
+pub fn traces(folder: &Path, account: Uuid) -> Vec<String> {
     let (text, plain) = (account.to_string(), account.simple().to_string());
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("the folder is there") {
@@ -275,7 +275,7 @@ fn erasing_and_rebuilding_commute_and_change_no_sum() {
 }
 
 impl Ledger {
-    fn erase(&mut self, slug: &footfall::domain::ids::Slug, account: Uuid, until: i64) {
+    pub fn erase(&mut self, slug: &footfall::domain::ids::Slug, account: Uuid, until: i64) {
         let gym = self.gym(slug).id;
         self.transact(|tx| {
             let reason = ErasureReason::Manual;

@@ -30,7 +30,7 @@ const QUARTER: i64 = 15 * MINUTE;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-const ZONES: [Tz; 6] = [
+pub const ZONES: [Tz; 6] = [
     chrono_tz::Europe::Berlin,
     chrono_tz::America::New_York,
     chrono_tz::Australia::Lord_Howe,

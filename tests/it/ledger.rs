@@ -37,6 +37,7 @@ impl Ledger {
             zone: like.zone,
             capacity: like.capacity,
             rules: rules(&like.rules),
+            retain_months: None,
         };
         let added =
             self.database.transact(&mut self.connection, |tx| tx.add_gym(&slug, &settings, 0));

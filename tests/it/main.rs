@@ -11,6 +11,7 @@ mod openapi;
 mod random;
 mod rebuild;
 mod reference;
+mod retention;
 mod service;
 mod vectors;
 mod year;

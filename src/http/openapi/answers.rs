@@ -29,7 +29,7 @@ macro_rules! problems {
 
 problems! {
     DeliveryProblems: Unauthorized BodyTooLarge BodyIncomplete NotJson WrongShape TimeTooEarly
-        TimeInFuture StretchFull Unavailable;
+        TimeInFuture StretchFull BeyondRetention Unavailable;
     TokenProblems: Unauthorized Unavailable;
     GymProblems: Unauthorized NotFound Unavailable;
     ReportProblems: Unauthorized NotFound BadParameter BadRange TooManyBuckets Unavailable;

@@ -1,0 +1,152 @@
+//! `footfall retention`, and the part of a service that does the same by itself.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{gyms, output};
+use crate::clock;
+use crate::projection::rebuild::let_others_write;
+use crate::projection::retention::{Frozen, freeze_some, horizon, what_would_go};
+use crate::store::{Database, Gym, Store, StoreError, WriteError};
+
+/// A service looks so often for what became too old.
+const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+/// A service that could not go on tries again after so long.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+pub struct RetentionArgs {
+    /// Only this gym [default: all]
+    #[arg(long, value_name = "SLUG")]
+    gym: Option<String>,
+    /// Show what would go, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    gym: String,
+    retain_events_months: Option<u32>,
+    /// No event before it is accepted.
+    horizon: Option<String>,
+    events: u64,
+    members: usize,
+    quarantined: u64,
+    oldest: Option<String>,
+}
+
+impl Row {
+    fn of(gym: &Gym, frozen: &Frozen) -> Row {
+        Row {
+            gym: gym.slug.to_string(),
+            retain_events_months: gym.settings.retain_months,
+            horizon: horizon(gym, clock::now()).map(output::utc),
+            events: frozen.events,
+            members: frozen.members.len(),
+            quarantined: frozen.quarantined,
+            oldest: frozen.oldest.map(output::utc),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+        vec![
+            self.gym.clone(),
+            self.retain_events_months.map_or("for ever".to_owned(), |months| months.to_string()),
+            or_none(&self.horizon),
+            self.events.to_string(),
+            self.members.to_string(),
+            self.quarantined.to_string(),
+            or_none(&self.oldest),
+        ]
+    }
+}
+
+pub fn run(database: &Database, args: &RetentionArgs) -> anyhow::Result<()> {
+    let gyms = match &args.gym {
+        Some(slug) => vec![gyms::find(database, slug)?],
+        None => database.read(|snapshot| snapshot.gyms())?,
+    };
+    let mut rows = Vec::new();
+    for gym in &gyms {
+        let frozen = if args.dry_run {
+            database.read(|snapshot| what_would_go(snapshot, gym, clock::now()))?
+        } else {
+            freeze_all(database, gym)?
+        };
+        rows.push(Row::of(gym, &frozen));
+    }
+    output::show(args.json, &rows, || {
+        let went = if args.dry_run { "WOULD GO: EVENTS" } else { "GONE: EVENTS" };
+        let header =
+            ["GYM", "MONTHS", "ACCEPTED FROM", went, "OF MEMBERS", "QUARANTINED", "OLDEST"];
+        output::table(&header, &rows.iter().map(Row::cells).collect::<Vec<_>>())
+    });
+    Ok(())
+}
+
+fn freeze_all(database: &Database, gym: &Gym) -> Result<Frozen, StoreError> {
+    let _lock = database.lock_rebuild()?;
+    let mut connection = database.connect()?;
+    let mut all = Frozen::default();
+    loop {
+        let started = Instant::now();
+        let frozen =
+            database.transact(&mut connection, |tx| freeze_some(tx, gym.id, clock::now()))?;
+        if frozen.is_empty() {
+            break;
+        }
+        all.add(frozen);
+        let_others_write(database, started.elapsed());
+    }
+    while !all.is_empty() && !Database::empty_log(&connection)? {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(all)
+}
+
+/// Looks for what became too old, until it is dropped. What fails is logged and tried again.
+pub async fn keep(store: Store) {
+    loop {
+        let pause = match freeze_everywhere(&store).await {
+            Ok(()) => LOOK_EVERY,
+            Err(error) => {
+                tracing::error!(%error, "retention failed; it is tried again");
+                TRY_AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn freeze_everywhere(store: &Store) -> Result<(), WriteError> {
+    for gym in store.read(|snapshot| snapshot.gyms())? {
+        let mut all = Frozen::default();
+        // A rebuild must not miss what is frozen beside it, so this waits until it is done.
+        while let Some(lock) = store.database().try_lock_rebuild()? {
+            let (started, id) = (Instant::now(), gym.id);
+            let frozen = store.write(move |tx| freeze_some(tx, id, clock::now())).await?;
+            drop(lock);
+            if frozen.is_empty() {
+                break;
+            }
+            all.add(frozen);
+            // Deliveries come first.
+            tokio::time::sleep(started.elapsed()).await;
+        }
+        if !all.is_empty() {
+            while !store.empty_log().await? {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let Frozen { events, quarantined, .. } = all;
+            tracing::info!(gym = %gym.slug, events, quarantined, "retention froze what was too old");
+        }
+    }
+    Ok(())
+}
