@@ -13,6 +13,8 @@ use super::quarantine::QuarantineCommand;
 use super::retention::RetentionArgs;
 use super::simulate::SimulateArgs;
 use super::tokens::TokenCommand;
+use super::transfer::export::ExportArgs;
+use super::transfer::import::ImportArgs;
 use super::webhooks::WebhookCommand;
 
 /// Attendance analytics for gyms with EGYM: one binary, one SQLite file, numbers a manager can
@@ -59,6 +61,10 @@ pub enum Command {
     Retention(RetentionArgs),
     /// Copy the database and its key into a folder, while the service runs
     Backup(BackupArgs),
+    /// Write gyms, webhooks and events as JSON lines
+    Export(ExportArgs),
+    /// Take in what was exported, or a club system's visits; what is there already is left alone
+    Import(ImportArgs),
     /// Count everything again from the event log, beside what is read meanwhile
     Rebuild(RebuildArgs),
     /// Prove that every tally is the sum of its receipts, and every event in one

@@ -13,6 +13,7 @@ mod retention;
 mod serve;
 pub mod simulate;
 mod tokens;
+mod transfer;
 mod webhooks;
 mod what_if;
 
@@ -55,6 +56,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Retention(args) => retention::run(&open()?, &args)?,
         Command::Backup(args) => maintain::back_up(&open()?, &args)?,
+        Command::Export(args) => transfer::export::run(&open()?, &args)?,
+        Command::Import(args) => transfer::import::run(&open()?, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
         Command::Verify(args) => return maintain::verify(&open()?, &args),
         Command::Simulate(args) => simulate::command(args)?,

@@ -16,6 +16,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     start_log(&config.log)?;
     let (store, writer) = Store::start(&config.data)
         .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
+    store.database().clear_trials()?;
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
     let listener = bind(&config.listen)?;
     actix_web::rt::System::new().block_on(async move {

@@ -91,6 +91,25 @@ impl Lateness {
     }
 }
 
+/// How an event came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    pub received_at: Millis,
+    /// It was no delivery, but was taken from a club's own records: nobody was late with it.
+    pub imported: bool,
+}
+
+impl Arrival {
+    pub fn delivered(received_at: Millis) -> Arrival {
+        Arrival { received_at, imported: false }
+    }
+
+    /// How late the event was that happened at `at`.
+    pub fn lateness(&self, at: Millis) -> Lateness {
+        if self.imported { Lateness::OnTime } else { Lateness::of(at, self.received_at) }
+    }
+}
+
 /// An event as the sender told it, before it has a place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {

@@ -65,6 +65,8 @@ pub struct EventBody {
     at: String,
     #[schema(format = DateTime)]
     received_at: String,
+    /// It was taken from a club's own records by `footfall import`.
+    imported: bool,
     /// Fields of the delivery that we do not know, as they were sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, required = false)]
@@ -79,7 +81,8 @@ impl EventBody {
             account,
             kind: event.kind.name().to_owned(),
             at: instant(zone, event.at),
-            received_at: instant(zone, event.received_at),
+            received_at: instant(zone, event.arrival.received_at),
+            imported: event.arrival.imported,
             extra,
         }
     }
@@ -109,7 +112,7 @@ pub async fn list(
         let gym = access.gym(snapshot, &slug)?;
         let after = Position(page.after.unwrap_or(0));
         let kind = page.kind.as_deref();
-        let events = snapshot.events_of_type_after(gym.id, kind, after, limit)?;
+        let events = snapshot.owned_events_after(gym.id, kind, after, limit)?;
         let full = events.len() == limit;
         let next = events.last().filter(|_| full).map(|(event, _)| event.position.0);
         let zone = gym.settings.zone;

@@ -59,12 +59,7 @@ pub fn parse(body: &[u8], received_at: Millis) -> Result<Delivery, Unfit> {
     let at: Millis = at.get().parse().map_err(|_| {
         Unfit::Shape("`timestamp` is not a whole number of milliseconds since 1970, UTC".into())
     })?;
-    if at < EARLIEST_AT {
-        return Err(Unfit::TooEarly);
-    }
-    if at > received_at.saturating_add(FUTURE_MAX) {
-        return Err(Unfit::TooFarAhead);
-    }
+    in_time(at, received_at)?;
     let extra = (!payload.extra.is_empty()).then(|| format!("{{{}}}", payload.extra).into());
     Ok(Delivery::Event(Event {
         account: Account(account),
@@ -72,6 +67,17 @@ pub fn parse(body: &[u8], received_at: Millis) -> Result<Delivery, Unfit> {
         kind: Kind::from_name(&kind),
         extra,
     }))
+}
+
+/// Whether an event of that time can be believed by somebody who learns of it `now`.
+pub fn in_time(at: Millis, now: Millis) -> Result<(), Unfit> {
+    if at < EARLIEST_AT {
+        return Err(Unfit::TooEarly);
+    }
+    if at > now.saturating_add(FUTURE_MAX) {
+        return Err(Unfit::TooFarAhead);
+    }
+    Ok(())
 }
 
 /// The parser's words, less any that quote the body: an account must never reach a log or an

@@ -2,7 +2,7 @@
 
 use crate::domain::Millis;
 use crate::domain::calendar::{Day, day_of};
-use crate::domain::event::{Entry, Event, Kind, Lateness};
+use crate::domain::event::{Arrival, Entry, Event, Kind};
 use crate::domain::ids::{Generation, GymId, MemberId, Position};
 use crate::domain::member::MemberDays;
 use crate::domain::rules::Rules;
@@ -41,22 +41,41 @@ impl Target {
     }
 }
 
-/// Appends an event to the log, once, and applies it.
+/// Appends an event that was delivered to the log, once, and applies it.
 pub fn append(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    event: &Event,
+    received_at: Millis,
+) -> Result<Outcome, StoreError> {
+    let outcome = import(tx, gym, event, Arrival::delivered(received_at), received_at)?;
+    let count = match outcome {
+        Outcome::Duplicate => Count::Duplicates,
+        Outcome::Erased => Count::Erased,
+        Outcome::Accepted(_) | Outcome::StretchFull | Outcome::TooOld => return Ok(outcome),
+    };
+    let generation = tx.gym(gym)?.generation;
+    count_at_the_door(tx, gym, generation, count, received_at);
+    Ok(outcome)
+}
+
+/// Appends an event, however it came to us, to the log, once, and applies it. What has come before
+/// is no second delivery, and not counted as one.
+pub fn import(
     tx: &mut Tx<'_>,
     gym_id: GymId,
     event: &Event,
-    received_at: Millis,
+    arrival: Arrival,
+    now: Millis,
 ) -> Result<Outcome, StoreError> {
     let gym = tx.gym(gym_id)?;
     let target = Target::of(&gym);
     let erased_until = tx.view().erased_until(gym_id, event.account)?;
     if erased_until.is_some_and(|until| event.at <= until) {
-        count_at_the_door(tx, gym_id, target.generation, Count::Erased, received_at);
         return Ok(Outcome::Erased);
     }
     let asks_for_erasure = event.kind == Kind::MembershipDelete;
-    if !asks_for_erasure && retention::is_beyond(&gym, event.at, received_at) {
+    if !asks_for_erasure && retention::is_beyond(&gym, event.at, now) {
         return Ok(Outcome::TooOld);
     }
     let member = tx.member_or_new(gym_id, event.account)?;
@@ -64,23 +83,22 @@ pub fn append(
         at: event.at,
         kind: event.kind.clone(),
         position: Position(0),
-        lateness: Lateness::of(event.at, received_at),
+        lateness: arrival.lateness(event.at),
     };
     let touching = touching(tx, &target, member, event.at)?;
     if touching.iter().any(|stretch| stretch.holds(&entry)) {
-        count_at_the_door(tx, gym_id, target.generation, Count::Duplicates, received_at);
         return Ok(Outcome::Duplicate);
     }
     let held: usize = touching.iter().map(|stretch| stretch.entries().len()).sum();
     if held >= STRETCH_EVENTS_MAX && !asks_for_erasure {
         return Ok(Outcome::StretchFull);
     }
-    entry.position = tx.append(gym_id, member, event, received_at)?;
+    entry.position = tx.append(gym_id, member, event, arrival)?;
     let position = entry.position;
     put_in(tx, &target, member, &touching, entry)?;
     if asks_for_erasure {
         let reason = ErasureReason::MembershipDelete;
-        erase::request(tx, gym_id, event.account, event.at, reason, received_at)?;
+        erase::request(tx, gym_id, event.account, event.at, reason, now)?;
     }
     tx.mark_applied(gym_id, Some(position));
     Ok(Outcome::Accepted(position))

@@ -21,7 +21,7 @@ const DATABASE_FILE: &str = "footfall.db";
 /// database alone cannot tell whose a keyed hash is.
 const KEY_FILE: &str = "footfall.key";
 /// The lock that the one service on this folder holds.
-const LOCK_FILE: &str = "footfall.lock";
+pub(super) const LOCK_FILE: &str = "footfall.lock";
 /// The lock of the one rebuild that may run on this folder.
 const REBUILD_LOCK_FILE: &str = "footfall.rebuild.lock";
 /// How long a transaction waits for one of another process, in milliseconds.
@@ -167,13 +167,7 @@ impl Database {
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<fs::File>, StoreError> {
-        let path = self.folder.join(name);
-        let file = fs::File::create(&path).map_err(in_file(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(source)) => Err(StoreError::File { path, source }),
-        }
+        try_lock(&self.folder.join(name))
     }
 
     /// A connection that may write. What it commits is on disk when the commit returns.
@@ -285,6 +279,16 @@ pub(super) fn random_account_key() -> i64 {
 
 pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     move |source| StoreError::File { path: path.to_owned(), source }
+}
+
+/// Claims a file, until what is returned is dropped; none while another holds it.
+pub(super) fn try_lock(path: &Path) -> Result<Option<fs::File>, StoreError> {
+    let file = fs::File::create(path).map_err(in_file(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(source)) => Err(in_file(path)(source)),
+    }
 }
 
 /// Makes a folder that nobody else may look into, unless it is there.

@@ -7,7 +7,7 @@ use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;
-use crate::domain::event::{Entry, Event, Kind, Lateness};
+use crate::domain::event::{Arrival, Entry, Event, Kind};
 use crate::domain::ids::{Account, GymId, MemberId, Position};
 
 /// An event in the log.
@@ -18,7 +18,7 @@ pub struct LoggedEvent {
     pub member: MemberId,
     pub at: Millis,
     pub kind: Kind,
-    pub received_at: Millis,
+    pub arrival: Arrival,
     pub extra: Option<String>,
 }
 
@@ -29,12 +29,12 @@ impl LoggedEvent {
             at: self.at,
             kind: self.kind.clone(),
             position: self.position,
-            lateness: Lateness::of(self.at, self.received_at),
+            lateness: self.arrival.lateness(self.at),
         }
     }
 }
 
-const COLUMNS: &str = "position, gym, member, at, type, received_at, \
+const COLUMNS: &str = "position, events.gym, member, at, type, received_at, imported, \
                        (SELECT fields FROM extras WHERE extras.position = events.position)";
 
 impl Snapshot<'_> {
@@ -59,22 +59,23 @@ impl Snapshot<'_> {
     }
 
     /// A gym's events after a position, of one type or of all, in log order, with whose they are.
-    pub fn events_of_type_after(
+    pub fn owned_events_after(
         &self,
         gym: GymId,
         kind: Option<&str>,
         after: Position,
         limit: usize,
     ) -> Result<Vec<(LoggedEvent, Option<Account>)>, StoreError> {
-        let sql = "SELECT position, events.gym, member, at, type, received_at,
-                       (SELECT fields FROM extras WHERE extras.position = events.position), account
-                   FROM events LEFT JOIN members ON members.id = events.member
-                   WHERE events.gym = ?1 AND position > ?2 AND (?3 IS NULL OR type = ?3)
-                   ORDER BY position LIMIT ?4";
+        let sql = format!(
+            "SELECT {COLUMNS}, account
+             FROM events LEFT JOIN members ON members.id = events.member
+             WHERE events.gym = ?1 AND position > ?2 AND (?3 IS NULL OR type = ?3)
+             ORDER BY position LIMIT ?4"
+        );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![gym.0, after.0, kind, limit], |row| {
-            let account: Option<[u8; 16]> = row.get(7)?;
+            let account: Option<[u8; 16]> = row.get(8)?;
             Ok((event_from(row)?, account.map(|bytes| Account(Uuid::from_bytes(bytes)))))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -115,12 +116,13 @@ impl Tx<'_> {
         gym: GymId,
         member: MemberId,
         event: &Event,
-        received_at: Millis,
+        arrival: Arrival,
     ) -> Result<Position, StoreError> {
-        let sql = "INSERT INTO events (gym, member, at, type, received_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = "INSERT INTO events (gym, member, at, type, received_at, imported)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        let values = params![gym.0, member.0, event.at, event.kind.name(), received_at];
+        let Arrival { received_at, imported } = arrival;
+        let values = params![gym.0, member.0, event.at, event.kind.name(), received_at, imported];
         statement.execute(values)?;
         let position = Position(self.transaction.last_insert_rowid());
         if let Some(fields) = &event.extra {
@@ -138,7 +140,7 @@ fn event_from(row: &Row<'_>) -> rusqlite::Result<LoggedEvent> {
         member: MemberId(row.get(2)?),
         at: row.get(3)?,
         kind: Kind::from_name(row.get_ref(4)?.as_str()?),
-        received_at: row.get(5)?,
-        extra: row.get(6)?,
+        arrival: Arrival { received_at: row.get(5)?, imported: row.get(6)? },
+        extra: row.get(7)?,
     })
 }

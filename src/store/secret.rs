@@ -36,6 +36,20 @@ impl SecretHash {
         SecretHash(bytes)
     }
 
+    /// Reads what [`SecretHash::to_hex`] wrote.
+    pub fn from_hex(digits: &str) -> Option<SecretHash> {
+        let mut bytes = [0; 32];
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(digits.get(2 * place..2 * place + 2)?, 16).ok()?;
+        }
+        (digits.len() == 64).then_some(SecretHash(bytes))
+    }
+
+    /// As lower-case hexadecimal digits.
+    pub fn to_hex(&self) -> String {
+        hex(&self.0)
+    }
+
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -49,12 +49,22 @@ impl Tx<'_> {
         now: Millis,
     ) -> Result<String, StoreError> {
         let public_id = random_hex(12);
-        self.transaction.execute(
-            "INSERT INTO webhooks (public_id, gym, secret_hash, created_at)
-             VALUES (?1, ?2, ?3, ?4)",
-            params![public_id, gym.0, secret.bytes(), now],
-        )?;
+        self.move_webhook_in(&public_id, gym, secret, now)?;
         Ok(public_id)
+    }
+
+    /// Adds a webhook that has an id already, from another installation; false when it is there.
+    pub fn move_webhook_in(
+        &mut self,
+        public_id: &str,
+        gym: GymId,
+        secret: &SecretHash,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO webhooks (public_id, gym, secret_hash, created_at)
+                   VALUES (?1, ?2, ?3, ?4) ON CONFLICT (public_id) DO NOTHING";
+        let values = params![public_id, gym.0, secret.bytes(), now];
+        Ok(self.transaction.execute(sql, values)? > 0)
     }
 
     /// Gives a webhook another secret; false when there is no such webhook.

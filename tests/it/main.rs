@@ -13,5 +13,6 @@ mod rebuild;
 mod reference;
 mod retention;
 mod service;
+mod transfer;
 mod vectors;
 mod year;

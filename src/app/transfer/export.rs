@@ -1,0 +1,123 @@
+//! `footfall export`: gyms, webhooks and events as JSON lines, while the service runs.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{End, EventLine, FORMAT, GymLine, Header, Line, VERSION, WebhookLine};
+use crate::app::{gyms, maintain};
+use crate::domain::ids::{Account, Position};
+use crate::store::{Database, Gym, LoggedEvent};
+
+/// Events that are read together.
+const PAGE_EVENTS: usize = 1_000;
+
+#[derive(Args)]
+pub struct ExportArgs {
+    /// Only these gyms [default: all]
+    #[arg(long = "gym", value_name = "SLUG")]
+    gyms: Vec<String>,
+    /// Only events after this position, as the `end` line of an earlier export says it
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    after: i64,
+    /// Only gyms and webhooks, no events
+    #[arg(long)]
+    no_events: bool,
+    /// A file, made for the owner alone [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(database: &Database, args: &ExportArgs) -> anyhow::Result<()> {
+    let gyms = match args.gyms.as_slice() {
+        [] => database.read(|snapshot| snapshot.gyms())?,
+        some => some.iter().map(|slug| gyms::find(database, slug)).collect::<Result<_, _>>()?,
+    };
+    let mut out = open(args.out.as_deref())?;
+    let mut write = |line: &Line| -> anyhow::Result<()> {
+        serde_json::to_writer(&mut out, line)?;
+        Ok(out.write_all(b"\n")?)
+    };
+    write(&Line::Header(Header { format: FORMAT.to_owned(), version: VERSION }))?;
+    for gym in &gyms {
+        write(&Line::Gym(GymLine::of(gym)))?;
+        for webhook in database.read(|snapshot| snapshot.webhooks(Some(gym.id)))? {
+            write(&Line::Webhook(WebhookLine {
+                gym: gym.slug.to_string(),
+                webhook: webhook.public_id.clone(),
+                secret_sha256: webhook.secret.to_hex(),
+            }))?;
+        }
+    }
+    // What is appended from here on is for the next export.
+    let next = gyms.iter().map(|gym| gym.position.0).max().unwrap_or(0).max(args.after);
+    let mut events = 0;
+    for gym in gyms.iter().filter(|_| !args.no_events) {
+        events += write_events(database, gym, args.after, next, &mut write)?;
+    }
+    let next = if args.no_events { args.after } else { next };
+    write(&Line::End(End { events, next }))?;
+    out.flush()?;
+    Ok(())
+}
+
+fn write_events(
+    database: &Database,
+    gym: &Gym,
+    after: i64,
+    until: i64,
+    write: &mut dyn FnMut(&Line) -> anyhow::Result<()>,
+) -> anyhow::Result<u64> {
+    let bar = maintain::progress_bar(gym);
+    let (mut after, mut events) = (Position(after), 0);
+    loop {
+        let page = |snapshot: &crate::store::Snapshot<'_>| {
+            snapshot.owned_events_after(gym.id, None, after, PAGE_EVENTS)
+        };
+        let page = database.read(page)?;
+        for (event, account) in &page {
+            // An account without an event of its own has just been erased.
+            if let Some(account) = account.filter(|_| event.position.0 <= until) {
+                write(&Line::Event(line_of(gym, event, account)))?;
+                events += 1;
+            }
+        }
+        bar.set_position(events);
+        match page.last() {
+            Some((last, _)) if last.position.0 < until => after = last.position,
+            _ => break,
+        }
+    }
+    bar.finish_and_clear();
+    Ok(events)
+}
+
+fn line_of(gym: &Gym, event: &LoggedEvent, account: Account) -> EventLine {
+    let extra = event.extra.as_deref().map(serde_json::from_str::<Map<String, Value>>);
+    let mut delivery = Map::new();
+    delivery.insert("accountId".to_owned(), account.0.to_string().into());
+    delivery.insert("timestamp".to_owned(), event.at.into());
+    delivery.insert("type".to_owned(), event.kind.name().into());
+    delivery.extend(extra.and_then(Result::ok).unwrap_or_default());
+    let delivery = serde_json::to_string(&delivery).expect("a map of JSON is JSON");
+    EventLine {
+        gym: gym.slug.to_string(),
+        position: event.position.0,
+        received_at: event.arrival.received_at,
+        imported: event.arrival.imported,
+        delivery: RawValue::from_string(delivery).expect("it was written as JSON"),
+    }
+}
+
+fn open(path: Option<&Path>) -> anyhow::Result<BufWriter<Box<dyn Write>>> {
+    let Some(path) = path else { return Ok(BufWriter::new(Box::new(std::io::stdout()))) };
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = file.with_context(|| format!("cannot make {}; is it there?", path.display()))?;
+    Ok(BufWriter::new(Box::new(file)))
+}
