@@ -4,7 +4,7 @@ mod cli;
 pub mod config;
 mod demo;
 mod erase;
-mod eraser;
+pub mod eraser;
 mod gyms;
 mod maintain;
 mod output;

@@ -42,7 +42,7 @@ pub fn traces(folder: &Path, account: Uuid) -> Vec<String> {
 }
 
 /// Waits until every erasure is complete.
-async fn completed(service: &Service, token: &str) -> Value {
+pub async fn completed(service: &Service, token: &str) -> Value {
     loop {
         let records = service.get_ok(token, "/api/v1/erasures").await;
         let all = records["erasures"].as_array().expect("a list");
@@ -54,7 +54,7 @@ async fn completed(service: &Service, token: &str) -> Value {
 }
 
 /// Posts visits of a member over the last weeks, with fields that name the member again.
-async fn live_a_while(service: &Service, webhook: &Webhook, account: Uuid, seed: u64) {
+pub async fn live_a_while(service: &Service, webhook: &Webhook, account: Uuid, seed: u64) {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     for day in 1..12 {
         let entered = now() - day * DAY + dice.random_range(0..300) * MINUTE;
@@ -75,7 +75,7 @@ async fn live_a_while(service: &Service, webhook: &Webhook, account: Uuid, seed:
     assert_eq!(service.post(webhook, torn).await.0, 400);
 }
 
-async fn reports(service: &Service, token: &str) -> Vec<Value> {
+pub async fn reports(service: &Service, token: &str) -> Vec<Value> {
     let mut all = Vec::new();
     let until = footfall::domain::calendar::day_of(chrono_tz::UTC, now()).date();
     for name in REPORTS {

@@ -4,6 +4,7 @@ mod architecture;
 mod crash;
 mod erasure;
 mod http;
+mod interrupted;
 mod laws;
 mod ledger;
 mod load;
