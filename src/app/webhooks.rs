@@ -112,16 +112,12 @@ fn show_fresh(json: bool, webhook: String, secret: &Secret) {
 
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     let gym = args.gym.as_deref().map(|slug| gyms::find(database, slug)).transpose()?;
-    let (gyms, webhooks) = database
-        .read(|snapshot| Ok((snapshot.gyms()?, snapshot.webhooks(gym.map(|gym| gym.id))?)))?;
+    let webhooks = database.read(|snapshot| snapshot.webhooks(gym.map(|gym| gym.id)))?;
     let rows: Vec<_> = webhooks
         .into_iter()
         .map(|webhook| Row {
             path: format!("/webhooks/{}", webhook.public_id),
-            gym: gyms
-                .iter()
-                .find(|gym| gym.id == webhook.gym)
-                .map_or_else(String::new, |gym| gym.slug.to_string()),
+            gym: webhook.slug.to_string(),
             webhook: webhook.public_id,
             created_at: output::utc(webhook.created_at),
             last_delivery_at: webhook.last_delivery_at.map(output::utc),

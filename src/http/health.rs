@@ -39,8 +39,9 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let now = clock::now();
     let beat = app.store.write(move |tx| tx.beat(now));
     let stuck = || Problem::new(Code::Unavailable, "the writer is stuck");
-    timeout(Duration::from_millis(WRITE_MS_MAX), beat).await.map_err(|_| stuck())??;
-    if !app.store.read(|snapshot| snapshot.is_projection_following())? {
+    let is_following =
+        timeout(Duration::from_millis(WRITE_MS_MAX), beat).await.map_err(|_| stuck())??;
+    if !is_following {
         let detail = "the projection is behind the log; run `footfall verify`, then `rebuild`";
         return Err(Problem::new(Code::Unavailable, detail));
     }

@@ -88,7 +88,7 @@ fn build_once(
     finish: &mut dyn FnMut(&mut Tx<'_>, &Target) -> Result<(), StoreError>,
 ) -> Result<Option<u64>, StoreError> {
     let target = database.transact(connection, |tx| {
-        let generation = tx.new_generation()?;
+        let generation = tx.new_generation(Some(gym))?;
         carry_past(tx, gym, generation)?;
         let settings = settings_of(tx, gym, settings)?;
         Ok(Target { generation, rules: settings.rules, zone: settings.zone })
@@ -102,6 +102,7 @@ fn build_once(
                 return Ok(None);
             }
             let (chunk, last) = apply_chunk(tx, gym, &target, after)?;
+            tx.note_built(target.generation, last)?;
             if chunk < CHUNK_EVENTS {
                 add_frozen(tx, gym, target.generation)?;
                 finish(tx, &target)?;

@@ -143,6 +143,11 @@ impl Database {
         matches!(self.try_lock(LOCK_FILE), Ok(None))
     }
 
+    /// Whether a rebuild runs on the folder.
+    pub fn is_rebuilding(&self) -> bool {
+        matches!(self.try_lock(REBUILD_LOCK_FILE), Ok(None))
+    }
+
     /// Claims the folder for one rebuild.
     pub fn lock_rebuild(&self) -> Result<fs::File, StoreError> {
         let lock = self.lock_soon(REBUILD_LOCK_FILE)?;

@@ -3,7 +3,7 @@
 use super::database::{Snapshot, StoreError};
 use super::tallies::first_slot;
 use super::tx::Tx;
-use crate::domain::ids::Generation;
+use crate::domain::ids::{Generation, GymId, Position};
 
 impl Snapshot<'_> {
     /// Builds that no gym reads: still growing, or left over.
@@ -22,10 +22,22 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// A number for a new build of a projection.
-    pub fn new_generation(&mut self) -> Result<Generation, StoreError> {
-        self.transaction.execute("INSERT INTO generations DEFAULT VALUES", [])?;
+    /// A number for a new build of a projection: of a gym that is there already, or of one to come.
+    pub fn new_generation(&mut self, gym: Option<GymId>) -> Result<Generation, StoreError> {
+        let sql = "INSERT INTO generations (gym) VALUES (?1)";
+        self.transaction.execute(sql, [gym.map(|gym| gym.0)])?;
         Ok(Generation(self.transaction.last_insert_rowid()))
+    }
+
+    /// Notes how far a build has come.
+    pub fn note_built(
+        &mut self,
+        generation: Generation,
+        position: Position,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE generations SET position = ?2 WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute([generation.0, position.0])?;
+        Ok(())
     }
 
     /// Removes about that many rows of a generation; true when nothing of it is left.

@@ -64,14 +64,6 @@ impl Snapshot<'_> {
         let mut rows = statement.query_and_then([id.0], gym_from)?;
         rows.next().ok_or(Damaged)?
     }
-
-    /// Whether every appended event was applied: they commit together, so this can only fail when
-    /// something else than footfall wrote to the file.
-    pub fn is_projection_following(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT coalesce((SELECT max(position) FROM events), 0)
-                       <= coalesce((SELECT max(position) FROM gyms), 0)";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
-    }
 }
 
 impl Tx<'_> {
@@ -85,7 +77,7 @@ impl Tx<'_> {
         if self.view().gym_by_slug(slug)?.is_some() {
             return Ok(false);
         }
-        let generation = self.new_generation()?;
+        let generation = self.new_generation(None)?;
         let [window, stay, tail, grace] = settings.rules.minutes();
         self.transaction.execute(
             "INSERT INTO gyms (slug, name, time_zone, capacity, visit_window, assumed_stay,
@@ -159,12 +151,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes the one row that proves the disk takes writes.
-    pub fn beat(&mut self, now: Millis) -> Result<(), StoreError> {
-        let sql = "INSERT INTO heartbeat (id, at) VALUES (1, ?1)
+    /// Writes the one row that proves the disk takes writes; false, and nothing is written, when an
+    /// appended event was not applied. They commit together, so that can only be when something
+    /// else than footfall wrote to the file.
+    pub fn beat(&mut self, now: Millis) -> Result<bool, StoreError> {
+        self.flush()?;
+        let sql = "INSERT INTO heartbeat (id, at) SELECT 1, ?1
+                   WHERE coalesce((SELECT max(position) FROM events), 0)
+                       <= coalesce((SELECT max(position) FROM gyms), 0)
                    ON CONFLICT (id) DO UPDATE SET at = excluded.at";
-        self.transaction.prepare_cached(sql)?.execute([now])?;
-        Ok(())
+        Ok(self.transaction.prepare_cached(sql)?.execute([now])? > 0)
     }
 }
 

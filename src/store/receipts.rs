@@ -10,7 +10,7 @@ use super::database::{Snapshot, StoreError};
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::calendar::Day;
-use crate::domain::ids::{Account, Generation, MemberId};
+use crate::domain::ids::{Account, Generation, GymId, MemberId};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 
@@ -68,6 +68,23 @@ impl Snapshot<'_> {
             if each(MemberId(row.get(2)?), stretch_from(row)?).is_break() {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// Hands over the stretches of every gym in which somebody may be present at `at` or later.
+    pub fn each_stretch_present(
+        &self,
+        at: Millis,
+        mut each: impl FnMut(GymId, &Stretch),
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT entries, fold, gyms.id
+                   FROM gyms CROSS JOIN receipts INDEXED BY receipts_present
+                   ON receipts.generation = gyms.generation AND present_until > ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([at])?;
+        while let Some(row) = rows.next()? {
+            each(GymId(row.get(2)?), &stretch_from(row)?);
         }
         Ok(())
     }

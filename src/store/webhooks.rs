@@ -2,12 +2,12 @@
 
 use rusqlite::{Row, params};
 
+use super::codec::Damaged;
 use super::database::{Snapshot, StoreError};
-use super::gyms::optional;
 use super::secret::{SecretHash, random_hex};
 use super::tx::Tx;
 use crate::domain::Millis;
-use crate::domain::ids::{GymId, WebhookId};
+use crate::domain::ids::{GymId, Slug, WebhookId};
 
 #[derive(Clone)]
 pub struct Webhook {
@@ -15,28 +15,32 @@ pub struct Webhook {
     /// Its name in its URL: random, so that it cannot be guessed.
     pub public_id: String,
     pub gym: GymId,
+    /// The gym's name, so that who counts deliveries need not look it up.
+    pub slug: Slug,
     pub secret: SecretHash,
     pub created_at: Millis,
     pub last_delivery_at: Option<Millis>,
     pub last_test_at: Option<Millis>,
 }
 
-const COLUMNS: &str = "id, public_id, gym, secret_hash, created_at, last_delivery_at, last_test_at";
+const SELECT: &str = "SELECT webhooks.id, public_id, gym, slug, secret_hash, webhooks.created_at,
+                          last_delivery_at, last_test_at
+                      FROM webhooks JOIN gyms ON gyms.id = webhooks.gym";
 
 impl Snapshot<'_> {
     pub fn webhook(&self, public_id: &str) -> Result<Option<Webhook>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM webhooks WHERE public_id = ?1");
+        let sql = format!("{SELECT} WHERE public_id = ?1");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        optional(statement.query_row([public_id], webhook_from))
+        let mut rows = statement.query_and_then([public_id], webhook_from)?;
+        rows.next().transpose()
     }
 
     /// All webhooks, of one gym or of all.
     pub fn webhooks(&self, gym: Option<GymId>) -> Result<Vec<Webhook>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM webhooks WHERE ?1 IS NULL OR gym = ?1 ORDER BY id");
+        let sql = format!("{SELECT} WHERE ?1 IS NULL OR gym = ?1 ORDER BY webhooks.id");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map([gym.map(|gym| gym.0)], webhook_from)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rows = statement.query_and_then([gym.map(|gym| gym.0)], webhook_from)?;
+        rows.collect()
     }
 }
 
@@ -101,14 +105,16 @@ impl Tx<'_> {
     }
 }
 
-fn webhook_from(row: &Row<'_>) -> rusqlite::Result<Webhook> {
+fn webhook_from(row: &Row<'_>) -> Result<Webhook, StoreError> {
+    let slug: String = row.get(3)?;
     Ok(Webhook {
         id: WebhookId(row.get(0)?),
         public_id: row.get(1)?,
         gym: GymId(row.get(2)?),
-        secret: SecretHash::from_bytes(row.get(3)?),
-        created_at: row.get(4)?,
-        last_delivery_at: row.get(5)?,
-        last_test_at: row.get(6)?,
+        slug: slug.parse().map_err(|_| Damaged)?,
+        secret: SecretHash::from_bytes(row.get(4)?),
+        created_at: row.get(5)?,
+        last_delivery_at: row.get(6)?,
+        last_test_at: row.get(7)?,
     })
 }

@@ -5,11 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::database::{Database, Snapshot, StoreError};
+use super::meters::Meters;
 use super::tx::Tx;
 
 /// The most pieces of work that wait for the writer; one more is refused.
@@ -32,9 +34,16 @@ pub enum WriteError {
 #[derive(Clone)]
 pub struct Store {
     database: Database,
-    queue: mpsc::Sender<Message>,
+    queue: mpsc::Sender<Queued>,
     /// Counts commits, so that who waits for a change hears of it.
     commits: watch::Receiver<u64>,
+    meters: Meters,
+}
+
+/// A message, and since when it waits.
+struct Queued {
+    message: Message,
+    since: Instant,
 }
 
 impl Store {
@@ -46,14 +55,16 @@ impl Store {
         let connection = database.connect()?;
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (committed, commits) = watch::channel(0);
-        let mut writer = Writer { database: database.clone(), connection, committed };
+        let meters = Meters::new();
+        let mut writer =
+            Writer { database: database.clone(), connection, committed, meters: meters.clone() };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             writer.run(jobs);
             drop(lock);
         });
         let thread =
             thread.map_err(|source| StoreError::File { path: "writer thread".into(), source })?;
-        Ok((Store { database, queue, commits }, thread))
+        Ok((Store { database, queue, commits, meters }, thread))
     }
 
     pub fn database(&self) -> &Database {
@@ -80,10 +91,12 @@ impl Store {
     }
 
     fn send(&self, message: Message) -> Result<(), WriteError> {
-        self.queue.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => WriteError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => WriteError::Stopped,
-        })
+        self.queue.try_send(Queued { message, since: Instant::now() }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => WriteError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => WriteError::Stopped,
+            },
+        )
     }
 
     /// Reads at one point of the database's history. Blocks the thread for as long as it takes.
@@ -92,6 +105,15 @@ impl Store {
         work: impl FnOnce(&Snapshot<'_>) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         self.database.read(work)
+    }
+
+    /// How many writes wait, of at most [`QUEUE_MAX`].
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Hears of every commit.
@@ -144,14 +166,16 @@ struct Writer {
     database: Database,
     connection: Connection,
     committed: watch::Sender<u64>,
+    meters: Meters,
 }
 
 impl Writer {
-    fn run(&mut self, mut queue: mpsc::Receiver<Message>) {
+    fn run(&mut self, mut queue: mpsc::Receiver<Queued>) {
         let mut messages = Vec::with_capacity(BATCH_MAX);
         let mut batch = Vec::with_capacity(BATCH_MAX);
         while queue.blocking_recv_many(&mut messages, BATCH_MAX) > 0 {
-            for message in messages.drain(..) {
+            for Queued { message, since } in messages.drain(..) {
+                self.meters.waited(since.elapsed());
                 match message {
                     Message::Work(job) => batch.push(job),
                     Message::EmptyLog(reply) => {
@@ -196,6 +220,15 @@ impl Writer {
     }
 
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let (writes, began) = (jobs.len(), Instant::now());
+        let outcome = self.transact(jobs);
+        if outcome.is_ok() {
+            self.meters.committed(writes, began.elapsed());
+        }
+        outcome
+    }
+
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let (database, connection) = (&self.database, &mut self.connection);
         let disk = |error| Failure::Disk(Arc::new(error));
         let outcome = catch_unwind(AssertUnwindSafe(|| {
