@@ -14,9 +14,14 @@ use super::{erase, retention};
 use chrono_tz::Tz;
 
 /// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    Accepted(Position),
+    Accepted {
+        position: Position,
+        /// How long the visits were that are observed now and were not before, in milliseconds:
+        /// with an ordinary check-out, the one that it ended.
+        stays: Vec<Millis>,
+    },
     Duplicate,
     /// Its member was erased, and it is not newer than that.
     Erased,
@@ -95,13 +100,13 @@ pub fn import(
     }
     entry.position = tx.append(gym_id, member, event, arrival)?;
     let position = entry.position;
-    put_in(tx, &target, member, &touching, entry)?;
+    let joined = put_in(tx, &target, member, &touching, entry)?;
     if asks_for_erasure {
         let reason = ErasureReason::MembershipDelete;
         erase::request(tx, gym_id, event.account, event.at, reason, now)?;
     }
     tx.mark_applied(gym_id, Some(position));
-    Ok(Outcome::Accepted(position))
+    Ok(Outcome::Accepted { position, stays: newly_observed(&touching, &joined) })
 }
 
 /// Applies an event that is in the log already.
@@ -112,7 +117,7 @@ pub fn apply(
     entry: Entry,
 ) -> Result<(), StoreError> {
     let touching = touching(tx, target, member, entry.at)?;
-    put_in(tx, target, member, &touching, entry)
+    put_in(tx, target, member, &touching, entry).map(drop)
 }
 
 /// Counts what came to the door but is no event: it belongs to no member, so it is frozen at once.
@@ -146,13 +151,24 @@ fn put_in(
     member: MemberId,
     touching: &[Stretch],
     entry: Entry,
-) -> Result<(), StoreError> {
+) -> Result<Stretch, StoreError> {
     let mut entries = vec![entry];
     for stretch in touching {
         entries.extend_from_slice(stretch.entries());
     }
     let joined = Stretch::fold(&target.rules, entries);
-    replace(tx, target, member, touching, &[joined])
+    replace(tx, target, member, touching, std::slice::from_ref(&joined))?;
+    Ok(joined)
+}
+
+fn newly_observed(before: &[Stretch], after: &Stretch) -> Vec<Millis> {
+    let observed = |stretch: &'_ Stretch| -> Vec<(Millis, Millis)> {
+        let visits = stretch.visits().iter().filter(|visit| visit.is_observed());
+        visits.map(|visit| (visit.entered, visit.left - visit.entered)).collect()
+    };
+    let known: Vec<_> = before.iter().flat_map(observed).map(|(entered, _)| entered).collect();
+    let now = observed(after).into_iter();
+    now.filter(|(entered, _)| !known.contains(entered)).map(|(_, stay)| stay).collect()
 }
 
 /// Takes back what the old stretches contributed and puts in what the new ones do.

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod erase;
+pub mod live;
 pub mod people;
 pub mod read;
 pub mod rebuild;

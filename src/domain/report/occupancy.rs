@@ -113,15 +113,24 @@ fn levels(
 pub fn usual_hours(zone: Tz, now: Millis, first_event: Millis) -> Vec<Vec<Bucket>> {
     let today = day_of(zone, now);
     let (week, (_, hour)) = (today.week(), weekday_and_hour(zone, now));
-    let first_day = day_of(zone, first_event);
-    let weeks = (1..=USUAL_WEEKS_MAX).rev().map(|back| Week(week.0 - back));
-    let existing = weeks.filter(|past| past.first_day() >= first_day);
-    existing
+    usual_weeks(zone, now, first_event)
         .map(|past| {
             let day = past.first_day().plus(today.0 - week.first_day().0);
             hours_of_day(zone, day_start(zone, day), day_start(zone, day.plus(1)), hour)
         })
         .collect()
+}
+
+/// The weeks that `usual` at `now` rests on: of the last complete ones, those that have existed
+/// since the gym's first event, oldest first.
+pub fn usual_weeks(
+    zone: Tz,
+    now: Millis,
+    first_event: Millis,
+) -> impl ExactSizeIterator<Item = Week> {
+    let (week, first_day) = (day_of(zone, now).week(), day_of(zone, first_event));
+    let weeks = (1..=USUAL_WEEKS_MAX).rev().map(|back| Week(week.0 - back));
+    weeks.filter(|past| past.first_day() >= first_day).collect::<Vec<_>>().into_iter()
 }
 
 fn hours_of_day(zone: Tz, from: Millis, until: Millis, hour: u32) -> Vec<Bucket> {

@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 
 use super::Series;
 use crate::domain::calendar::{
-    Bucket, Day, Interval, Week, buckets, day_of, start_of, weekday_and_hour,
+    Bucket, Day, Interval, Week, buckets, day_of, day_start, start_of, weekday_and_hour,
 };
 use crate::domain::{DAY, MINUTE, Millis};
 
@@ -46,7 +46,8 @@ pub fn spans(events: &Series, zone: Tz, first_event: Millis, now: Millis) -> Vec
     let minutes: Vec<_> = minutes(events).take_while(|(at, _)| *at <= now).collect();
     let Some((first, _)) = minutes.first().copied() else { return vec![] };
     let hours = hours(zone, &minutes, this_minute);
-    let usual = usual(&hours, day_of(zone, first_event));
+    let (first_week, last_week) = (hours[0].week, hours[hours.len() - 1].week);
+    let rates = rates(&hours, first_week, last_week, day_of(zone, first_event));
     let mut spans = Vec::new();
     let (mut place, mut previous) = (0, first);
     for at in minutes[1..].iter().map(|(at, _)| *at).chain([this_minute]) {
@@ -55,8 +56,8 @@ pub fn spans(events: &Series, zone: Tz, first_event: Millis, now: Millis) -> Vec
         while hours[place].until <= run.from {
             place += 1;
         }
-        let usual = &usual[(hours[place].week.0 - hours[0].week.0).unsigned_abs() as usize];
-        if usual.makes_silent(run, &hours[place..]) {
+        let rates = &rates[(hours[place].week.0 - first_week.0).unsigned_abs() as usize];
+        if rates.makes_silent(run, &hours[place..]) {
             spans.push(run);
         }
     }
@@ -96,35 +97,52 @@ fn hours(zone: Tz, mut minutes: &[(Millis, i64)], until: Millis) -> Vec<Hour> {
     hours.collect()
 }
 
-/// What the complete weeks before a week come to.
-struct Usual {
+/// What the complete weeks before a local week come to: how often a gym sends, by hour of the week.
+#[derive(Debug, Clone)]
+pub struct Rates {
     weeks: i64,
     events: [i64; HOURS_OF_WEEK],
 }
 
-/// What is usual in each week that the hours touch.
-fn usual(hours: &[Hour], first_day: Day) -> Vec<Usual> {
-    let (first, last) = (hours[0].week.0, hours[hours.len() - 1].week.0);
+/// The rates of each week from `first` to `last`, as far as the hours tell.
+fn rates(hours: &[Hour], first: Week, last: Week, first_day: Day) -> Vec<Rates> {
     let exists = |week: &i32| Week(*week).first_day() >= first_day;
-    let weeks = (first..=last).map(|week| {
+    let weeks = (first.0..=last.0).map(|week| {
         let weeks = (week - WEEKS_MAX..week).filter(exists).map(|_| 1).sum();
-        Usual { weeks, events: [0; HOURS_OF_WEEK] }
+        Rates { weeks, events: [0; HOURS_OF_WEEK] }
     });
-    let mut usual: Vec<_> = weeks.collect();
+    let mut rates: Vec<_> = weeks.collect();
     for hour in hours.iter().filter(|hour| exists(&hour.week.0)) {
-        let next = (hour.week.0 - first).unsigned_abs() as usize + 1;
-        for later in usual.iter_mut().skip(next).take(WEEKS_MAX as usize) {
-            later.events[hour.of_week] += hour.events;
+        for week in (hour.week.0 + 1).max(first.0)..=(hour.week.0 + WEEKS_MAX).min(last.0) {
+            rates[(week - first.0).unsigned_abs() as usize].events[hour.of_week] += hour.events;
         }
     }
-    usual
+    rates
 }
 
-impl Usual {
+impl Rates {
+    /// Learned from `events`, the family `Events` from [`WEEKS_MAX`] weeks before the week on.
+    pub fn before(week: Week, events: &Series, zone: Tz, first_event: Millis) -> Rates {
+        let start = day_start(zone, week.first_day());
+        let minutes: Vec<_> = minutes(events).take_while(|(at, _)| *at < start).collect();
+        let hours = if minutes.is_empty() { vec![] } else { hours(zone, &minutes, start) };
+        rates(&hours, week, week, day_of(zone, first_event)).remove(0)
+    }
+
+    /// Whether there are weeks enough to call anything silent.
+    pub fn are_known(&self) -> bool {
+        self.weeks >= WEEKS_MIN
+    }
+
+    /// Whether a run without events that begins in the week is silent.
+    pub fn call_silent(&self, zone: Tz, run: Span) -> bool {
+        self.makes_silent(run, &hours(zone, &[(run.from, 0)], run.until))
+    }
+
     /// Whether enough events were to be expected in a run that begins in the first of these hours.
     fn makes_silent(&self, run: Span, hours: &[Hour]) -> bool {
         let needed = EXPECTED_MIN * MINUTES_OF_HOUR * self.weeks;
-        if self.weeks < WEEKS_MIN {
+        if !self.are_known() {
             return false;
         }
         let mut expected = 0;

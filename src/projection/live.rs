@@ -1,0 +1,151 @@
+//! Every gym at this moment, for who watches them all: one pass over a snapshot, cheap enough to
+//! be made every few seconds.
+//!
+//! What the present holds is read each time. What a gym's past teaches (what is usual in each hour
+//! of the week, how often it sends) takes longer to read and changes slowly, so it is kept, and
+//! learned anew for a few gyms in each pass, those first whose turn is longest ago.
+
+use std::collections::HashMap;
+
+use super::read;
+use crate::domain::calendar::{
+    Bucket, Interval, Week, day_of, day_start, next_start, start_of, weekday_and_hour,
+};
+use crate::domain::ids::{Generation, GymId};
+use crate::domain::report::Counts;
+use crate::domain::report::occupancy::{USUAL_WEEKS_MIN, Usual, usual_weeks};
+use crate::domain::report::popular_times::Cell;
+use crate::domain::report::silence::{Rates, Span, WEEKS_MAX};
+use crate::domain::tally::Family;
+use crate::domain::{MINUTE, Millis};
+use crate::store::{Gym, Snapshot, StoreError};
+
+/// Of so many gyms the past is learned in one pass.
+pub const LEARN_MAX: usize = 16;
+
+/// A gym now (model section 4).
+#[derive(Debug, Clone)]
+pub struct Live {
+    pub gym: Gym,
+    pub present: u32,
+    /// What stands on the local day that is going on.
+    pub today: Counts,
+    /// The minute of its newest event, by that event's own time.
+    pub last_event: Option<Millis>,
+    /// None with too few weeks behind, or not learned yet.
+    pub usual: Option<Usual>,
+    /// Whether a silent span is going on; none with too few weeks behind, or not learned yet.
+    pub is_silent: Option<bool>,
+}
+
+/// Looks at all gyms, and remembers their past.
+#[derive(Debug, Default)]
+pub struct Watch {
+    learned: HashMap<GymId, Learned>,
+    /// Counts looks.
+    looks: u64,
+}
+
+#[derive(Debug)]
+struct Learned {
+    /// The look at which it was learned.
+    look: u64,
+    /// The projection that it was read from.
+    generation: Generation,
+    /// None of a gym without events.
+    past: Option<Past>,
+}
+
+impl Watch {
+    /// All gyms, by slug.
+    pub fn look(&mut self, snapshot: &Snapshot<'_>, now: Millis) -> Result<Vec<Live>, StoreError> {
+        let mut present: HashMap<GymId, u32> = HashMap::new();
+        snapshot.each_stretch_present(now, |gym, stretch| {
+            let visits = stretch.visits().iter().filter(|visit| visit.is_present(now));
+            *present.entry(gym).or_default() += u32::try_from(visits.count()).unwrap_or(u32::MAX);
+        })?;
+        let gyms = snapshot.gyms()?;
+        self.learn(snapshot, &gyms, now)?;
+        let live = gyms.into_iter().map(|gym| {
+            let today = Bucket {
+                from: start_of(gym.settings.zone, now, Interval::Day),
+                until: next_start(gym.settings.zone, now, Interval::Day),
+            };
+            let last_event = read::last_event(snapshot, &gym)?;
+            let past = self.learned(&gym).and_then(|learned| learned.past.as_ref());
+            Ok(Live {
+                present: present.get(&gym.id).copied().unwrap_or(0),
+                today: read::counts(snapshot, &gym, &[today])?.remove(0),
+                usual: past.and_then(|past| past.usual(&gym, now)),
+                is_silent: past.and_then(|past| past.is_silent(&gym, last_event?, now)),
+                last_event,
+                gym,
+            })
+        });
+        live.collect()
+    }
+
+    fn learn(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        gyms: &[Gym],
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.looks += 1;
+        let mut by_turn: Vec<_> = gyms.iter().collect();
+        by_turn.sort_by_key(|gym| (self.learned(gym).map_or(0, |learned| learned.look), gym.id));
+        for gym in by_turn.into_iter().take(LEARN_MAX) {
+            let past = Past::learn(snapshot, gym, now)?;
+            let learned = Learned { look: self.looks, generation: gym.generation, past };
+            self.learned.insert(gym.id, learned);
+        }
+        Ok(())
+    }
+
+    fn learned(&self, gym: &Gym) -> Option<&Learned> {
+        self.learned.get(&gym.id).filter(|learned| learned.generation == gym.generation)
+    }
+}
+
+/// What a gym's past teaches.
+#[derive(Debug)]
+struct Past {
+    /// What is usual in each hour of the week; none with too few weeks behind.
+    cells: Option<Vec<Cell>>,
+    /// How often it sends, as known before the week in which its last event was.
+    rates: Rates,
+}
+
+impl Past {
+    fn learn(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<Option<Past>, StoreError> {
+        let zone = gym.settings.zone;
+        let Some(first) = read::first_event(snapshot, gym)? else { return Ok(None) };
+        let last = read::last_event(snapshot, gym)?.unwrap_or(first);
+        let week = day_of(zone, last + MINUTE).week();
+        // A local week may begin on the UTC day before or after.
+        let days = (Week(week.0 - WEEKS_MAX).first_day().0 - 1, week.first_day().0 + 1);
+        let events = snapshot.series(gym.generation, Family::Events, days.0, days.1)?;
+        let rates = Rates::before(week, &events, zone, first);
+        let mut weeks = usual_weeks(zone, now, first);
+        let cells = if weeks.len() < USUAL_WEEKS_MIN {
+            None
+        } else {
+            let start = |week: Week| day_start(zone, week.first_day());
+            let from = start(weeks.next().expect("there are some"));
+            let until = start(day_of(zone, now).week());
+            Some(read::popular_times(snapshot, gym, Bucket { from, until }, now)?)
+        };
+        Ok(Some(Past { cells, rates }))
+    }
+
+    fn usual(&self, gym: &Gym, now: Millis) -> Option<Usual> {
+        let (weekday, hour) = weekday_and_hour(gym.settings.zone, now);
+        self.cells.as_ref()?[((weekday - 1) * 24 + hour) as usize].usual
+    }
+
+    fn is_silent(&self, gym: &Gym, last_event: Millis, now: Millis) -> Option<bool> {
+        let run = Span { from: last_event + MINUTE, until: now - now.rem_euclid(MINUTE) };
+        let is_run = run.from < run.until;
+        self.rates.are_known().then(|| is_run && self.rates.call_silent(gym.settings.zone, run))
+    }
+}
