@@ -10,16 +10,18 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use super::metrics::TypeWord;
 use super::problem::{Code, Problem};
+use super::unfitting::{Unfitting, Unreadable};
 use super::{App, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::domain::event::Event;
 use crate::domain::ids::Position;
 use crate::domain::tally::Count;
-use crate::intake::egym::{self, Delivery, Unfit};
+use crate::intake::egym::{self, Delivery};
 use crate::projection::apply::{self, Outcome};
-use crate::store::{Reason, SecretHash, StoreError, Tx, Webhook, WriteError};
+use crate::store::{SecretHash, StoreError, Tx, Webhook, WriteError};
 
 /// The largest body of a delivery, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -73,13 +75,16 @@ pub async fn receive(
     let started = Instant::now();
     let webhook = authenticate(&app, &public_id, &request)?;
     let body = read_body(payload, started + Duration::from_millis(BODY_MS_MAX)).await;
+    let understood = understand(&body, received_at);
+    let word = understood.as_ref().map_or(TypeWord::UNKNOWN, TypeWord::of);
     let deadline = started + Duration::from_millis(ANSWER_MS_MAX);
-    let answer = timeout_at(deadline, take(&app, webhook, received_at, body)).await;
-    let receipt = answer.unwrap_or_else(|_| {
+    let taken = take(&app, &webhook, received_at, understood, body.bytes);
+    let answer = timeout_at(deadline, taken).await.unwrap_or_else(|_| {
         tracing::warn!("a delivery was refused: the disk is too slow");
         Err(Problem::new(Code::Unavailable, "the disk is too slow; the delivery may be kept yet"))
-    })?;
-    Ok(HttpResponse::Ok().json(receipt))
+    });
+    app.metrics.door.answered(&webhook, word, &answer);
+    Ok(HttpResponse::Ok().json(answer?))
 }
 
 /// An unknown webhook is compared too, so that it takes as long as a wrong secret.
@@ -88,22 +93,19 @@ fn authenticate(app: &App, public_id: &str, request: &HttpRequest) -> Result<Web
     let webhook = app.store.read(|snapshot| snapshot.webhook(public_id))?;
     let secret = request.headers().get("x-api-key").map_or(&b""[..], |value| value.as_bytes());
     let hash = webhook.as_ref().map_or(&*NOBODY, |webhook| &webhook.secret);
-    let matches = hash.matches(secret);
-    webhook.filter(|_| matches).ok_or_else(|| {
-        Problem::new(Code::Unauthorized, "no such webhook, or `x-api-key` is not its secret")
-    })
+    if hash.matches(secret)
+        && let Some(webhook) = webhook
+    {
+        return Ok(webhook);
+    }
+    app.metrics.door.turned_away(webhook.as_ref());
+    Err(Problem::new(Code::Unauthorized, "no such webhook, or `x-api-key` is not its secret"))
 }
 
 /// What came of a body, and what was wrong with it if it did not come whole.
 struct Body {
     bytes: Vec<u8>,
     fault: Option<Unreadable>,
-}
-
-#[derive(Clone, Copy)]
-enum Unreadable {
-    TooLarge,
-    Incomplete,
 }
 
 async fn read_body(mut payload: web::Payload, deadline: Instant) -> Body {
@@ -125,22 +127,24 @@ async fn read_body(mut payload: web::Payload, deadline: Instant) -> Body {
     Body { bytes, fault }
 }
 
+fn understand(body: &Body, received_at: Millis) -> Result<Delivery, Unfitting> {
+    if let Some(fault) = body.fault {
+        return Err(Unfitting::of_body(fault));
+    }
+    egym::parse(&body.bytes, received_at).map_err(|unfit| Unfitting::of_content(&unfit))
+}
+
 async fn take(
     app: &App,
-    webhook: Webhook,
+    webhook: &Webhook,
     received_at: Millis,
-    body: Body,
+    understood: Result<Delivery, Unfitting>,
+    bytes: Vec<u8>,
 ) -> Result<Receipt, Problem> {
-    let Body { bytes, fault } = body;
-    if let Some(fault) = fault {
-        return Err(quarantine(app, &webhook, received_at, Unfitting::of_body(fault), bytes).await);
-    }
-    match egym::parse(&bytes, received_at) {
-        Ok(Delivery::Test) => record_test(app, &webhook, received_at).await,
-        Ok(Delivery::Event(event)) => append(app, &webhook, received_at, event, bytes).await,
-        Err(unfit) => {
-            Err(quarantine(app, &webhook, received_at, Unfitting::of_content(&unfit), bytes).await)
-        }
+    match understood {
+        Ok(Delivery::Test) => record_test(app, webhook, received_at).await,
+        Ok(Delivery::Event(event)) => append(app, webhook, received_at, event, bytes).await,
+        Err(unfitting) => Err(quarantine(app, webhook, received_at, unfitting, bytes).await),
     }
 }
 
@@ -166,13 +170,14 @@ async fn append(
     event: Event,
     bytes: Vec<u8>,
 ) -> Result<Receipt, Problem> {
-    let (id, gym) = (webhook.id, webhook.gym);
+    let (id, gym, at) = (webhook.id, webhook.gym, event.at);
     let written = app.store.write(move |tx| {
         tx.mark_delivered(id, received_at);
         apply::append(tx, gym, &event, received_at)
     });
     match written.await {
-        Ok(Outcome::Accepted(position)) => {
+        Ok(Outcome::Accepted { position, stays }) => {
+            app.metrics.door.accepted(&webhook.slug, received_at - at, &stays);
             Ok(Receipt { status: "accepted", position: Some(position.0) })
         }
         Ok(Outcome::Duplicate) => Ok(Receipt { status: "duplicate", position: None }),
@@ -189,68 +194,6 @@ async fn append(
             Err(quarantine(app, webhook, received_at, Unfitting::fault(), bytes).await)
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Why a delivery goes to quarantine, for the store, for programs, and in a sentence.
-struct Unfitting {
-    reason: Reason,
-    code: Code,
-    detail: String,
-}
-
-impl Unfitting {
-    fn of_body(fault: Unreadable) -> Unfitting {
-        let (reason, code, detail) = match fault {
-            Unreadable::TooLarge => {
-                let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
-                (Reason::BodyTooLarge, Code::BodyTooLarge, detail)
-            }
-            Unreadable::Incomplete => {
-                let detail = "the body ended before it was whole, or came too slowly".to_owned();
-                (Reason::BodyIncomplete, Code::BodyIncomplete, detail)
-            }
-        };
-        Unfitting { reason, code, detail }
-    }
-
-    fn of_content(unfit: &Unfit) -> Unfitting {
-        let (reason, code) = match unfit {
-            Unfit::NotJson(_) => (Reason::NotJson, Code::NotJson),
-            Unfit::Shape(_) => (Reason::Shape, Code::WrongShape),
-            Unfit::TooEarly => (Reason::TooEarly, Code::TimeTooEarly),
-            Unfit::TooFarAhead => (Reason::TooFarAhead, Code::TimeInFuture),
-        };
-        Unfitting { reason, code, detail: unfit.to_string() }
-    }
-
-    fn stretch_full() -> Unfitting {
-        Unfitting {
-            reason: Reason::StretchFull,
-            code: Code::StretchFull,
-            detail: "this account sent more events without a pause than one person can; \
-                     look for a test card, or a door that repeats itself"
-                .to_owned(),
-        }
-    }
-
-    fn too_old() -> Unfitting {
-        Unfitting {
-            reason: Reason::TooOld,
-            code: Code::BeyondRetention,
-            detail: "this event is older than the gym keeps events; \
-                     `footfall gym set --retain-events` says for how long"
-                .to_owned(),
-        }
-    }
-
-    fn fault() -> Unfitting {
-        Unfitting {
-            reason: Reason::Fault,
-            code: Code::Unavailable,
-            detail: "the delivery is kept, but could not be applied; run `footfall verify`"
-                .to_owned(),
-        }
     }
 }
 
@@ -298,7 +241,7 @@ pub fn release(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Released, StoreE
         Ok(Delivery::Test) => Released::Dropped("it was a TEST"),
         Ok(Delivery::Event(event)) => {
             match apply::append(tx, waiting.gym, &event, waiting.received_at)? {
-                Outcome::Accepted(position) => Released::Appended(position),
+                Outcome::Accepted { position, .. } => Released::Appended(position),
                 Outcome::Duplicate => Released::Dropped("the log has this event already"),
                 Outcome::Erased => Released::Dropped("its member was erased"),
                 Outcome::StretchFull => {

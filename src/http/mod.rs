@@ -10,6 +10,7 @@ mod events;
 mod gyms;
 mod health;
 mod members;
+pub mod metrics;
 mod openapi;
 mod page;
 pub mod problem;
@@ -17,6 +18,7 @@ mod quarantine;
 pub mod reports;
 mod stream;
 mod times;
+mod unfitting;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,7 +26,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::header::ALLOW;
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError, web,
 };
@@ -33,11 +35,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::store::{Snapshot, Store};
+use metrics::Metrics;
 use problem::{Code, Problem};
 
 /// What every handler may use.
 pub struct App {
     pub store: Store,
+    pub metrics: Metrics,
     /// Becomes true when the service stops, so that streams end.
     pub stopping: watch::Receiver<bool>,
 }
@@ -59,7 +63,7 @@ pub struct Settings {
 pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Result<Door> {
     let address = listener.local_addr()?;
     let (stop, stopping) = watch::channel(false);
-    let app = web::Data::new(App { store, stopping });
+    let app = web::Data::new(App { metrics: Metrics::new(&store), store, stopping });
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         given => given,
@@ -71,6 +75,7 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
                 Problem::new(Code::BadParameter, error.to_string()).into()
             }))
             .app_data(web::PathConfig::default().error_handler(|_, _| nowhere().into()))
+            .wrap(from_fn(metrics::count))
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")))
             .configure(routes)
             .default_service(web::to(not_found))
@@ -113,6 +118,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/docs/{file:.*}").route(web::get().to(page::page)))
         .service(at("/healthz").route(web::get().to(health::healthz)))
         .service(at("/readyz").route(web::get().to(health::readyz)))
+        .service(at("/metrics").route(web::get().to(metrics::metrics)))
         .service(at("/api/v1/gyms").route(web::get().to(gyms::list)))
         .service(at("/api/v1/gyms/{gym}").route(web::get().to(gyms::one)))
         .service(at("/api/v1/gyms/{gym}/occupancy").route(web::get().to(gyms::occupancy)))

@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
 use super::problem::ProblemBody;
 use super::reports::{Chain, Report, report_words};
 use super::{
-    deliveries, erasures, events, gyms, health, members, page, quarantine, reports, stream,
+    deliveries, erasures, events, gyms, health, members, metrics, page, quarantine, reports, stream,
 };
 use crate::domain::ids::SLUG_CHARS_MAX;
 pub use answers::{
@@ -60,6 +60,7 @@ a path does not take is answered 405, with `Allow`.
         quarantine::try_again,
         health::healthz,
         health::readyz,
+        metrics::metrics,
         page::document,
         page::to_page,
         page::page,
@@ -73,7 +74,7 @@ a path does not take is answered 405, with `Allow`.
         (name = "reports", description = "Aggregates over a range. For every role."),
         (name = "members", description = "Personal data. For the role `manager`."),
         (name = "log", description = "The event log and quarantine. For the role `admin`."),
-        (name = "service", description = "Health and documentation. Without a token."),
+        (name = "service", description = "Health, metrics and documentation. Without a token."),
     )
 )]
 struct Document;

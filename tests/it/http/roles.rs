@@ -52,10 +52,11 @@ const ROUTES: [Route; 13] = [
 ];
 
 /// What needs no token.
-const OPEN: [(&str, &str); 6] = [
+const OPEN: [(&str, &str); 7] = [
     ("POST", "/webhooks/{webhook}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("GET", "/api/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/{file:.*}"),

@@ -1,0 +1,105 @@
+//! `/metrics`, in Prometheus' text format. What the door and the writer count is in memory, all
+//! else is read off one snapshot when it is asked for: an answer never waits for the writer.
+
+mod door;
+mod gauges;
+
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::{HttpResponse, web};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Registry, TextEncoder};
+
+use super::problem::{Code, Problem};
+use super::{App, openapi};
+use crate::clock;
+use crate::domain::Millis;
+use crate::projection::live::Watch;
+use crate::store::{Store, StoreError};
+use door::Door;
+pub use door::{TypeWord, count};
+use gauges::Gauges;
+
+/// A webhook's id is the path to its door, which is not for everybody who may read metrics: this
+/// many characters of it tell it from others.
+const WEBHOOK_CHARS: usize = 8;
+
+/// All that is measured.
+pub struct Metrics {
+    /// What the door counts.
+    pub door: Door,
+    registry: Registry,
+    /// Held while an answer is made, so that two at once do not read the same twice.
+    watch: Mutex<Watch>,
+}
+
+impl Metrics {
+    pub fn new(store: &Store) -> Metrics {
+        let registry = Registry::new();
+        let door = Door::register(&registry);
+        let process: Box<dyn prometheus::core::Collector> = Box::new(ProcessCollector::for_self());
+        for collector in store.meters().collectors().into_iter().chain([process]) {
+            registry.register(collector).expect("no two have the same name");
+        }
+        Metrics { door, registry, watch: Mutex::default() }
+    }
+
+    /// Everything, as text.
+    pub fn text(&self, store: &Store, now: Millis) -> Result<String, StoreError> {
+        let mut gauges = Gauges::default();
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        store.read(|snapshot| {
+            let gyms = watch.look(snapshot, now)?;
+            gauges.add_gyms(&gyms);
+            gauges.add_webhooks(&snapshot.webhooks(None)?);
+            gauges.add_quarantine(&gyms, &snapshot.quarantine_depths()?);
+            gauges.add_vitals(&snapshot.vitals()?, store.waiting());
+            let builds = snapshot.builds()?;
+            // One that was interrupted stands still, and is none.
+            if !builds.is_empty() && store.database().is_rebuilding() {
+                gauges.add_builds(&gyms, &builds);
+            }
+            Ok(())
+        })?;
+        drop(watch);
+        gauges.add_sizes(&store.database().sizes()?);
+        gauges.add_build();
+        let mut families = gauges.into_families();
+        families.extend(self.registry.gather());
+        families.sort_by(|one, other| one.name().cmp(other.name()));
+        let text = TextEncoder::new().encode_to_string(&families);
+        Ok(text.expect("every family has a name and a value"))
+    }
+}
+
+/// What Prometheus asks for: gyms, webhooks, the service itself. Sums only, nothing of a member.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "service",
+    operation_id = "metrics",
+    security(()),
+    responses(
+        (
+            status = 200, description = "Prometheus' text format",
+            body = String, content_type = "text/plain",
+        ),
+        openapi::HealthProblems,
+    )
+)]
+pub async fn metrics(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    let text = web::block(move || app.metrics.text(&app.store, clock::now()));
+    let stopping = |_| Problem::new(Code::Unavailable, "the service is stopping");
+    let text = text.await.map_err(stopping)??;
+    Ok(HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text))
+}
+
+/// The part of a webhook's public id that is a label.
+fn webhook_word(public_id: &str) -> &str {
+    public_id.get(..WEBHOOK_CHARS).unwrap_or(public_id)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "instants are far below 2^52")]
+fn seconds(millis: Millis) -> f64 {
+    millis as f64 / 1_000.0
+}
