@@ -12,7 +12,7 @@ use super::config::Config;
 use super::serve::{bind, finish, settings, start_log, stop_asked_for};
 use super::simulate::traffic::{Delivery, Plan, deliveries};
 use super::simulate::{Source, post_live};
-use super::{eraser, output};
+use super::{eraser, output, pulse};
 use crate::clock;
 use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
@@ -77,6 +77,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async move {
         let watched = store.clone();
         actix_web::rt::spawn(eraser::run(store.clone()));
+        actix_web::rt::spawn(pulse::run(store.clone()));
         let door = http::serve(store, listener, &settings(config))?;
         let root = format!("http://{}", door.address);
         for (path, secret, plan) in prepared.doors {

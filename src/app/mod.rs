@@ -8,6 +8,7 @@ pub mod eraser;
 mod gyms;
 mod maintain;
 mod output;
+mod pulse;
 mod quarantine;
 mod retention;
 mod serve;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::{Config, LogConfig};
-use super::{eraser, output, retention};
+use super::{eraser, output, pulse, retention};
 use crate::http::{self, Settings};
 use crate::store::Store;
 
@@ -22,6 +22,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async move {
         let eraser = actix_web::rt::spawn(eraser::run(store.clone()));
         let retention = actix_web::rt::spawn(retention::keep(store.clone()));
+        let pulse = actix_web::rt::spawn(pulse::run(store.clone()));
         let door = http::serve(store, listener, &settings(config))?;
         output::text(&format!("listening on http://{}", door.address));
         stop_asked_for().await?;
@@ -29,6 +30,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         let closed = door.close().await;
         eraser.abort();
         retention.abort();
+        pulse.abort();
         closed.context("the server failed")
     })?;
     finish(writer)

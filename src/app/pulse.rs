@@ -1,0 +1,26 @@
+//! The pulse: a write every few seconds, also when nobody delivers, so that who watches the service
+//! sees how long ago it could last write and its projections were up to the log.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock;
+use crate::store::Store;
+
+/// Time between two heartbeats.
+const BEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// Goes on until it is dropped.
+pub async fn run(store: Store) {
+    let mut beats = interval(BEAT_EVERY);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        match store.write(|tx| tx.beat(clock::now())).await {
+            Ok(true) => {}
+            Ok(false) => tracing::error!("the projection is behind the log; run `footfall verify`"),
+            Err(error) => tracing::error!(%error, "no heartbeat could be written"),
+        }
+    }
+}
