@@ -1,11 +1,13 @@
 //! What reports cost: each over a year and over two years of one gym, and over a month of all
-//! gyms, with two simulated years of traffic behind them.
+//! gyms, with two simulated years of traffic behind them. And what it costs to be watched: an
+//! answer of `/metrics` about all gyms.
 //!
 //! `cargo bench --bench reports`, or with a part of a report's name behind `--`. Measured is what a request costs without its socket: a read of
 //! the database, the report, and its JSON. Each question is asked `REPEATS` times, of one gym
 //! after the other, so what is read is seldom in SQLite's own cache. `GYMS`, `DAYS` and `MEMBERS`
 //! (of each gym) change the size of the database; 320 members make 100 visits a day. Loading it
-//! takes minutes: in the folder `KEEP` it stays, and the next run takes it from there.
+//! takes minutes: in the folder `KEEP` it stays, and the next run takes it from there. Of a chain,
+//! `GYMS=500 DAYS=70 MEMBERS=60` says what `/metrics` costs.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's result is what it prints")]
 
@@ -20,10 +22,11 @@ use chrono_tz::Tz;
 use footfall::app::simulate::{Plan, deliveries};
 use footfall::domain::calendar::day_of;
 use footfall::domain::{DAY, HOUR, MINUTE, Millis};
+use footfall::http::metrics::Metrics;
 use footfall::http::problem::Problem;
 use footfall::http::reports::{Parameters, ask};
 use footfall::projection::read;
-use footfall::store::{Database, Gym, Snapshot, StoreError};
+use footfall::store::{Database, Gym, Snapshot, Store, StoreError};
 use hdrhistogram::Histogram;
 
 mod history;
@@ -86,7 +89,23 @@ fn main() -> anyhow::Result<()> {
         Ok(())
     })?;
     println!("{:<20} {}", "occupancy now", percentiles(&now));
+    drop(database);
+    println!("{:<20} {}", "metrics, all gyms", percentiles(&scraped(folder, repeats)?));
     Ok(())
+}
+
+/// How long an answer of `/metrics` takes.
+fn scraped(folder: &Path, repeats: u32) -> anyhow::Result<Histogram<u64>> {
+    let (store, writer) = Store::start(folder)?;
+    let metrics = Metrics::new(&store);
+    let took = timed(repeats, |_| {
+        let text = metrics.text(&store, NOW)?;
+        assert!(text.contains("footfall_gym_members_present"), "it says something");
+        Ok(())
+    })?;
+    drop(store);
+    writer.join().ok().context("the writer failed")?;
+    Ok(took)
 }
 
 /// How much there is to load.
