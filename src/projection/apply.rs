@@ -57,7 +57,7 @@ pub fn append(
     let count = match outcome {
         Outcome::Duplicate => Count::Duplicates,
         Outcome::Erased => Count::Erased,
-        Outcome::Accepted(_) | Outcome::StretchFull | Outcome::TooOld => return Ok(outcome),
+        Outcome::Accepted { .. } | Outcome::StretchFull | Outcome::TooOld => return Ok(outcome),
     };
     let generation = tx.gym(gym)?.generation;
     count_at_the_door(tx, gym, generation, count, received_at);

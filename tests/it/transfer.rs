@@ -191,13 +191,13 @@ fn what_cannot_be_understood_is_refused_by_its_line_and_changes_nothing() {
 }
 
 /// A file with that many events of one gym.
-fn long_file(folder: &Path, events: i64) -> PathBuf {
+fn long_file(folder: &Path, events: u32) -> PathBuf {
     let gym = r#"{"gym":{"gym":"a","name":"A","time_zone":"UTC","capacity":null,"visit_window":480,"assumed_stay":75,"assumed_tail":20,"rejoin_grace":15,"retain_events_months":null}}"#;
     let mut text = format!("{{\"header\":{{\"format\":\"footfall\",\"version\":1}}}}\n{gym}\n");
     for number in 0..events {
-        let at = now() - 300 * DAY + number * 20_000;
-        let kind = ["GYM_CHECKIN", "GYM_CHECKOUT"][(number / 100 % 2) as usize];
-        let body = delivery(Uuid::from_u128((number % 100) as u128 + 1), at, kind);
+        let at = now() - 300 * DAY + i64::from(number) * 20_000;
+        let kind = ["GYM_CHECKIN", "GYM_CHECKOUT"][number as usize / 100 % 2];
+        let body = delivery(Uuid::from_u128(u128::from(number % 100) + 1), at, kind);
         let start = r#"{"event":{"gym":"a","position":1,"imported":false,"received_at":"#;
         writeln!(text, "{start}{at},\"delivery\":{body}}}}}").expect("a string takes it");
     }
@@ -209,7 +209,7 @@ fn long_file(folder: &Path, events: i64) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_was_killed_is_repeated_beside_deliveries() {
-    const EVENTS: i64 = 20_000;
+    const EVENTS: u32 = 20_000;
     let (service, scratch) = (Service::start(), TempDir::new().expect("a temporary folder"));
     let file = long_file(scratch.path(), EVENTS);
     let mut child = Command::new(env!("CARGO_BIN_EXE_footfall"))
@@ -240,7 +240,7 @@ async fn an_import_that_was_killed_is_repeated_beside_deliveries() {
     let gym = report.expect("it ended")["gyms"][0].clone();
     let count = |name: &str| gym[name].as_i64().expect("a number");
     assert!(count("duplicate") >= 1_000, "{gym}");
-    assert_eq!(count("new") + count("duplicate"), EVENTS, "{gym}");
+    assert_eq!(count("new") + count("duplicate"), i64::from(EVENTS), "{gym}");
     let found = verify(service.data());
     assert_eq!((&found["ok"], &found["events"]), (&json!(true), &json!(EVENTS + 200)), "{found}");
 }

@@ -240,9 +240,9 @@ struct Taken {
 }
 
 impl Taken {
-    fn count(&mut self, outcome: Outcome, at: Millis) {
+    fn count(&mut self, outcome: &Outcome, at: Millis) {
         match outcome {
-            Outcome::Accepted(_) => {
+            Outcome::Accepted { .. } => {
                 self.new += 1;
                 let (first, last) = self.times.unwrap_or((at, at));
                 self.times = Some((first.min(at), last.max(at)));
@@ -337,7 +337,7 @@ fn take_in_batch(
         Ok(outcomes)
     })?;
     for (slug, outcome, at) in outcomes {
-        taken.entry(slug.clone()).or_default().count(outcome, at);
+        taken.entry(slug.clone()).or_default().count(&outcome, at);
     }
     batch.clear();
     Ok(())
