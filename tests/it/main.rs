@@ -8,6 +8,7 @@ mod interrupted;
 mod laws;
 mod ledger;
 mod load;
+mod monitoring;
 mod openapi;
 mod random;
 mod rebuild;
