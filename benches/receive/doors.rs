@@ -22,8 +22,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 /// As many threads as the service takes on its own.
-const SETTINGS: Settings =
-    Settings { workers: 0, connections_max: 10_000, idle_seconds: 75, head_seconds: 4 };
+const SETTINGS: Settings = Settings {
+    workers: 0,
+    connections_max: 10_000,
+    idle_seconds: 75,
+    head_seconds: 4,
+    trusted_proxies: Vec::new(),
+    tls: None,
+};
 
 /// Both doors, open.
 pub struct Doors {

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,8 @@ const PREFIX: &str = "FOOTFALL_";
 /// The variable that names the file.
 const FILE_VARIABLE: &str = "FOOTFALL_CONFIG";
 /// Variables of ours that are no keys: the file's name, and secrets that commands may be given.
-const NO_KEYS: [&str; 3] = [FILE_VARIABLE, "FOOTFALL_TOKEN", "FOOTFALL_WEBHOOK_SECRET"];
+const NO_KEYS: [&str; 4] =
+    [FILE_VARIABLE, "FOOTFALL_EGYM_API_KEY", "FOOTFALL_TOKEN", "FOOTFALL_WEBHOOK_SECRET"];
 
 /// All that can be configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,11 @@ pub struct Config {
     pub data: PathBuf,
     /// `address:port` to listen on; port 0 takes a free one.
     pub listen: String,
+    /// How it is reached from outside, `https://host`; empty when nobody said.
+    pub public_url: String,
     pub http: HttpConfig,
+    pub tls: TlsConfig,
+    pub egym: EgymConfig,
     pub log: LogConfig,
 }
 
@@ -48,6 +53,55 @@ pub struct HttpConfig {
     pub idle_seconds: u64,
     /// Open connections at most, over all threads.
     pub connections_max: usize,
+    /// Proxies whose word is taken for where a request came from.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Whether `listen` speaks HTTPS, and with which certificate. What is empty was not said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// A PEM file: the certificate, then those that lead to its root.
+    pub certificate: PathBuf,
+    /// A PEM file: the certificate's private key.
+    pub key: PathBuf,
+    /// `address:port` that speaks plain HTTP and sends everybody to HTTPS.
+    pub plain_listen: String,
+    pub acme: AcmeConfig,
+}
+
+/// Certificates that are fetched and renewed without a person. No domain: none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcmeConfig {
+    pub domains: Vec<String>,
+    /// An address for letters of the certificate authority.
+    pub contact: String,
+    /// The URL of the authority's directory.
+    pub directory: String,
+    /// A PEM file of roots to trust for the directory, instead of the public ones.
+    pub root: PathBuf,
+    pub challenge: AcmeChallenge,
+}
+
+/// How the authority sees that the domain is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AcmeChallenge {
+    /// A handshake on port 443.
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+    /// A request on port 80.
+    #[serde(rename = "http-01")]
+    Http01,
+}
+
+/// How EGYM's API is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgymConfig {
+    pub url: String,
+    /// A PEM file of roots to trust besides the public ones.
+    pub root: PathBuf,
 }
 
 /// What is logged, and how.
@@ -259,6 +313,31 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
         "http.head_seconds" => within(value, 1, 60),
         "http.idle_seconds" => within(value, 1, 3_600),
         "http.connections_max" => within(value, 1, 1_000_000),
+        "public_url" => {
+            let good = value.as_str().is_some_and(|url| url.is_empty() || is_root(url));
+            demand(good, "the root of a URL, like https://footfall.example.com")
+        }
+        "http.trusted_proxies" => {
+            let good = texts(value).is_some_and(|all| all.iter().all(|a| is_ip_address(a)));
+            demand(good, "a list of IP addresses, like [\"127.0.0.1\"]")
+        }
+        "tls.plain_listen" => {
+            let good = value.as_str().is_some_and(|at| at.is_empty() || is_address(at));
+            demand(good, "an address and a port, like 0.0.0.0:80")
+        }
+        "tls.acme.domains" => {
+            let good = texts(value).is_some_and(|all| all.iter().all(|name| is_domain(name)));
+            demand(good, "a list of domains, like [\"footfall.example.com\"]")
+        }
+        "tls.acme.directory" => {
+            let good = value.as_str().is_some_and(|url| url.starts_with("https://"));
+            demand(good, "a URL that begins with https://")
+        }
+        "tls.acme.challenge" => {
+            let good = matches!(value.as_str(), Some("tls-alpn-01" | "http-01"));
+            demand(good, "`tls-alpn-01` or `http-01`")
+        }
+        "egym.url" => demand(value.as_str().is_some_and(is_root), "the root of a URL: https://…"),
         "log.format" => demand(matches!(value.as_str(), Some("text" | "json")), "`text` or `json`"),
         _ => Ok(()),
     }
@@ -280,6 +359,27 @@ fn is_address(text: &str) -> bool {
         !host.is_empty() && !host.contains(':') && port.parse::<u16>().is_ok()
     };
     text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(names_host)
+}
+
+/// The texts of a list; none when something else is in it.
+fn texts(value: &Value) -> Option<Vec<&str>> {
+    value.as_array()?.iter().map(Value::as_str).collect()
+}
+
+fn is_ip_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok()
+}
+
+/// Whether certificates can be had for it: a name with a dot, and no wildcard.
+fn is_domain(text: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    text.contains('.') && text.chars().all(good) && !is_ip_address(text)
+}
+
+/// Whether the text is `https://host` with or without a port, and nothing behind it.
+fn is_root(text: &str) -> bool {
+    let host = text.strip_prefix("https://");
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']))
 }
 
 /// Every key of a table and of the tables in it, with its path, and those tables themselves.
@@ -418,7 +518,7 @@ mod tests {
         let config = load("", &[("FOOTFALL_HTTP_WORKERS", "7"), ("FOOTFALL_LOG_FILTER", "5")]);
         let config = config.unwrap();
         assert_eq!((config.http.workers, config.log.filter.as_str()), (7, "5"));
-        let secrets = [("FOOTFALL_TOKEN", "t"), ("FOOTFALL_WEBHOOK_SECRET", "s")];
+        let secrets = [("FOOTFALL_TOKEN", "t"), ("FOOTFALL_EGYM_API_KEY", "k")];
         assert_eq!(load("", &secrets).unwrap(), default_config());
     }
 
@@ -456,6 +556,21 @@ mod tests {
             ("[http]\nworkers = -1", "`http.workers` must be from 0 to 1024"),
             ("[log]\nformat = 'xml'", "`log.format` must be `text` or `json`"),
             ("data = ''", "`data` must be the path of a folder"),
+            (
+                "[tls.acme]\ndomains = [1]",
+                "`tls.acme.domains` must be a list of domains, like \
+                [\"footfall.example.com\"]",
+            ),
+            (
+                "[http]\ntrusted_proxies = ['lan']",
+                "`http.trusted_proxies` must be a list of IP \
+                addresses, like [\"127.0.0.1\"]",
+            ),
+            (
+                "public_url = 'http://a'",
+                "`public_url` must be the root of a URL, like \
+                https://footfall.example.com",
+            ),
         ];
         for (file, expected) in cases {
             assert_eq!(refusal(file, &[]), format!("footfall.toml: {expected}"));

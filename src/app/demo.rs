@@ -78,7 +78,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
         let watched = store.clone();
         actix_web::rt::spawn(eraser::run(store.clone()));
         actix_web::rt::spawn(pulse::run(store.clone()));
-        let door = http::serve(store, listener, &settings(config))?;
+        let door = http::serve(store, listener, &settings(config, None))?;
         let root = format!("http://{}", door.address);
         for (path, secret, plan) in prepared.doors {
             let url = format!("{root}{path}");

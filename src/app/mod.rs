@@ -13,6 +13,7 @@ mod quarantine;
 mod retention;
 mod serve;
 pub mod simulate;
+mod tls;
 mod tokens;
 mod transfer;
 mod webhooks;
@@ -27,6 +28,7 @@ use clap::Parser;
 use crate::store::Database;
 use cli::{Cli, Command};
 use config::{Config, Sources};
+use tls::Source;
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
@@ -49,7 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve => serve::run(&config)?,
         Command::Demo(args) => demo::run(&config, &args)?,
-        Command::CheckConfig => output::text(&config.to_toml()),
+        Command::CheckConfig => check_config(&config)?,
         Command::Gym(command) => gyms::run(&open()?, command)?,
         Command::Webhook(command) => webhooks::run(&open()?, command)?,
         Command::Token(command) => tokens::run(&open()?, command)?,
@@ -64,6 +66,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::command(args)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what is in force, and looks whether the certificate is good.
+fn check_config(config: &Config) -> anyhow::Result<()> {
+    let certificate = Source::of(config)?.map(|source| format!("\n# {}", source.describe()));
+    output::text(&format!("{}{}", config.to_toml(), certificate.unwrap_or_default()));
+    Ok(())
 }
 
 /// The environment, as far as it is text: a variable of ours that is not is no setting.

@@ -6,10 +6,12 @@ use std::thread::JoinHandle;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::config::{Config, LogConfig};
+use super::tls::Source;
 use super::{eraser, output, pulse, retention};
-use crate::http::{self, Settings};
+use crate::http::{self, Door, Settings, redirect};
 use crate::store::Store;
 
 pub fn run(config: &Config) -> anyhow::Result<()> {
@@ -18,15 +20,25 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
     store.database().clear_trials()?;
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
+    let source = Source::of(config)?;
     let listener = bind(&config.listen)?;
     actix_web::rt::System::new().block_on(async move {
         let eraser = actix_web::rt::spawn(eraser::run(store.clone()));
         let retention = actix_web::rt::spawn(retention::keep(store.clone()));
         let pulse = actix_web::rt::spawn(pulse::run(store.clone()));
-        let door = http::serve(store, listener, &settings(config))?;
-        output::text(&format!("listening on http://{}", door.address));
-        stop_asked_for().await?;
+        let settings = settings(config, source.as_ref());
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let door = http::serve(store, listener, &settings)?;
+        let plain = plain_door(config, source.as_ref(), door.address.port(), &settings)?;
+        let mut stop = std::pin::pin!(stop_asked_for());
+        tokio::select! {
+            stopped = &mut stop => stopped?,
+            kept = keep_certificate(source, format!("{scheme}://{}", door.address)) => kept?,
+        }
         tracing::info!("stopping: no new deliveries, those under way are answered");
+        if let Some(plain) = plain {
+            plain.close().await.context("the plain door failed")?;
+        }
         let closed = door.close().await;
         eraser.abort();
         retention.abort();
@@ -36,13 +48,47 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     finish(writer)
 }
 
+/// Says where it listens as soon as it can answer there, and keeps the certificate fresh from
+/// then on.
+async fn keep_certificate(source: Option<Source>, root: String) -> anyhow::Result<()> {
+    let Some(source) = source else {
+        output::text(&format!("listening on {root}"));
+        // SIGHUP reads certificates again; without any it does nothing, rather than end the service.
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            hangup.recv().await;
+        }
+    };
+    let (is_ready, ready) = oneshot::channel();
+    let say_so = async {
+        if ready.await.is_ok() {
+            output::text(&format!("listening on {root}"));
+        }
+    };
+    tokio::join!(source.keep(is_ready), say_so).0
+}
+
+/// The plain door beside HTTPS, if one is asked for.
+fn plain_door(
+    config: &Config,
+    source: Option<&Source>,
+    port: u16,
+    settings: &Settings,
+) -> anyhow::Result<Option<Door>> {
+    let address = &config.tls.plain_listen;
+    let Some(source) = source.filter(|_| !address.is_empty()) else { return Ok(None) };
+    Ok(Some(redirect::serve(bind(address)?, port, source.challenges(), settings)?))
+}
+
 /// The settings of the HTTP door.
-pub fn settings(config: &Config) -> Settings {
+pub fn settings(config: &Config, source: Option<&Source>) -> Settings {
     Settings {
         workers: config.http.workers,
         connections_max: config.http.connections_max,
         idle_seconds: config.http.idle_seconds,
         head_seconds: config.http.head_seconds,
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        tls: source.map(Source::tls),
     }
 }
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use chrono_tz::Tz;
 use tokio::time::timeout;
 
 use super::problem::{Code, Problem};
+use super::times::instant_to_the_minute;
+use super::tls::Expiry;
 use super::{App, openapi};
 use crate::clock;
 
@@ -26,7 +29,7 @@ pub async fn healthz() -> HttpResponse {
 }
 
 /// Whether deliveries can be taken: really writes, and looks whether the projections have what the
-/// log has.
+/// log has. With HTTPS of its own it says when the certificate expires.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -45,5 +48,8 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
         let detail = "the projection is behind the log; run `footfall verify`, then `rebuild`";
         return Err(Problem::new(Code::Unavailable, detail));
     }
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
+    let expires_at = app.certificate.as_ref().and_then(Expiry::get);
+    let expires_at = expires_at.map(|at| instant_to_the_minute(Tz::UTC, at));
+    let ready = serde_json::json!({ "status": "ready", "certificate_expires_at": expires_at });
+    Ok(HttpResponse::Ok().json(ready))
 }

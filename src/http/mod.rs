@@ -12,16 +12,19 @@ mod health;
 mod members;
 pub mod metrics;
 mod openapi;
+mod origin;
 mod page;
 pub mod problem;
 mod quarantine;
+pub mod redirect;
 pub mod reports;
 mod stream;
 mod times;
+pub mod tls;
 mod unfitting;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -37,6 +40,7 @@ use tokio::task::JoinHandle;
 use crate::store::{Snapshot, Store};
 use metrics::Metrics;
 use problem::{Code, Problem};
+use tls::{Expiry, Tls};
 
 /// What every handler may use.
 pub struct App {
@@ -44,6 +48,10 @@ pub struct App {
     pub metrics: Metrics,
     /// Becomes true when the service stops, so that streams end.
     pub stopping: watch::Receiver<bool>,
+    /// When the certificate expires; none without TLS.
+    pub certificate: Option<Expiry>,
+    /// Proxies whose word is taken for where a request came from.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// How the door is built.
@@ -57,17 +65,25 @@ pub struct Settings {
     pub idle_seconds: u64,
     /// A request's head must arrive within so many seconds.
     pub head_seconds: u64,
+    /// Proxies whose word is taken for where a request came from.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// HTTPS; plain HTTP without.
+    pub tls: Option<Tls>,
 }
 
 /// Opens the door on a listener.
 pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Result<Door> {
     let address = listener.local_addr()?;
     let (stop, stopping) = watch::channel(false);
-    let app = web::Data::new(App { metrics: Metrics::new(&store), store, stopping });
+    let metrics = Metrics::new(&store);
+    let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
+    let trusted_proxies = settings.trusted_proxies.clone();
+    let app = web::Data::new(App { store, metrics, stopping, certificate, trusted_proxies });
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         given => given,
     };
+    let connections_max = (settings.connections_max / workers).max(1);
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(app.clone())
@@ -82,13 +98,19 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
     });
     let server = server
         .workers(workers)
-        .max_connections((settings.connections_max / workers).max(1))
+        .max_connections(connections_max)
+        // Who is slow in a handshake takes no more from others than who is slow in a request.
+        .max_connection_rate(connections_max)
         .keep_alive(Duration::from_secs(settings.idle_seconds))
         .client_request_timeout(Duration::from_secs(settings.head_seconds))
+        .tls_handshake_timeout(Duration::from_secs(settings.head_seconds))
         .shutdown_timeout(10)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+        .disable_signals();
+    let server = match &settings.tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls.config.clone())?,
+        None => server.listen(listener)?,
+    };
+    let server = server.run();
     Ok(Door { address, handle: server.handle(), task: actix_web::rt::spawn(server), stop })
 }
 

@@ -15,6 +15,7 @@ mod rebuild;
 mod reference;
 mod retention;
 mod service;
+mod tls;
 mod transfer;
 mod vectors;
 mod year;

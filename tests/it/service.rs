@@ -62,11 +62,17 @@ impl Service {
     }
 
     pub fn start_on(folder: Arc<TempDir>) -> Service {
+        Service::start_with(folder, "127.0.0.1:0", &[])
+    }
+
+    /// On an address, with settings as variables.
+    pub fn start_with(folder: Arc<TempDir>, listen: &str, env: &[(&str, &str)]) -> Service {
         // Among the data, so that who looks for traces of a member looks there too.
         let log = File::options().append(true).create(true).open(folder.path().join("service.log"));
         let mut child = Command::new(BINARY)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", listen])
             .env("FOOTFALL_DATA", folder.path())
+            .envs(env.iter().copied())
             .env("FOOTFALL_LOG_FILTER", "debug")
             .stderr(log.expect("a file"))
             .stdout(Stdio::piped())

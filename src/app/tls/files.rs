@@ -1,0 +1,119 @@
+//! A certificate from two PEM files, read again when they change.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, anyhow};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{check_validity, provider, read_certificates};
+use crate::app::output;
+use crate::domain::Millis;
+use crate::http::tls::Expiry;
+
+/// The files are looked at this often.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// The two files, and what was last good in them.
+pub struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    shown: Arc<Shown>,
+    expiry: Expiry,
+    seen: Stamp,
+}
+
+/// Tells whether files are the same as before: when changed, how long, which.
+type Stamp = [Option<(SystemTime, u64, u64)>; 2];
+
+/// The certificate that handshakes get. Connections that are open keep theirs.
+#[derive(Debug)]
+pub struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl Files {
+    pub fn load(certificate: &Path, key: &Path) -> anyhow::Result<Files> {
+        // Before reading, so that a change in between is seen as one.
+        let seen = stamp(certificate, key);
+        let (pair, expires_at) = read(certificate, key)?;
+        let expiry = Expiry::default();
+        expiry.set(expires_at);
+        let shown = Arc::new(Shown(RwLock::new(pair)));
+        Ok(Files { certificate: certificate.into(), key: key.into(), shown, expiry, seen })
+    }
+
+    pub fn shown(&self) -> Arc<Shown> {
+        self.shown.clone()
+    }
+
+    pub fn expiry(&self) -> Expiry {
+        self.expiry.clone()
+    }
+
+    /// Reads the files again when they change and on SIGHUP. What is no good is told once, and
+    /// what was shown before stays.
+    pub async fn keep(mut self) -> anyhow::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            let asked = tokio::select! {
+                _ = hangup.recv() => true,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+            };
+            let now = stamp(&self.certificate, &self.key);
+            if asked || now != self.seen {
+                self.seen = now;
+                self.read_again();
+            }
+        }
+    }
+
+    fn read_again(&self) {
+        match read(&self.certificate, &self.key) {
+            Ok((pair, expires_at)) => {
+                *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = pair;
+                self.expiry.set(expires_at);
+                let until = output::utc(expires_at);
+                tracing::info!(until, "the certificate was read again");
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::error!(why, "the new certificate is no good; the old one stays in use");
+            }
+        }
+    }
+}
+
+fn stamp(certificate: &Path, key: &Path) -> Stamp {
+    [certificate, key].map(|path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.modified().ok()?, found.len(), found.ino()))
+    })
+}
+
+/// A certificate and its key, and when it expires.
+fn read(certificate: &Path, key: &Path) -> anyhow::Result<(Arc<CertifiedKey>, Millis)> {
+    let chain = read_certificates(certificate)?;
+    let expires_at = check_validity(certificate, &chain[0])?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("{} cannot be read as a private key in PEM", key.display()))?;
+    let pair =
+        CertifiedKey::from_der(chain, private, &provider()).map_err(|error| {
+            if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                return anyhow!("{} is not the key of {}", key.display(), certificate.display());
+            }
+            anyhow!(error).context(format!("{} cannot be used", key.display()))
+        })?;
+    Ok((Arc::new(pair), expires_at))
+}

@@ -1,0 +1,138 @@
+//! TLS: which certificate `listen` shows, and how it stays fresh without dropping a connection.
+//! What is sent over it is the HTTP door's.
+
+mod acme;
+mod files;
+mod vault;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::ResolvesServerCert;
+use rustls::version::{TLS12, TLS13};
+use x509_parser::parse_x509_certificate;
+
+use super::config::Config;
+use super::output;
+use crate::clock;
+use crate::domain::Millis;
+use crate::http::redirect::Challenges;
+use crate::http::tls::{Expiry, Tls};
+use acme::Acme;
+use files::Files;
+
+/// Where the certificate comes from.
+pub enum Source {
+    Files(Files),
+    Acme(Acme),
+}
+
+impl Source {
+    /// What the configuration says; none means plain HTTP. A certificate that is no good is
+    /// refused here.
+    pub fn of(config: &Config) -> anyhow::Result<Option<Source>> {
+        let tls = &config.tls;
+        let is_set = |path: &Path| !path.as_os_str().is_empty();
+        let (certificate, key) = (is_set(&tls.certificate), is_set(&tls.key));
+        let acme = !tls.acme.domains.is_empty();
+        ensure!(certificate == key, "`tls.certificate` and `tls.key` belong together; set both");
+        if certificate && acme {
+            bail!("`tls.certificate` and `tls.acme.domains` exclude each other; take one out");
+        }
+        if certificate {
+            return Ok(Some(Source::Files(Files::load(&tls.certificate, &tls.key)?)));
+        }
+        let needs_tls = !tls.plain_listen.is_empty();
+        ensure!(
+            acme || !needs_tls,
+            "`tls.plain_listen` sends to HTTPS, and there is none in [tls]"
+        );
+        acme.then(|| Ok(Source::Acme(Acme::new(config)?))).transpose()
+    }
+
+    /// What the door needs.
+    pub fn tls(&self) -> Tls {
+        let (shown, expiry): (Arc<dyn ResolvesServerCert>, Expiry) = match self {
+            Source::Files(files) => (files.shown(), files.expiry()),
+            Source::Acme(acme) => (acme.shown(), acme.expiry()),
+        };
+        let builder = ServerConfig::builder_with_provider(provider());
+        let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]);
+        let builder = builder.expect("the provider has suites for both versions");
+        let mut config = builder.with_no_client_auth().with_cert_resolver(shown);
+        if let Source::Acme(_) = self {
+            config.alpn_protocols.push(acme::CHALLENGE_PROTOCOL.to_vec());
+        }
+        Tls { config, expiry }
+    }
+
+    /// What the plain door tells the certificate authority.
+    pub fn challenges(&self) -> Option<Challenges> {
+        match self {
+            Source::Files(_) => None,
+            Source::Acme(acme) => Some(acme.challenges()),
+        }
+    }
+
+    /// Keeps the certificate fresh, until it is dropped. `is_ready` hears of the first one.
+    pub async fn keep(self, is_ready: tokio::sync::oneshot::Sender<()>) -> anyhow::Result<()> {
+        match self {
+            Source::Files(files) => {
+                is_ready.send(()).ok();
+                files.keep().await
+            }
+            Source::Acme(acme) => acme.keep(is_ready).await,
+        }
+    }
+
+    /// A line on the certificate, for `check-config`.
+    pub fn describe(&self) -> String {
+        match self {
+            Source::Files(files) => {
+                let until = files.expiry().get().map(output::utc);
+                format!("the certificate is good until {}", until.unwrap_or_default())
+            }
+            Source::Acme(_) => "the certificate is fetched when `serve` runs".to_owned(),
+        }
+    }
+}
+
+/// The one implementation of cryptography in the program, which reqwest uses too.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// When a certificate begins and ends to be valid; none when it cannot be read.
+fn validity(certificate: &CertificateDer<'_>) -> Option<[Millis; 2]> {
+    let (_, parsed) = parse_x509_certificate(certificate).ok()?;
+    let validity = parsed.validity();
+    Some([validity.not_before, validity.not_after].map(|at| at.timestamp() * 1_000))
+}
+
+/// The certificates of a PEM file.
+fn read_certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let found: Vec<_> =
+        found.with_context(|| format!("{} cannot be read as PEM", path.display()))?;
+    ensure!(!found.is_empty(), "{} holds no certificate", path.display());
+    Ok(found)
+}
+
+/// Whether a certificate may be shown now.
+fn check_validity(path: &Path, certificate: &CertificateDer<'_>) -> anyhow::Result<Millis> {
+    let read = validity(certificate);
+    let [from, until] = read.with_context(|| format!("{} is damaged", path.display()))?;
+    let now = clock::now();
+    if now < from {
+        bail!("{} is not valid before {}; is the clock right?", path.display(), output::utc(from));
+    }
+    if until <= now {
+        bail!("{} expired at {}; put a new one there", path.display(), output::utc(until));
+    }
+    Ok(until)
+}

@@ -1,0 +1,109 @@
+//! Where certificates from an authority are kept: in the data folder, private, so that a start
+//! needs no new one.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_acme::{AccountCache, CertCache};
+use sha2::{Digest, Sha256};
+
+use super::validity;
+use crate::http::tls::Expiry;
+
+/// A folder of certificates and accounts, each of one authority. The files are small and few, so
+/// they are read and written at once.
+#[derive(Clone)]
+pub struct Vault {
+    pub folder: PathBuf,
+    /// Hears when the certificate that is kept expires.
+    pub expiry: Expiry,
+    /// False when another certificate is wanted than the one that is kept.
+    pub gives_certificate: bool,
+}
+
+impl Vault {
+    fn path(&self, kind: &str, of: &[String], directory: &str) -> PathBuf {
+        let mut hash = Sha256::new();
+        for part in of.iter().map(String::as_str).chain([directory]) {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let hash = hash.finalize();
+        let name = u64::from_be_bytes(*hash.first_chunk().expect("a hash has 32 bytes"));
+        self.folder.join(format!("{kind}-{name:016x}"))
+    }
+
+    /// Whole, on disk and private, or not at all: half an account key would be refused for ever.
+    fn write(&self, path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let draft = path.with_extension("new");
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(draft, path)
+    }
+
+    fn note_expiry(&self, pem: &[u8]) {
+        let first = CertificateDer::pem_slice_iter(pem).next().and_then(Result::ok);
+        if let Some([_, until]) = first.and_then(|certificate| validity(&certificate)) {
+            self.expiry.set(until);
+        }
+    }
+}
+
+fn read(path: PathBuf) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[async_trait]
+impl CertCache for Vault {
+    type EC = io::Error;
+
+    async fn load_cert(&self, domains: &[String], directory: &str) -> io::Result<Option<Vec<u8>>> {
+        if !self.gives_certificate {
+            return Ok(None);
+        }
+        let kept = read(self.path("certificate", domains, directory))?;
+        if let Some(pem) = &kept {
+            self.note_expiry(pem);
+        }
+        Ok(kept)
+    }
+
+    async fn store_cert(&self, domains: &[String], directory: &str, pem: &[u8]) -> io::Result<()> {
+        self.note_expiry(pem);
+        self.write(&self.path("certificate", domains, directory), pem)
+    }
+}
+
+#[async_trait]
+impl AccountCache for Vault {
+    type EA = io::Error;
+
+    async fn load_account(
+        &self,
+        contact: &[String],
+        directory: &str,
+    ) -> io::Result<Option<Vec<u8>>> {
+        read(self.path("account", contact, directory))
+    }
+
+    async fn store_account(
+        &self,
+        contact: &[String],
+        directory: &str,
+        key: &[u8],
+    ) -> io::Result<()> {
+        self.write(&self.path("account", contact, directory), key)
+    }
+}

@@ -1,0 +1,76 @@
+//! The plain door beside HTTPS: it answers the certificate authority, and sends everybody else to
+//! HTTPS. Nothing of the service is reached through it.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::LOCATION;
+use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
+use tokio::sync::watch;
+
+use super::problem::{Code, Problem};
+use super::{Door, Settings};
+
+/// What to answer when the authority asks for a token; none for any other.
+pub type Challenges = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// HTTPS's own port, which no URL needs to name.
+const HTTPS_PORT: u16 = 443;
+
+struct Plain {
+    /// The port that speaks HTTPS.
+    port: u16,
+    challenges: Option<Challenges>,
+}
+
+/// Opens the plain door; `port` is where HTTPS is.
+pub fn serve(
+    listener: TcpListener,
+    port: u16,
+    challenges: Option<Challenges>,
+    settings: &Settings,
+) -> io::Result<Door> {
+    let address = listener.local_addr()?;
+    let (stop, _) = watch::channel(false);
+    let plain = web::Data::new(Plain { port, challenges });
+    let server = HttpServer::new(move || {
+        Actix::new()
+            .app_data(plain.clone())
+            .route("/.well-known/acme-challenge/{token}", web::get().to(answer_authority))
+            .default_service(web::to(send_to_https))
+    });
+    let server = server
+        .workers(1)
+        .max_connections(settings.connections_max)
+        .keep_alive(Duration::from_secs(settings.idle_seconds))
+        .client_request_timeout(Duration::from_secs(settings.head_seconds))
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok(Door { address, handle: server.handle(), task: actix_web::rt::spawn(server), stop })
+}
+
+async fn answer_authority(
+    plain: web::Data<Plain>,
+    token: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let proof = plain.challenges.as_ref().and_then(|proof_of| proof_of(&token));
+    let proof = proof.ok_or_else(|| Problem::new(Code::NotFound, "nobody asked for this"))?;
+    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(proof))
+}
+
+/// 308 keeps the method, unlike 301.
+async fn send_to_https(plain: web::Data<Plain>, request: HttpRequest) -> HttpResponse {
+    let host = request.connection_info().host().to_owned();
+    let name = host.rsplit_once(':').map_or(host.as_str(), |(name, port)| {
+        if port.parse::<u16>().is_ok() { name } else { &host }
+    });
+    let port = match plain.port {
+        HTTPS_PORT => String::new(),
+        other => format!(":{other}"),
+    };
+    let to = format!("https://{name}{port}{}", request.uri());
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, to)).finish()
+}

@@ -1,0 +1,59 @@
+//! Certificates from an authority, by both kinds of proof; kept, and used again at the next start.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::authority::trusting;
+use super::pebble::{Pebble, free_port};
+use crate::service::{Service, answer};
+
+const DOMAIN: &str = "footfall.test";
+
+/// Settings that get a certificate from pebble.
+pub fn settings(pebble: &Pebble, challenge: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("FOOTFALL_TLS_ACME_DOMAINS", format!("[\"{DOMAIN}\"]")),
+        ("FOOTFALL_TLS_ACME_DIRECTORY", pebble.directory()),
+        ("FOOTFALL_TLS_ACME_ROOT", pebble.root.to_str().expect("text").to_owned()),
+        ("FOOTFALL_TLS_ACME_CHALLENGE", challenge.to_owned()),
+        ("FOOTFALL_TLS_ACME_CONTACT", "it@footfall.test".to_owned()),
+    ]
+}
+
+async fn is_reached(service: &Service, root: &[u8]) {
+    let address = service.root.strip_prefix("https://").expect("HTTPS").parse().expect("address");
+    let client = trusting(root).resolve(DOMAIN, address).build().expect("a client");
+    let (status, body) =
+        answer(client.get(format!("https://{DOMAIN}:{}/readyz", address.port()))).await;
+    assert_eq!(status, 200, "{body}");
+    assert!(body["certificate_expires_at"].is_string(), "{body}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_fetched_by_either_proof_and_kept() {
+    let folder = Arc::new(TempDir::new().expect("a temporary folder"));
+    let Some(pebble) = Pebble::start(folder.path()) else { return };
+    let root = pebble.issuing_root().await;
+    for challenge in ["tls-alpn-01", "http-01"] {
+        let data = Arc::new(TempDir::new().expect("a temporary folder"));
+        let mut settings = settings(&pebble, challenge);
+        let plain = format!("127.0.0.1:{}", pebble.http_port);
+        settings.push(("FOOTFALL_TLS_PLAIN_LISTEN", plain));
+        let env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let port = if challenge == "http-01" { free_port() } else { pebble.tls_port };
+        let listen = format!("127.0.0.1:{port}");
+        let service = Service::start_with(data.clone(), &listen, &env);
+        is_reached(&service, &root).await;
+        assert!(service.stop());
+        for kept in std::fs::read_dir(data.path().join("acme")).expect("it keeps them") {
+            let kept = kept.expect("it can be read").metadata().expect("it is there");
+            assert_eq!(kept.permissions().mode() & 0o077, 0, "nobody else may read it");
+        }
+        let no_directory = ("FOOTFALL_TLS_ACME_ROOT", "");
+        let env: Vec<_> = env.into_iter().chain([no_directory]).collect();
+        let again = Service::start_with(data, &listen, &env);
+        is_reached(&again, &root).await;
+    }
+}

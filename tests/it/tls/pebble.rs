@@ -1,0 +1,97 @@
+//! Pebble, the ACME test authority, with a name server for which every name is this machine. Both
+//! are real programs (Debian package `pebble`).
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use super::authority::{Authority, Term, trusting};
+
+pub struct Pebble {
+    programs: Vec<Child>,
+    port: u16,
+    management: u16,
+    /// Where it will look for the proof that a domain is ours.
+    pub tls_port: u16,
+    pub http_port: u16,
+    /// The root to trust for its directory, which is not the one that it issues under.
+    pub root: PathBuf,
+}
+
+impl Pebble {
+    /// None, and a word about it, when it is not installed; with CI=true that is a failure.
+    pub fn start(folder: &Path) -> Option<Pebble> {
+        if Command::new("pebble").arg("-h").output().is_err() {
+            assert!(std::env::var("CI").is_err(), "pebble is missing; .ci/run installs it");
+            eprintln!("skipped: pebble is missing; get it with `apt install pebble`");
+            return None;
+        }
+        let [port, management, tls_port, http_port, dns] = [(); 5].map(|()| free_port());
+        let authority = Authority::new();
+        let files = authority.issue(folder, "pebble", Term::Now);
+        let config = json!({ "pebble": {
+            "listenAddress": format!("127.0.0.1:{port}"),
+            "managementListenAddress": format!("127.0.0.1:{management}"),
+            "certificate": files.certificate, "privateKey": files.key,
+            "httpPort": http_port, "tlsPort": tls_port,
+            "ocspResponderURL": "", "externalAccountBindingRequired": false,
+        }});
+        let path = folder.join("pebble.json");
+        std::fs::write(&path, config.to_string()).expect("it can be written");
+        let names = format!("127.0.0.1:{dns}");
+        let mut names_server = Command::new("pebble-challtestsrv");
+        names_server.args(["-dns01", &names, "-defaultIPv6", "", "-http01", "", "-https01", ""]);
+        names_server.args(["-tlsalpn01", "", "-management", &format!("127.0.0.1:{}", free_port())]);
+        let mut pebble = Command::new("pebble");
+        pebble.arg("-config").arg(path).args(["-dnsserver", &names]).env("PEBBLE_VA_NOSLEEP", "1");
+        let programs = vec![
+            start(&mut names_server, "Creating TCP and UDP DNS-01"),
+            start(&mut pebble, "ACME directory available"),
+        ];
+        let root = authority.write_root(folder);
+        Some(Pebble { programs, port, management, tls_port, http_port, root })
+    }
+
+    pub fn directory(&self) -> String {
+        format!("https://localhost:{}/dir", self.port)
+    }
+
+    /// The root under which it issues; made anew at each of its starts.
+    pub async fn issuing_root(&self) -> Vec<u8> {
+        let own = std::fs::read(&self.root).expect("it was written");
+        let client = trusting(&own).build().expect("a client");
+        let root = client.get(format!("https://localhost:{}/roots/0", self.management));
+        let root = root.send().await.expect("it answers").bytes().await;
+        root.expect("it comes whole").to_vec()
+    }
+}
+
+impl Drop for Pebble {
+    fn drop(&mut self) {
+        for program in &mut self.programs {
+            drop(program.kill());
+            drop(program.wait());
+        }
+    }
+}
+
+/// Starts a program, and returns when it has said something.
+fn start(command: &mut Command, ready: &str) -> Child {
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is installed");
+    let output = child.stdout.take().expect("it is piped");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains(ready)), "it says {ready:?}");
+    // Somebody must go on reading, or it would stop when the pipe is full.
+    std::thread::spawn(move || lines.for_each(drop));
+    child
+}
+
+/// A port that was free a moment ago, for programs that cannot choose one themselves.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
