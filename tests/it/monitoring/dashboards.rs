@@ -1,0 +1,167 @@
+//! The dashboards are what Grafana takes, ask the API for what it has, and name no data source.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Watched, texts};
+use crate::service::now;
+
+pub const BOARDS: [(&str, &str); 3] = [
+    ("floor.json", include_str!("../../../dashboards/grafana/floor.json")),
+    ("gym.json", include_str!("../../../dashboards/grafana/gym.json")),
+    ("health.json", include_str!("../../../dashboards/grafana/health.json")),
+];
+
+/// Reads a dashboard into Grafana's own types and writes it again: what they do not know is lost.
+const SCHEMA: &str = include_str!("schema.py");
+
+/// Its rows are words.
+const ALERTS_FIRING: &str = r#"ALERTS{alertname=~"Footfall.*", alertstate="firing"}"#;
+
+const DAY: i64 = 86_400_000;
+
+fn boards() -> Vec<Value> {
+    BOARDS.iter().map(|(_, text)| serde_json::from_str(text).expect("JSON")).collect()
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn panels(board: &Value) -> impl Iterator<Item = &Value> {
+    list(board, "panels").iter().filter(|panel| panel["type"] != "row")
+}
+
+#[test]
+fn ids_are_unique_links_lead_somewhere_and_every_panel_is_described() {
+    let boards = boards();
+    let uids: BTreeSet<_> = boards.iter().map(|board| board["uid"].as_str()).collect();
+    assert_eq!(uids.len(), BOARDS.len(), "{uids:?}");
+    for board in &boards {
+        let all = list(board, "panels");
+        let ids: BTreeSet<_> = all.iter().map(|panel| panel["id"].as_i64()).collect();
+        assert_eq!(ids.len(), all.len(), "{}: ids of panels", board["title"]);
+        for panel in panels(board) {
+            let words = panel["description"].as_str().map_or(0, |text| text.split(' ').count());
+            assert!(words >= 4, "{}: a description", panel["title"]);
+            let fields = &panel["fieldConfig"];
+            // A table has a unit for each column that needs one.
+            let has_unit = fields["defaults"]["unit"].is_string()
+                || texts(&fields["overrides"], "id").contains(&"unit")
+                || list(panel, "targets").iter().all(|one| one["expr"] == ALERTS_FIRING);
+            assert!(has_unit, "{}: a unit", panel["title"]);
+        }
+        for url in texts(board, "url").into_iter().filter_map(|url| url.strip_prefix("/d/")) {
+            let uid = url.split(['?', '/']).next();
+            assert!(uids.contains(&uid), "{url} leads nowhere");
+        }
+    }
+}
+
+#[test]
+fn no_data_source_is_hard_wired() {
+    for board in &boards() {
+        let variables = list(&board["templating"], "list");
+        let kind_of = |uid: &str| {
+            let name = uid.strip_prefix("${")?.strip_suffix('}')?;
+            let is_it = |one: &&Value| one["type"] == "datasource" && one["name"] == name;
+            variables.iter().find(is_it).map(|variable| variable["query"].clone())
+        };
+        let targets = panels(board).flat_map(|panel| list(panel, "targets"));
+        let sources = targets.chain(panels(board)).map(|one| &one["datasource"]);
+        for source in sources {
+            let uid = source["uid"].as_str().expect("a data source has an id");
+            assert_eq!(kind_of(uid).as_ref(), Some(&source["type"]), "{uid} is no variable");
+        }
+    }
+}
+
+#[test]
+fn fullness_has_its_thresholds_at_80_and_90_percent() {
+    let boards = boards();
+    let of_capacity = boards.iter().flat_map(panels).filter(|panel| {
+        let unit = &panel["fieldConfig"]["defaults"]["unit"];
+        unit == "percentunit"
+            && texts(panel, "expr").iter().any(|text| text.contains("utilisation"))
+    });
+    let steps: Vec<_> = of_capacity
+        .map(|panel| list(&panel["fieldConfig"]["defaults"]["thresholds"], "steps"))
+        .map(|steps| steps.iter().filter_map(|step| step["value"].as_f64()).collect::<Vec<_>>())
+        .collect();
+    assert!(!steps.is_empty());
+    assert!(steps.iter().all(|steps| *steps == [0.8, 0.9]), "{steps:?}");
+}
+
+#[tokio::test]
+async fn every_question_to_the_api_has_an_answer_with_its_columns() {
+    let watched = Watched::start().await;
+    let token = watched.service.add_token("grafana", "viewer", &[]);
+    let boards = boards();
+    let targets = boards.iter().flat_map(panels).flat_map(|panel| list(panel, "targets"));
+    let mut asked = 0;
+    for target in targets.filter(|target| target["url"].is_string()) {
+        for interval in ["1h", "1d", "1w", "1mo"] {
+            let path = path(target, interval);
+            let body = watched.service.get_ok(&token, &path).await;
+            let root = pointer(target["root_selector"].as_str().expect("a selector"));
+            let rows = body.pointer(&root).and_then(Value::as_array);
+            let first = rows.and_then(|rows| rows.first()).expect("there is a row");
+            for column in list(target, "columns") {
+                let selector = column["selector"].as_str().expect("a selector");
+                assert!(first.pointer(&pointer(selector)).is_some(), "{path}: no {selector}");
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked >= 20, "{asked}");
+}
+
+/// The path that a target asks for, its variables filled in.
+fn path(target: &Value, interval: &str) -> String {
+    let time = |ago| {
+        let time = chrono::DateTime::from_timestamp_millis(now() - ago).expect("a time");
+        time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    };
+    let given = [
+        ("${gym}", "mitte"),
+        ("${gym:csv}", "mitte"),
+        ("${interval}", interval),
+        ("${__from:date:iso}", &time(21 * DAY)),
+        ("${__to:date:iso}", &time(0)),
+    ];
+    let filled = |text: &Value| {
+        let text = text.as_str().expect("a text").to_owned();
+        given.iter().fold(text, |text, (name, value)| text.replace(name, value))
+    };
+    let params = list(&target["url_options"], "params").iter();
+    let query: Vec<_> =
+        params.map(|one| format!("{}={}", filled(&one["key"]), filled(&one["value"]))).collect();
+    let path = format!("{}?{}", filled(&target["url"]), query.join("&"));
+    assert!(!path.contains('$'), "{path}: a variable is not known here");
+    path
+}
+
+fn pointer(selector: &str) -> String {
+    format!("/{}", selector.replace('.', "/"))
+}
+
+#[test]
+fn grafana_s_own_types_know_everything_in_them() {
+    let python = |script| Command::new("python3").arg("-c").arg(script).output();
+    let installed = python("import grafana_foundation_sdk");
+    if !installed.is_ok_and(|run| run.status.success()) {
+        let how = "Grafana's types are missing: `pip install grafana-foundation-sdk`";
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{how}");
+        eprintln!("\nSKIPPED: dashboards were not compared with Grafana's types.\n{how}\n");
+        return;
+    }
+    for (name, _) in BOARDS {
+        let file = format!("{}/dashboards/grafana/{name}", env!("CARGO_MANIFEST_DIR"));
+        let run = Command::new("python3").args(["-c", SCHEMA, &file]).output();
+        let run = run.expect("python runs");
+        let said = [run.stdout, run.stderr].concat();
+        assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&said));
+    }
+}

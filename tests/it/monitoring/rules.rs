@@ -1,0 +1,85 @@
+//! Recording rules and alerts: they are what Prometheus takes, each alert has a case in which it
+//! fires, one in which it is quiet, and a runbook.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::Watched;
+
+pub const CONFIGURATION: &str = include_str!("../../../dashboards/prometheus/prometheus.yml");
+pub const RULES: &str = include_str!("../../../dashboards/prometheus/rules.yml");
+pub const ALERTS: &str = include_str!("../../../dashboards/prometheus/alerts.yml");
+const CASES: &str = include_str!("../../../dashboards/prometheus/alerts_test.yml");
+const OPERATING: &str = include_str!("../../../docs/OPERATING.md");
+
+/// Prometheus comes with promtool. Says so when they are missing.
+pub fn has_promtool() -> bool {
+    let runs =
+        |name| Command::new(name).arg("--version").output().is_ok_and(|run| run.status.success());
+    let found = runs("promtool") && runs("prometheus");
+    if !found {
+        let how = "prometheus is missing: `apt-get install prometheus`, and have it in PATH";
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{how}");
+        eprintln!("\nSKIPPED: rules and dashboards were not tried with Prometheus.\n{how}\n");
+    }
+    found
+}
+
+fn promtool() -> Command {
+    let mut command = Command::new("promtool");
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/prometheus"));
+    command
+}
+
+#[test]
+fn promtool_takes_the_configuration_and_every_case() {
+    if !has_promtool() {
+        return;
+    }
+    for args in [
+        ["check", "config", "prometheus.yml"],
+        ["check", "rules", "rules.yml"],
+        ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts_test.yml"],
+    ] {
+        let run = promtool().args(args).output().expect("promtool runs");
+        let said = [run.stdout, run.stderr].concat();
+        assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said));
+    }
+}
+
+#[tokio::test]
+async fn promtool_has_nothing_to_say_about_the_metrics() {
+    if !has_promtool() {
+        return;
+    }
+    let text = Watched::start().await.text().await;
+    let checked = promtool().args(["check", "metrics"]).stdin(Stdio::piped()).spawn();
+    let mut checked = checked.expect("promtool runs");
+    let mut input = checked.stdin.take().expect("it is piped");
+    input.write_all(text.as_bytes()).expect("it reads");
+    drop(input);
+    assert!(checked.wait().expect("it ended").success(), "what it found stands above");
+}
+
+#[test]
+fn every_alert_has_a_firing_case_a_quiet_one_and_a_runbook() {
+    let alerts: Vec<_> = ALERTS.lines().filter_map(|line| line.split_once("- alert: ")).collect();
+    assert!(alerts.len() >= 8, "{alerts:?}");
+    for (_, alert) in alerts {
+        let name = format!("alertname: {alert}");
+        let cases = CASES.match_indices(&name);
+        let after =
+            cases.map(|(at, name)| CASES[at + name.len()..].trim_start_matches([',', ' ', '\n']));
+        let (firing, quiet): (Vec<_>, Vec<_>) =
+            after.partition(|rest| rest.starts_with("exp_alerts"));
+        assert!(!firing.is_empty(), "{alert} never fires");
+        assert!(!quiet.is_empty(), "{alert} is never quiet");
+        let runbook = format!("docs/OPERATING.md#{}\"", alert.to_lowercase());
+        assert!(ALERTS.contains(&runbook), "{alert} names no runbook");
+        let heading =
+            |line: &str| line.starts_with('#') && line.trim_start_matches(['#', ' ']) == alert;
+        assert!(OPERATING.lines().any(heading), "{alert} has no heading in docs/OPERATING.md");
+    }
+}
