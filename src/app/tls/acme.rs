@@ -68,7 +68,8 @@ impl Shown {
 
     fn use_what_was_asked_for(&self) {
         let mut phase = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        phase.in_use.clone_from(&phase.asking);
+        let asking = phase.asking.clone();
+        phase.in_use = asking;
     }
 }
 
