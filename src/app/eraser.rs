@@ -1,6 +1,6 @@
 //! The eraser: takes up open erasures, one after the other, until they are complete.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::time::timeout;
@@ -13,6 +13,15 @@ use crate::store::{Database, Erasure, Store, StoreError, Tx, WriteError};
 const CHUNK_ERASURES: usize = 20;
 /// Open erasures are looked for after every commit, and at least this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Pauses between two attempts to empty the write-ahead log.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Whoever reads for longer than this is not one of us.
+const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
+const LOG_IN_USE: &str = "what was erased is gone from the database, but another program keeps \
+     reading it, so that the write-ahead log cannot be emptied; it is complete when that program \
+     (a replication like Litestream?) lets go";
 
 /// Goes on until it is dropped. What fails is logged and tried again.
 pub async fn run(store: Store) {
@@ -38,9 +47,7 @@ async fn work(store: &Store) -> Result<bool, WriteError> {
     let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
     note_in_ledger(store.database(), &open)?;
     store.write(move |tx| erase_all(tx, &open)).await?;
-    while !store.empty_log().await? {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    empty_log(store).await?;
     let count = ids.len();
     store.write(move |tx| tx.mark_completed(&ids, clock::now())).await?;
     tracing::info!(count, "erasures are complete");
@@ -57,9 +64,7 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
         let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
         note_in_ledger(database, &open)?;
         database.transact(connection, |tx| erase_all(tx, &open))?;
-        while !Database::empty_log(connection)? {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait_for_empty_log(connection)?;
         database.transact(connection, |tx| tx.mark_completed(&ids, clock::now()))?;
     }
 }
@@ -76,6 +81,33 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
         database.transact(&mut connection, |tx| request_again(tx, ledger, clock::now()))?;
     tracing::warn!(came_back, "the database is older than its erasure ledger; erasing again");
     work_off(database, &mut connection)
+}
+
+/// Empties the write-ahead log, as soon as nobody reads what is in it.
+pub async fn empty_log(store: &Store) -> Result<(), WriteError> {
+    let (started, mut pause, mut has_warned) = (Instant::now(), PAUSE_MIN, false);
+    while !store.empty_log().await? {
+        if started.elapsed() > LOG_WAIT_MAX && !has_warned {
+            tracing::warn!("{LOG_IN_USE}");
+            has_warned = true;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    Ok(())
+}
+
+/// The same for a command, which gives up in the end.
+pub fn wait_for_empty_log(connection: &Connection) -> Result<(), StoreError> {
+    let (started, mut pause) = (Instant::now(), PAUSE_MIN);
+    while !Database::empty_log(connection)? {
+        if started.elapsed() > LOG_WAIT_MAX {
+            return Err(StoreError::Refused(LOG_IN_USE.to_owned()));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+    Ok(())
 }
 
 /// On disk before anything is erased: afterwards nobody could tell whom it was about.

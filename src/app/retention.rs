@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
+use super::eraser::{empty_log, wait_for_empty_log};
 use super::{gyms, output};
 use crate::clock;
 use crate::projection::rebuild::let_others_write;
@@ -105,8 +106,8 @@ fn freeze_all(database: &Database, gym: &Gym) -> Result<Frozen, StoreError> {
         all.add(frozen);
         let_others_write(database, started.elapsed());
     }
-    while !all.is_empty() && !Database::empty_log(&connection)? {
-        std::thread::sleep(Duration::from_millis(50));
+    if !all.is_empty() {
+        wait_for_empty_log(&connection)?;
     }
     Ok(all)
 }
@@ -141,9 +142,7 @@ async fn freeze_everywhere(store: &Store) -> Result<(), WriteError> {
             tokio::time::sleep(started.elapsed()).await;
         }
         if !all.is_empty() {
-            while !store.empty_log().await? {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            empty_log(store).await?;
             let Frozen { events, quarantined, .. } = all;
             tracing::info!(gym = %gym.slug, events, quarantined, "retention froze what was too old");
         }

@@ -26,6 +26,9 @@ pub(super) const LOCK_FILE: &str = "footfall.lock";
 const REBUILD_LOCK_FILE: &str = "footfall.rebuild.lock";
 /// How long a transaction waits for one of another process, in milliseconds.
 const BUSY_MS_MAX: u64 = 2_000;
+/// How long emptying the write-ahead log waits for a reader, in milliseconds. Nobody can write
+/// meanwhile, so it is short, and tried again.
+const LOG_BUSY_MS_MAX: u64 = 50;
 /// Memory for pages of each writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 65_536;
 /// The write-ahead log is moved into the database when it has so many pages of 4 KiB. Deliveries
@@ -222,8 +225,10 @@ impl Database {
     /// another writer still needs it.
     pub fn empty_log(connection: &Connection) -> Result<bool, StoreError> {
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let is_busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
-        Ok(!is_busy)
+        connection.busy_timeout(Duration::from_millis(LOG_BUSY_MS_MAX))?;
+        let is_busy = connection.query_row(sql, [], |row| row.get::<_, bool>(0));
+        connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+        Ok(!is_busy?)
     }
 
     pub(super) fn begin<'c>(

@@ -54,12 +54,6 @@ pub struct Quarantined {
 
 const COLUMNS: &str = "id, gym, webhook, received_at, reason, detail, body";
 
-/// A body of gym ?1 mentions an account: as text in any case, with hyphens (?2) or without (?3), or
-/// as bytes (?4).
-const MENTIONS: &str = "gym = ?1 AND body IS NOT NULL
-    AND (instr(lower(CAST(body AS TEXT)), ?2) > 0
-         OR instr(lower(CAST(body AS TEXT)), ?3) > 0 OR instr(body, ?4) > 0)";
-
 impl Snapshot<'_> {
     /// Deliveries in quarantine after an id, oldest first, of one gym or of all.
     pub fn quarantined(
@@ -85,12 +79,27 @@ impl Snapshot<'_> {
         gym: GymId,
         account: Account,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let sql = format!("SELECT body FROM quarantine WHERE {MENTIONS} ORDER BY id");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let (text, plain) = (account.0.to_string(), account.0.simple().to_string());
-        let values = params![gym.0, text, plain, account.0.as_bytes()];
-        let rows = statement.query_map(values, |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut bodies = Vec::new();
+        self.each_mentioning(gym, account, |_, body| bodies.push(body.to_vec()))?;
+        Ok(bodies)
+    }
+
+    fn each_mentioning(
+        &self,
+        gym: GymId,
+        account: Account,
+        mut each: impl FnMut(i64, &[u8]),
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT id, body FROM quarantine WHERE gym = ?1 AND body IS NOT NULL ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([gym.0])?;
+        while let Some(row) = rows.next()? {
+            let body = row.get_ref(1)?.as_blob().map_err(|_| super::Damaged)?;
+            if mentions(body, account) {
+                each(row.get(0)?, body);
+            }
+        }
+        Ok(())
     }
 
     /// How many of a gym's bodies were received before an instant.
@@ -135,10 +144,10 @@ impl Tx<'_> {
         gym: GymId,
         account: Account,
     ) -> Result<usize, StoreError> {
-        let sql = format!("UPDATE quarantine SET body = NULL WHERE {MENTIONS}");
-        let (text, plain) = (account.0.to_string(), account.0.simple().to_string());
-        let values = params![gym.0, text, plain, account.0.as_bytes()];
-        Ok(self.transaction.prepare_cached(&sql)?.execute(values)?)
+        let mut ids = Vec::new();
+        self.view().each_mentioning(gym, account, |id, _| ids.push(id))?;
+        ids.iter().try_for_each(|id| self.remove_quarantined(*id))?;
+        Ok(ids.len())
     }
 
     /// Empties a gym's bodies that were received before an instant, and returns how many.
@@ -156,6 +165,34 @@ impl Tx<'_> {
         self.transaction.execute("UPDATE quarantine SET body = NULL WHERE id = ?1", [id])?;
         Ok(())
     }
+}
+
+/// Whether a body names an account: as text in any case, with hyphens or without, also when JSON's
+/// escapes hide a letter of it, or as bytes.
+fn mentions(body: &[u8], account: Account) -> bool {
+    let holds =
+        |bytes: &[u8], sought: &[u8]| bytes.windows(sought.len()).any(|part| part == sought);
+    let text = without_escapes(body).to_ascii_lowercase();
+    holds(&text, account.0.to_string().as_bytes())
+        || holds(&text, account.0.simple().to_string().as_bytes())
+        || holds(body, account.0.as_bytes())
+}
+
+/// The body with each `\u00..` as the letter it stands for.
+fn without_escapes(mut body: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(body.len());
+    while let [first, rest @ ..] = body {
+        let escaped =
+            body.strip_prefix(br"\u00").and_then(|digits| digits.split_first_chunk::<2>());
+        let letter = escaped.and_then(|(digits, rest)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((u8::from_str_radix(digits, 16).ok()?, rest))
+        });
+        let (letter, rest) = letter.unwrap_or((*first, rest));
+        text.push(letter);
+        body = rest;
+    }
+    text
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Quarantined> {

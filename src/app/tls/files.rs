@@ -108,12 +108,11 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<(Arc<CertifiedKey>, Mi
     let expires_at = check_validity(certificate, &chain[0])?;
     let private = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("{} cannot be read as a private key in PEM", key.display()))?;
-    let pair =
-        CertifiedKey::from_der(chain, private, &provider()).map_err(|error| {
-            if matches!(error, rustls::Error::InconsistentKeys(_)) {
-                return anyhow!("{} is not the key of {}", key.display(), certificate.display());
-            }
-            anyhow!(error).context(format!("{} cannot be used", key.display()))
-        })?;
+    let pair = CertifiedKey::from_der(chain, private, &provider()).map_err(|error| {
+        if matches!(error, rustls::Error::InconsistentKeys(_)) {
+            return anyhow!("{} is not the key of {}", key.display(), certificate.display());
+        }
+        anyhow!(error).context(format!("{} cannot be used", key.display()))
+    })?;
     Ok((Arc::new(pair), expires_at))
 }
