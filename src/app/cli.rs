@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::demo::DemoArgs;
+use super::egym::EgymCommand;
 use super::erase::EraseArgs;
 use super::gyms::GymCommand;
 use super::quarantine::QuarantineCommand;
@@ -49,6 +50,10 @@ pub enum Command {
     /// Webhooks: add, list, rotate, remove
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// Webhooks at EGYM: register, list, test, rotate, remove. The gym location's API key is read
+    /// from FOOTFALL_EGYM_API_KEY, or asked for
+    #[command(subcommand)]
+    Egym(EgymCommand),
     /// Tokens for reading: add, list, remove
     #[command(subcommand)]
     Token(TokenCommand),

@@ -3,6 +3,7 @@
 mod cli;
 pub mod config;
 mod demo;
+mod egym;
 mod erase;
 pub mod eraser;
 mod gyms;
@@ -54,6 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig => check_config(&config)?,
         Command::Gym(command) => gyms::run(&open()?, command)?,
         Command::Webhook(command) => webhooks::run(&open()?, command)?,
+        Command::Egym(command) => egym::run(&open()?, &config, command)?,
         Command::Token(command) => tokens::run(&open()?, command)?,
         Command::Quarantine(command) => quarantine::run(&open()?, command)?,
         Command::Erase(args) => erase::run(&open()?, &args)?,

@@ -1,15 +1,21 @@
 //! `footfall webhook`: add, list, rotate, remove.
 
 use anyhow::bail;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{gyms, output};
 use crate::clock;
-use crate::store::{Database, Secret};
+use crate::domain::{HOUR, Millis};
+use crate::store::{Database, Rotation, Secret};
 
 /// Marks a secret of ours, so that a leaked one is recognised.
-const SECRET_PREFIX: &str = "ffs_";
+pub const SECRET_PREFIX: &str = "ffs_";
+/// How long an old secret is good beside the new one, in hours.
+pub const OVERLAP_HOURS: u32 = 24;
+/// The longest overlap, in hours.
+const OVERLAP_HOURS_MAX: u32 = 168;
 
 #[derive(Subcommand)]
 pub enum WebhookCommand {
@@ -17,8 +23,8 @@ pub enum WebhookCommand {
     Add(AddArgs),
     /// List webhooks with their last delivery and last TEST
     List(ListArgs),
-    /// Give a webhook a new secret, shown this once; the old one stops at once
-    Rotate(NamedArgs),
+    /// Give a webhook a new secret, shown this once; the old one is good for a while
+    Rotate(RotateArgs),
     /// Remove a webhook; what it delivered stays
     Remove(NamedArgs),
 }
@@ -50,6 +56,18 @@ pub struct NamedArgs {
     json: bool,
 }
 
+#[derive(Args)]
+pub struct RotateArgs {
+    /// The webhook's id
+    webhook: String,
+    /// Both secrets are good for so many hours; 0 stops every old one at once
+    #[arg(long, value_name = "HOURS", default_value_t = OVERLAP_HOURS, value_parser = overlap())]
+    overlap: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Serialize)]
 struct Fresh {
     webhook: String,
@@ -65,6 +83,8 @@ struct Row {
     created_at: String,
     last_delivery_at: Option<String>,
     last_test_at: Option<String>,
+    /// Until when the secret before the last change is good; null when it is not.
+    old_secret_until: Option<String>,
 }
 
 pub fn run(database: &Database, command: WebhookCommand) -> anyhow::Result<()> {
@@ -86,16 +106,40 @@ fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rotate(database: &Database, args: NamedArgs) -> anyhow::Result<()> {
+fn rotate(database: &Database, args: RotateArgs) -> anyhow::Result<()> {
     let secret = Secret::fresh(SECRET_PREFIX);
-    let mut connection = database.connect()?;
-    let found = database
-        .transact(&mut connection, |tx| tx.set_webhook_secret(&args.webhook, &secret.hash()))?;
-    if !found {
-        bail!(no_such_webhook(&args.webhook));
-    }
+    change_secret(database, &args.webhook, &secret, args.overlap)?;
     show_fresh(args.json, args.webhook, &secret);
     Ok(())
+}
+
+/// What may be said for an overlap, in hours.
+pub fn overlap() -> RangedU64ValueParser<u32> {
+    RangedU64ValueParser::new().range(0..=OVERLAP_HOURS_MAX.into())
+}
+
+/// Gives a webhook a new secret, beside the old one for so many hours.
+pub fn change_secret(
+    database: &Database,
+    webhook: &str,
+    secret: &Secret,
+    overlap_hours: u32,
+) -> anyhow::Result<()> {
+    let mut connection = database.connect()?;
+    let (hash, overlap) = (secret.hash(), Millis::from(overlap_hours) * HOUR);
+    let rotated = database.transact(&mut connection, |tx| {
+        tx.rotate_webhook_secret(webhook, &hash, clock::now(), overlap)
+    })?;
+    match rotated {
+        Rotation::Done => Ok(()),
+        Rotation::NoSuchWebhook => bail!(no_such_webhook(webhook)),
+        Rotation::Overlapping(until) => bail!(
+            "two secrets are good until {}, and a third would stop one that may be in use; wait \
+             until then, or stop the old ones at once with `footfall webhook rotate {webhook} \
+             --overlap 0`",
+            output::utc(until)
+        ),
+    }
 }
 
 fn show_fresh(json: bool, webhook: String, secret: &Secret) {
@@ -118,10 +162,11 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
         .map(|webhook| Row {
             path: format!("/webhooks/{}", webhook.public_id),
             gym: webhook.slug.to_string(),
-            webhook: webhook.public_id,
             created_at: output::utc(webhook.created_at),
             last_delivery_at: webhook.last_delivery_at.map(output::utc),
             last_test_at: webhook.last_test_at.map(output::utc),
+            old_secret_until: webhook.old_secret_at(clock::now()).map(|old| output::utc(old.until)),
+            webhook: webhook.public_id,
         })
         .collect();
     output::show(args.json, &rows, || {
@@ -147,6 +192,6 @@ fn remove(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn no_such_webhook(webhook: &str) -> String {
+pub fn no_such_webhook(webhook: &str) -> String {
     format!("there is no webhook {webhook}; `footfall webhook list` shows them")
 }

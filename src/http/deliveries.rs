@@ -21,7 +21,7 @@ use crate::domain::ids::Position;
 use crate::domain::tally::Count;
 use crate::intake::egym::{self, Delivery};
 use crate::projection::apply::{self, Outcome};
-use crate::store::{SecretHash, StoreError, Tx, Webhook, WriteError};
+use crate::store::{Secret, SecretHash, StoreError, Tx, Webhook, WriteError};
 
 /// The largest body of a delivery, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -73,30 +73,46 @@ pub async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let received_at = clock::now();
     let started = Instant::now();
-    let webhook = authenticate(&app, &public_id, &request)?;
+    let sender = authenticate(&app, &public_id, &request, received_at)?;
     let body = read_body(payload, started + Duration::from_millis(BODY_MS_MAX)).await;
     let understood = understand(&body, received_at);
     let word = understood.as_ref().map_or(TypeWord::UNKNOWN, TypeWord::of);
     let deadline = started + Duration::from_millis(ANSWER_MS_MAX);
-    let taken = take(&app, &webhook, received_at, understood, body.bytes);
+    let taken = take(&app, &sender, received_at, understood, body.bytes);
     let answer = timeout_at(deadline, taken).await.unwrap_or_else(|_| {
         tracing::warn!("a delivery was refused: the disk is too slow");
         Err(Problem::new(Code::Unavailable, "the disk is too slow; the delivery may be kept yet"))
     });
-    app.metrics.door.answered(&webhook, word, &answer);
+    app.metrics.door.answered(&sender.webhook, word, &answer);
     Ok(HttpResponse::Ok().json(answer?))
 }
 
-/// An unknown webhook is compared too, so that it takes as long as a wrong secret.
-fn authenticate(app: &App, public_id: &str, request: &HttpRequest) -> Result<Webhook, Problem> {
-    static NOBODY: LazyLock<SecretHash> = LazyLock::new(|| SecretHash::of(b""));
+/// Who sent a delivery, by its secret.
+struct Sender {
+    webhook: Webhook,
+    /// Whether it has the webhook's secret, and not the one before.
+    is_current: bool,
+}
+
+/// Two secrets are compared, whether there are two, one or no webhook, so that all takes the same
+/// time.
+fn authenticate(
+    app: &App,
+    public_id: &str,
+    request: &HttpRequest,
+    now: Millis,
+) -> Result<Sender, Problem> {
+    static NOBODY: LazyLock<SecretHash> = LazyLock::new(|| Secret::fresh("").hash());
     let webhook = app.store.read(|snapshot| snapshot.webhook(public_id))?;
     let secret = request.headers().get("x-api-key").map_or(&b""[..], |value| value.as_bytes());
-    let hash = webhook.as_ref().map_or(&*NOBODY, |webhook| &webhook.secret);
-    if hash.matches(secret)
+    let current = webhook.as_ref().map_or(&*NOBODY, |webhook| &webhook.secret);
+    let old = webhook.as_ref().and_then(|webhook| webhook.old_secret_at(now));
+    let old = old.map_or(&*NOBODY, |old| &old.hash);
+    let (is_current, is_old) = (current.matches(secret), old.matches(secret));
+    if is_current | is_old
         && let Some(webhook) = webhook
     {
-        return Ok(webhook);
+        return Ok(Sender { webhook, is_current });
     }
     app.metrics.door.turned_away(webhook.as_ref());
     let from = origin(request, &app.trusted_proxies);
@@ -138,28 +154,25 @@ fn understand(body: &Body, received_at: Millis) -> Result<Delivery, Unfitting> {
 
 async fn take(
     app: &App,
-    webhook: &Webhook,
+    sender: &Sender,
     received_at: Millis,
     understood: Result<Delivery, Unfitting>,
     bytes: Vec<u8>,
 ) -> Result<Receipt, Problem> {
+    let webhook = &sender.webhook;
     match understood {
-        Ok(Delivery::Test) => record_test(app, webhook, received_at).await,
+        Ok(Delivery::Test) => record_test(app, sender, received_at).await,
         Ok(Delivery::Event(event)) => append(app, webhook, received_at, event, bytes).await,
         Err(unfitting) => Err(quarantine(app, webhook, received_at, unfitting, bytes).await),
     }
 }
 
-async fn record_test(
-    app: &App,
-    webhook: &Webhook,
-    received_at: Millis,
-) -> Result<Receipt, Problem> {
-    let id = webhook.id;
+async fn record_test(app: &App, sender: &Sender, received_at: Millis) -> Result<Receipt, Problem> {
+    let (id, is_current) = (sender.webhook.id, sender.is_current);
     app.store
         .write(move |tx| {
             tx.mark_delivered(id, received_at);
-            tx.record_test(id, received_at)
+            tx.record_test(id, received_at, is_current)
         })
         .await?;
     Ok(Receipt { status: "test", position: None })

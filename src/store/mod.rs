@@ -38,5 +38,5 @@ pub use tokens::{Role, Token};
 pub use trial::Trial;
 pub use tx::Tx;
 pub use vitals::{Build, Erasures, Sizes, Vitals};
-pub use webhooks::Webhook;
+pub use webhooks::{Rotation, Webhook};
 pub use writer::{BATCH_MAX, QUEUE_MAX, Store, WriteError};

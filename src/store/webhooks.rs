@@ -21,10 +21,39 @@ pub struct Webhook {
     pub created_at: Millis,
     pub last_delivery_at: Option<Millis>,
     pub last_test_at: Option<Millis>,
+    /// When a TEST last came with the secret itself, not with the one before it.
+    pub secret_tested_at: Option<Millis>,
+    /// The secret before the last change, while it may still be good.
+    pub old_secret: Option<OldSecret>,
+}
+
+/// A secret that is on its way out.
+#[derive(Clone)]
+pub struct OldSecret {
+    pub hash: SecretHash,
+    /// It is good until then.
+    pub until: Millis,
+}
+
+impl Webhook {
+    /// The secret before the last change, if it is good at that instant.
+    pub fn old_secret_at(&self, now: Millis) -> Option<&OldSecret> {
+        self.old_secret.as_ref().filter(|old| now < old.until)
+    }
+}
+
+/// What became of a change of secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    Done,
+    NoSuchWebhook,
+    /// Two secrets are good until then, and there may be no third.
+    Overlapping(Millis),
 }
 
 const SELECT: &str = "SELECT webhooks.id, public_id, gym, slug, secret_hash, webhooks.created_at,
-                          last_delivery_at, last_test_at
+                          last_delivery_at, last_test_at, secret_tested_at,
+                          old_secret_hash, old_secret_until
                       FROM webhooks JOIN gyms ON gyms.id = webhooks.gym";
 
 impl Snapshot<'_> {
@@ -71,14 +100,36 @@ impl Tx<'_> {
         Ok(self.transaction.execute(sql, values)? > 0)
     }
 
-    /// Gives a webhook another secret; false when there is no such webhook.
-    pub fn set_webhook_secret(
+    /// Gives a webhook another secret. The one before is good for `overlap` more; with none it
+    /// stops at once, and so does one that an earlier change had left.
+    pub fn rotate_webhook_secret(
         &mut self,
         public_id: &str,
         secret: &SecretHash,
-    ) -> Result<bool, StoreError> {
-        let sql = "UPDATE webhooks SET secret_hash = ?2 WHERE public_id = ?1";
-        Ok(self.transaction.execute(sql, params![public_id, secret.bytes()])? > 0)
+        now: Millis,
+        overlap: Millis,
+    ) -> Result<Rotation, StoreError> {
+        let Some(webhook) = self.view().webhook(public_id)? else {
+            return Ok(Rotation::NoSuchWebhook);
+        };
+        if let Some(old) = webhook.old_secret_at(now).filter(|_| overlap > 0) {
+            return Ok(Rotation::Overlapping(old.until));
+        }
+        let old = (overlap > 0).then_some((webhook.secret.bytes(), now + overlap));
+        let sql = "UPDATE webhooks SET secret_hash = ?2, secret_tested_at = NULL,
+                       old_secret_hash = ?3, old_secret_until = ?4 WHERE id = ?1";
+        let (hash, until) = old.unzip();
+        self.transaction.execute(sql, params![webhook.id.0, secret.bytes(), hash, until])?;
+        Ok(Rotation::Done)
+    }
+
+    /// Makes the secret before the last change the only one again.
+    pub fn take_rotation_back(&mut self, public_id: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE webhooks SET secret_hash = old_secret_hash, old_secret_hash = NULL,
+                       old_secret_until = NULL
+                   WHERE public_id = ?1 AND old_secret_hash IS NOT NULL";
+        self.transaction.execute(sql, [public_id])?;
+        Ok(())
     }
 
     /// Removes a webhook; false when there is none. What it delivered stays.
@@ -87,9 +138,16 @@ impl Tx<'_> {
         Ok(self.transaction.execute(sql, [public_id])? > 0)
     }
 
-    pub fn record_test(&mut self, webhook: WebhookId, at: Millis) -> Result<(), StoreError> {
-        let sql = "UPDATE webhooks SET last_test_at = ?2 WHERE id = ?1";
-        self.transaction.prepare_cached(sql)?.execute([webhook.0, at])?;
+    /// Notes a TEST; `is_current` when it came with the secret itself, not with the one before.
+    pub fn record_test(
+        &mut self,
+        webhook: WebhookId,
+        at: Millis,
+        is_current: bool,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE webhooks SET last_test_at = ?2,
+                       secret_tested_at = iif(?3, ?2, secret_tested_at) WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute(params![webhook.0, at, is_current])?;
         Ok(())
     }
 
@@ -116,5 +174,12 @@ fn webhook_from(row: &Row<'_>) -> Result<Webhook, StoreError> {
         created_at: row.get(5)?,
         last_delivery_at: row.get(6)?,
         last_test_at: row.get(7)?,
+        secret_tested_at: row.get(8)?,
+        old_secret: match (row.get::<_, Option<[u8; 32]>>(9)?, row.get(10)?) {
+            (Some(hash), Some(until)) => {
+                Some(OldSecret { hash: SecretHash::from_bytes(hash), until })
+            }
+            (Some(_), None) | (None, _) => None,
+        },
     })
 }

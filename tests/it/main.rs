@@ -2,6 +2,7 @@
 
 mod architecture;
 mod crash;
+mod egym;
 mod erasure;
 mod http;
 mod interrupted;

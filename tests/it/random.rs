@@ -62,10 +62,10 @@ pub fn history_under(rules: &Rules, seed: u64, members: usize) -> Vec<Event> {
 }
 
 /// The same deliveries in any order.
-pub fn shuffled(seed: u64, events: &[Event]) -> Vec<Event> {
-    let mut events = events.to_vec();
-    events.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    events
+pub fn shuffled<T: Clone>(seed: u64, all: &[T]) -> Vec<T> {
+    let mut all = all.to_vec();
+    all.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    all
 }
 
 /// The same events, about one in five of them delivered again, some more than once. A repeated

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_footfall");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_footfall");
 
 /// A running service, killed when dropped.
 pub struct Service {

@@ -9,7 +9,7 @@ use super::authority::trusting;
 use super::pebble::{Pebble, free_port};
 use crate::service::{Service, answer};
 
-const DOMAIN: &str = "footfall.test";
+pub const DOMAIN: &str = "footfall.test";
 
 /// Settings that get a certificate from pebble.
 pub fn settings(pebble: &Pebble, challenge: &str) -> Vec<(&'static str, String)> {

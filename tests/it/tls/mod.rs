@@ -1,6 +1,6 @@
 //! HTTPS in the process: certificates from files and from an authority.
 
-mod acme;
+pub mod acme;
 pub mod authority;
 mod files;
 pub mod pebble;

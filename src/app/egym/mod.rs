@@ -1,0 +1,193 @@
+//! `footfall egym`: register, list, test, rotate, remove. What EGYM has and what is here are two
+//! lists that can differ; these commands bring them together and say where they are not.
+
+mod pairs;
+mod register;
+mod remove;
+mod rotate;
+mod test;
+
+use std::io::IsTerminal;
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Subcommand};
+use reqwest::Certificate;
+
+use super::config::Config;
+use super::{gyms, output, webhooks};
+use crate::egym::Api;
+use crate::store::{Database, Gym};
+use pairs::Pair;
+
+/// The variable that holds the API key. It is stored nowhere: who changes something at EGYM is
+/// there to say it, and what is not kept cannot leak.
+const KEY_VARIABLE: &str = "FOOTFALL_EGYM_API_KEY";
+
+#[derive(Subcommand)]
+pub enum EgymCommand {
+    /// Register a webhook for a gym at EGYM, and see a TEST arrive
+    Register(GymArgs),
+    /// Show the webhooks that EGYM has beside those here
+    List(ListArgs),
+    /// Let EGYM send a TEST, and see it arrive
+    Test(WebhookArgs),
+    /// Give a webhook a new secret, here and at EGYM, and see a TEST arrive with it
+    Rotate(RotateArgs),
+    /// Remove a webhook at EGYM and here; what it delivered stays
+    Remove(WebhookArgs),
+}
+
+#[derive(Args)]
+pub struct GymArgs {
+    /// The gym's slug
+    gym: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    /// The gym's slug
+    gym: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct WebhookArgs {
+    #[command(flatten)]
+    gym: GymArgs,
+    /// The webhook's id, here or at EGYM [default: the only one that is registered]
+    #[arg(long, value_name = "ID")]
+    webhook: Option<String>,
+}
+
+#[derive(Args)]
+pub struct RotateArgs {
+    #[command(flatten)]
+    webhook: WebhookArgs,
+    /// Both secrets are good for so many hours; 0 stops every old one at once
+    #[arg(
+        long,
+        value_name = "HOURS",
+        default_value_t = webhooks::OVERLAP_HOURS,
+        value_parser = webhooks::overlap()
+    )]
+    overlap: u32,
+}
+
+impl EgymCommand {
+    fn gym(&self) -> &str {
+        match self {
+            EgymCommand::Register(args) => &args.gym,
+            EgymCommand::List(args) => &args.gym,
+            EgymCommand::Test(args) | EgymCommand::Remove(args) => &args.gym.gym,
+            EgymCommand::Rotate(args) => &args.webhook.gym.gym,
+        }
+    }
+}
+
+/// What all of them need: a gym here, and its location at EGYM.
+struct Desk<'d> {
+    database: &'d Database,
+    gym: Gym,
+    api: Api,
+    /// How footfall is reached from outside.
+    public_url: &'d str,
+}
+
+pub fn run(database: &Database, config: &Config, command: EgymCommand) -> anyhow::Result<()> {
+    let gym = gyms::find(database, command.gym())?;
+    ensure!(
+        !config.public_url.is_empty(),
+        "EGYM must be told where to deliver; set `public_url`, or FOOTFALL_PUBLIC_URL, to \
+         https://<your host>"
+    );
+    let public_url = config.public_url.trim_end_matches('/');
+    let desk = Desk { database, gym, api: connect(config)?, public_url };
+    actix_web::rt::System::new().block_on(async {
+        match command {
+            EgymCommand::Register(args) => register::run(&desk, &args).await,
+            EgymCommand::List(args) => pairs::list(&desk, &args).await,
+            EgymCommand::Test(args) => test::run(&desk, &args).await,
+            EgymCommand::Rotate(args) => rotate::run(&desk, &args).await,
+            EgymCommand::Remove(args) => remove::run(&desk, &args).await,
+        }
+    })
+}
+
+fn connect(config: &Config) -> anyhow::Result<Api> {
+    let root = &config.egym.root;
+    let trusted = if root.as_os_str().is_empty() {
+        Vec::new()
+    } else {
+        let read = std::fs::read(root);
+        let bytes = read.with_context(|| format!("`egym.root`: cannot read {}", root.display()))?;
+        Certificate::from_pem_bundle(&bytes)
+            .with_context(|| format!("`egym.root`: {} is not PEM", root.display()))?
+    };
+    Ok(Api::new(&config.egym.url, ask_for_key()?, trusted)?)
+}
+
+/// From the environment, or from the person; never an argument, which others could read.
+fn ask_for_key() -> anyhow::Result<String> {
+    let key = match std::env::var(KEY_VARIABLE) {
+        Ok(key) => key,
+        Err(_) if std::io::stdin().is_terminal() => {
+            rpassword::prompt_password("The gym location's API key at EGYM (not shown): ")?
+        }
+        Err(_) => bail!("set {KEY_VARIABLE} to the gym location's API key at EGYM"),
+    };
+    let key = key.trim().to_owned();
+    let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic());
+    ensure!(is_plain, "that is no API key: it is empty, or has characters that no key has");
+    Ok(key)
+}
+
+impl Desk<'_> {
+    fn url_of(&self, public_id: &str) -> String {
+        format!("{}{}", self.public_url, path_of(public_id))
+    }
+
+    /// The webhook that was named, or the only one that is registered.
+    async fn find(&self, named: Option<&str>) -> anyhow::Result<Pair> {
+        let pairs = pairs::all(self).await?;
+        let gym = &self.gym.slug;
+        let fits = |pair: &Pair| match named {
+            Some(name) => pair.is_called(name),
+            None => pair.ours.is_some() && pair.theirs.is_some(),
+        };
+        let mut found: Vec<_> = pairs.into_iter().filter(fits).collect();
+        match (found.pop(), found.is_empty(), named) {
+            (Some(pair), true, _) => Ok(pair),
+            (Some(_), false, _) => bail!(
+                "{gym} has more than one webhook at EGYM; name one of `footfall egym list {gym}` \
+                 with --webhook"
+            ),
+            (None, _, Some(name)) => bail!(
+                "{gym} has no webhook {name}, here or at EGYM; `footfall egym list {gym}` shows \
+                 those it has"
+            ),
+            (None, _, None) => bail!(
+                "{gym} has no webhook that is registered at EGYM; `footfall egym register {gym}` \
+                 makes one"
+            ),
+        }
+    }
+}
+
+fn path_of(public_id: &str) -> String {
+    format!("/webhooks/{public_id}")
+}
+
+/// Says what would be done.
+fn show_plan(args: &GymArgs, steps: &[String]) {
+    output::show(args.json, &serde_json::json!({ "would": steps }), || {
+        format!("This would:\n- {}", steps.join("\n- "))
+    });
+}

@@ -1,0 +1,230 @@
+//! `footfall egym`: each command, and what it does when EGYM refuses, does not answer, or knows
+//! more than we do.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::Operator;
+use super::stand_in::StandIn;
+use crate::service::{Service, answer, now, run, run_json, verify};
+use crate::tls::authority::{Authority, Term};
+
+const KEY: &str = "key-of-mitte";
+
+/// A service over HTTPS, EGYM beside it, and somebody who knows the key.
+struct Scene {
+    service: Service,
+    egym: StandIn,
+    operator: Operator,
+    authority: Authority,
+}
+
+impl Scene {
+    fn set() -> Scene {
+        let folder = Arc::new(TempDir::new().expect("a temporary folder"));
+        let authority = Authority::new();
+        let files = authority.issue(folder.path(), "service", Term::Now);
+        let mut service = Service::start_with(folder.clone(), "127.0.0.1:0", &files.env());
+        service.client = authority.client();
+        let add = ["gym", "add", "mitte", "--name", "Mitte", "--time-zone", "Europe/Berlin"];
+        run_json(service.data(), &[&add[..], &["--json"]].concat());
+        let root = authority.write_root(folder.path());
+        let trusted = std::fs::read(&root).expect("it was written");
+        let egym_files = authority.issue(folder.path(), "egym", Term::Now);
+        let egym = StandIn::start(&egym_files, &trusted, &[]);
+        egym.add_location(KEY, true);
+        let env = vec![
+            ("FOOTFALL_EGYM_API_KEY", KEY.to_owned()),
+            ("FOOTFALL_EGYM_URL", egym.url.clone()),
+            ("FOOTFALL_EGYM_ROOT", root.to_str().expect("text").to_owned()),
+            ("FOOTFALL_PUBLIC_URL", service.root.clone()),
+        ];
+        let operator = Operator { data: folder.path().to_owned(), env };
+        Scene { service, egym, operator, authority }
+    }
+
+    fn states(&self) -> Vec<String> {
+        let listed = self.operator.ok(&["list", "mitte"]);
+        let rows = listed.as_array().expect("a list").iter();
+        rows.map(|row| row["state"].as_str().expect("a word").to_owned()).collect()
+    }
+
+    fn here(&self) -> Vec<Value> {
+        let listed = run_json(self.service.data(), &["webhook", "list", "--json"]);
+        listed.as_array().expect("a list").clone()
+    }
+
+    fn at_egym(&self) -> usize {
+        self.egym.at(KEY, |location| location.webhooks.len())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_is_registered_tested_delivers_and_is_removed() {
+    let scene = Scene::set();
+    let registered = scene.operator.ok(&["register", "mitte"]);
+    let path = format!("/webhooks/{}", registered["webhook"].as_str().expect("an id"));
+    assert_eq!(registered["url"], format!("{}{path}", scene.service.root));
+    assert!(scene.here()[0]["last_test_at"].is_string(), "its TEST has arrived");
+    assert_eq!(scene.states(), ["registered"]);
+    scene.operator.ok(&["test", "mitte"]);
+    let account = Uuid::new_v4();
+    for what in ["checkins", "checkouts"] {
+        let url = format!("{}/api/v2/accounts/{account}/{what}", scene.egym.url);
+        let call = scene.authority.client().post(url).header("x-api-key", KEY);
+        assert_eq!(answer(call.json(&json!({ "timestamp": now() - 1_000 }))).await.0, 204);
+    }
+    assert_eq!(scene.egym.answers().await, [200, 200, 200, 200], "two TESTs and two events");
+    assert_eq!(verify(scene.service.data())["events"], 2);
+    scene.operator.ok(&["remove", "mitte"]);
+    assert_eq!((scene.at_egym(), scene.here().len()), (0, 0));
+    let again = scene.operator.refusal(&["remove", "mitte"]);
+    assert!(again.contains("`footfall egym register mitte` makes one"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_webhooks_of_one_gym_are_told_apart() {
+    let scene = Scene::set();
+    scene.operator.ok(&["register", "mitte"]);
+    let second = scene.operator.ok(&["register", "mitte"]);
+    assert_eq!(scene.states(), ["registered", "registered"]);
+    let which = scene.operator.refusal(&["test", "mitte"]);
+    assert!(which.contains("name one"), "{which}");
+    scene.operator.ok(&["test", "mitte", "--webhook", second["webhook"].as_str().expect("an id")]);
+    scene.operator.ok(&["remove", "mitte", "--webhook", &second["egym_id"].to_string()]);
+    assert_eq!(scene.states(), ["registered"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_changes_nothing_on_either_side() {
+    let scene = Scene::set();
+    let would = scene.operator.ok(&["register", "mitte", "--dry-run"]);
+    assert_eq!(would["would"].as_array().map(Vec::len), Some(3), "{would}");
+    assert_eq!((scene.at_egym(), scene.here().len()), (0, 0));
+    scene.operator.ok(&["register", "mitte"]);
+    let before = scene.egym.at(KEY, |location| location.webhooks[0].secret.clone());
+    for command in ["rotate", "remove", "test"] {
+        let would = scene.operator.ok(&[command, "mitte", "--dry-run"]);
+        assert!(!would["would"].to_string().contains(&before), "no secret is shown: {would}");
+    }
+    assert_eq!(scene.egym.at(KEY, |location| location.webhooks[0].secret.clone()), before);
+    assert_eq!(scene.states(), ["registered"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_say_what_to_do_and_leave_nothing_behind() {
+    let scene = Scene::set();
+    scene.egym.add_location("may-not", false);
+    let cases = [
+        ("may-not", "may not manage webhooks"),
+        ("unknown", "EGYM does not know the API key"),
+        ("", "that is no API key"),
+    ];
+    for (key, expected) in cases {
+        let refusal = scene.operator.with_key(key).refusal(&["register", "mitte"]);
+        assert!(refusal.contains(expected), "{key}: {refusal}");
+        assert!(scene.here().is_empty(), "{key}");
+    }
+    let mut elsewhere = scene.operator.with_key(KEY);
+    elsewhere.env.push(("FOOTFALL_EGYM_ROOT", String::new()));
+    let refusal = elsewhere.refusal(&["list", "mitte"]);
+    assert!(refusal.contains("EGYM cannot be reached (invalid peer certificate"), "{refusal}");
+    elsewhere.env.push(("FOOTFALL_PUBLIC_URL", String::new()));
+    assert!(elsewhere.refusal(&["list", "mitte"]).contains("set `public_url`"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_calls_are_made_again_later() {
+    let scene = Scene::set();
+    scene.egym.at(KEY, |location| location.exhaust());
+    scene.operator.ok(&["register", "mitte"]);
+    assert_eq!(scene.states(), ["registered"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_lost_is_settled_by_asking_what_egym_has() {
+    let scene = Scene::set();
+    // The registration is done and its answer lost: EGYM has the URL, and is given the secret.
+    scene.egym.at(KEY, |location| location.answers_lost = 1);
+    scene.operator.ok(&["register", "mitte"]);
+    assert_eq!((scene.states(), scene.at_egym()), (vec!["registered".to_owned()], 1));
+    scene.operator.ok(&["remove", "mitte"]);
+    // The second answer is lost too: it stays half done, and the next try takes it up.
+    scene.egym.at(KEY, |location| location.answers_lost = 2);
+    let told = scene.operator.refusal(&["register", "mitte"]);
+    assert!(told.contains("it may be half done"), "{told}");
+    scene.operator.ok(&["register", "mitte"]);
+    assert_eq!((scene.states(), scene.at_egym()), (vec!["registered".to_owned()], 1));
+    // A change of secret is said again.
+    scene.egym.at(KEY, |location| location.answers_lost = 1);
+    scene.operator.ok(&["rotate", "mitte"]);
+    assert_eq!(scene.states(), ["registered"]);
+    scene.operator.ok(&["rotate", "mitte", "--overlap", "0"]);
+    scene.egym.at(KEY, |location| location.answers_lost = 2);
+    let told = scene.operator.refusal(&["rotate", "mitte"]);
+    assert!(told.contains("nobody knows which secret EGYM has; both are good"), "{told}");
+    scene.operator.ok(&["test", "mitte"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_rotation_waits_for_the_first_unless_all_old_ones_shall_stop() {
+    let scene = Scene::set();
+    let webhook = scene.operator.ok(&["register", "mitte"])["webhook"].clone();
+    let rotated = scene.operator.ok(&["rotate", "mitte"]);
+    assert!(rotated["old_secret_until"].is_string(), "{rotated}");
+    assert_eq!(scene.here()[0]["old_secret_until"], rotated["old_secret_until"]);
+    let refusal = scene.operator.refusal(&["rotate", "mitte"]);
+    assert!(refusal.contains("two secrets are good until"), "{refusal}");
+    let by_hand = ["webhook", "rotate", webhook.as_str().expect("an id")];
+    assert!(!run(scene.service.data(), &by_hand).status.success());
+    assert_eq!(scene.states(), ["registered"]);
+    let at_once = scene.operator.ok(&["rotate", "mitte", "--overlap", "0"]);
+    assert_eq!(at_once["old_secret_until"], Value::Null);
+    scene.operator.ok(&["test", "mitte"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_that_egym_refuses_is_taken_back() {
+    let scene = Scene::set();
+    scene.operator.ok(&["register", "mitte"]);
+    let removed = scene.egym.at(KEY, |location| location.webhooks.pop()).expect("one");
+    assert_eq!(scene.states(), ["not at EGYM"]);
+    assert!(scene.operator.refusal(&["rotate", "mitte"]).contains("no webhook"));
+    scene.egym.at(KEY, |location| {
+        location.webhooks.push(removed);
+        location.refuses_changes = true;
+    });
+    let refusal = scene.operator.refusal(&["rotate", "mitte"]);
+    assert!(refusal.contains("EGYM keeps the old secret, which goes on being good"), "{refusal}");
+    assert_eq!(scene.here()[0]["old_secret_until"], Value::Null);
+    assert_eq!(scene.states(), ["registered"]);
+    scene.operator.ok(&["test", "mitte"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_hand_both_secrets_are_good_until_the_overlap_ends() {
+    let service = Service::start();
+    let old = service.add_gym("mitte", "Europe/Berlin");
+    let id = old.path.strip_prefix("/webhooks/").expect("its path").to_owned();
+    let rotate = |overlap: &str| {
+        let args = ["webhook", "rotate", &id, "--overlap", overlap, "--json"];
+        let secret = run_json(service.data(), &args)["secret"].as_str().expect("text").to_owned();
+        crate::service::Webhook { path: old.path.clone(), secret }
+    };
+    let new = rotate("24");
+    for webhook in [&old, &new] {
+        assert_eq!(service.post(webhook, r#"{"type":"TEST"}"#).await.0, 200);
+    }
+    // Its time is over; nobody waits a day for that here.
+    let database = rusqlite::Connection::open(service.data().join("footfall.db")).expect("opens");
+    let sql = "UPDATE webhooks SET old_secret_until = ?1";
+    database.execute(sql, [now()]).expect("the schema is known");
+    assert_eq!(service.post(&old, r#"{"type":"TEST"}"#).await.0, 401);
+    assert_eq!(service.post(&new, r#"{"type":"TEST"}"#).await.0, 200);
+    let newest = rotate("0");
+    assert_eq!(service.post(&new, r#"{"type":"TEST"}"#).await.0, 401, "it stops at once");
+    assert_eq!(service.post(&newest, r#"{"type":"TEST"}"#).await.0, 200);
+}
