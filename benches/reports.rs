@@ -97,7 +97,7 @@ fn main() -> anyhow::Result<()> {
 /// How long an answer of `/metrics` takes.
 fn scraped(folder: &Path, repeats: u32) -> anyhow::Result<Histogram<u64>> {
     let (store, writer) = Store::start(folder)?;
-    let metrics = Metrics::new(&store);
+    let metrics = Metrics::new(&store, None);
     let took = timed(repeats, |_| {
         let text = metrics.text(&store, NOW)?;
         assert!(text.contains("footfall_gym_members_present"), "it says something");

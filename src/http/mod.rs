@@ -75,8 +75,8 @@ pub struct Settings {
 pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Result<Door> {
     let address = listener.local_addr()?;
     let (stop, stopping) = watch::channel(false);
-    let metrics = Metrics::new(&store);
     let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
+    let metrics = Metrics::new(&store, certificate.clone());
     let trusted_proxies = settings.trusted_proxies.clone();
     let app = web::Data::new(App { store, metrics, stopping, certificate, trusted_proxies });
     let workers = match settings.workers {

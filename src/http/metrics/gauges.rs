@@ -152,6 +152,11 @@ impl Gauges {
         self.add(&format!("footfall_gym_{name}"), help, metrics);
     }
 
+    pub fn add_certificate(&mut self, expires_at: Option<Millis>) {
+        let help = "When the certificate in use expires.";
+        self.one("footfall_certificate_expiry_timestamp_seconds", help, expires_at.map(seconds));
+    }
+
     fn one(&mut self, name: &str, help: &str, value: Option<f64>) {
         self.add(name, help, value.map(|value| gauge(&[], value)));
     }

@@ -11,6 +11,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 
 use super::problem::{Code, Problem};
+use super::tls::Expiry;
 use super::{App, openapi};
 use crate::clock;
 use crate::domain::Millis;
@@ -29,19 +30,21 @@ pub struct Metrics {
     /// What the door counts.
     pub door: Door,
     registry: Registry,
+    /// When the certificate expires; none without HTTPS of our own.
+    certificate: Option<Expiry>,
     /// Held while an answer is made, so that two at once do not read the same twice.
     watch: Mutex<Watch>,
 }
 
 impl Metrics {
-    pub fn new(store: &Store) -> Metrics {
+    pub fn new(store: &Store, certificate: Option<Expiry>) -> Metrics {
         let registry = Registry::new();
         let door = Door::register(&registry);
         let process: Box<dyn prometheus::core::Collector> = Box::new(ProcessCollector::for_self());
         for collector in store.meters().collectors().into_iter().chain([process]) {
             registry.register(collector).expect("no two have the same name");
         }
-        Metrics { door, registry, watch: Mutex::default() }
+        Metrics { door, registry, certificate, watch: Mutex::default() }
     }
 
     /// Everything, as text.
@@ -64,6 +67,7 @@ impl Metrics {
         drop(watch);
         gauges.add_sizes(&store.database().sizes()?);
         gauges.add_build();
+        gauges.add_certificate(self.certificate.as_ref().and_then(Expiry::get));
         let mut families = gauges.into_families();
         families.extend(self.registry.gather());
         families.sort_by(|one, other| one.name().cmp(other.name()));
