@@ -11,6 +11,8 @@ use crate::store::{Database, Erasure, Store, StoreError, Tx, WriteError};
 
 /// Erasures that are done in one transaction: few, so that deliveries do not wait long.
 const CHUNK_ERASURES: usize = 20;
+/// Erasures after which the write-ahead log is emptied, once for all of them.
+const BATCH_ERASURES: usize = 400;
 /// Open erasures are looked for after every commit, and at least this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -40,13 +42,16 @@ pub async fn run(store: Store) {
 
 /// Does some open erasures; false when there were none.
 async fn work(store: &Store) -> Result<bool, WriteError> {
-    let open = store.read(|snapshot| snapshot.open_erasures(CHUNK_ERASURES))?;
+    let open = store.read(|snapshot| snapshot.open_erasures(BATCH_ERASURES))?;
     if open.is_empty() {
         return Ok(false);
     }
     let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
     note_in_ledger(store.database(), &open)?;
-    store.write(move |tx| erase_all(tx, &open)).await?;
+    for chunk in open.chunks(CHUNK_ERASURES) {
+        let chunk = chunk.to_vec();
+        store.write(move |tx| erase_all(tx, &chunk)).await?;
+    }
     empty_log(store).await?;
     let count = ids.len();
     store.write(move |tx| tx.mark_completed(&ids, clock::now())).await?;
@@ -57,13 +62,15 @@ async fn work(store: &Store) -> Result<bool, WriteError> {
 /// The same for a command: all that is open, with a connection of its own.
 pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), StoreError> {
     loop {
-        let open = database.read(|snapshot| snapshot.open_erasures(CHUNK_ERASURES))?;
+        let open = database.read(|snapshot| snapshot.open_erasures(BATCH_ERASURES))?;
         if open.is_empty() {
             return Ok(());
         }
         let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
         note_in_ledger(database, &open)?;
-        database.transact(connection, |tx| erase_all(tx, &open))?;
+        for chunk in open.chunks(CHUNK_ERASURES) {
+            database.transact(connection, |tx| erase_all(tx, chunk))?;
+        }
         wait_for_empty_log(connection)?;
         database.transact(connection, |tx| tx.mark_completed(&ids, clock::now()))?;
     }
