@@ -2,7 +2,6 @@
 //! and every expression of dashboards and rules, asked of it.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -40,28 +39,28 @@ impl Prometheus {
         for (name, text) in files {
             fs::write(folder.path().join(name), text).expect("it is written");
         }
-        // It cannot be asked which port it took, so it is given one that was free just now.
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("it has one").to_string();
-        drop(free);
-        let log = File::create(folder.path().join("prometheus.log")).expect("a file");
-        let child = Command::new("prometheus")
+        let log_path = folder.path().join("prometheus.log");
+        let log = File::create(&log_path).expect("a file");
+        let mut child = Command::new("prometheus")
             .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("series").display()))
-            .arg(format!("--web.listen-address={address}"))
+            .arg("--web.listen-address=127.0.0.1:0")
             .stderr(log)
             .spawn()
             .expect("prometheus runs");
         let client = reqwest::Client::new();
-        let mut started =
-            Prometheus { child, root: format!("http://{address}"), client, _folder: folder };
-        let ready = format!("{}/-/ready", started.root);
-        while !started.client.get(&ready).send().await.is_ok_and(|one| one.status() == 200) {
-            let ended = started.child.try_wait().expect("it can be asked");
-            assert!(ended.is_none(), "prometheus ended: {ended:?}");
+        loop {
+            let log = fs::read_to_string(&log_path).expect("it is there");
+            if let Some(root) = listens_at(&log) {
+                let ready = client.get(format!("{root}/-/ready")).send().await;
+                if ready.is_ok_and(|ready| ready.status() == 200) {
+                    return Prometheus { child, root, client, _folder: folder };
+                }
+            }
+            let ended = child.try_wait().expect("it can be asked");
+            assert!(ended.is_none(), "prometheus ended: {log}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        started
     }
 
     /// How many results an expression has now.
@@ -78,6 +77,12 @@ impl Prometheus {
         assert_eq!(status, 200, "{rules}");
         texts(&rules["data"], "query").into_iter().map(str::to_owned).collect()
     }
+}
+
+/// Where Prometheus says, in its log, that it listens.
+fn listens_at(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once("msg=\"Listening on\" address=")?;
+    Some(format!("http://{}", rest.split_once('\n')?.0))
 }
 
 impl Drop for Prometheus {
