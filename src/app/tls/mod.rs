@@ -65,6 +65,8 @@ impl Source {
         let builder = builder.with_protocol_versions(&[&TLS13, &TLS12]);
         let builder = builder.expect("the provider has suites for both versions");
         let mut config = builder.with_no_client_auth().with_cert_resolver(shown);
+        // Of the suites that both know, the strongest by our list, not by the sender's.
+        config.ignore_client_order = true;
         if let Source::Acme(_) = self {
             config.alpn_protocols.push(acme::CHALLENGE_PROTOCOL.to_vec());
         }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CrlDistributionPoint, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 
 pub struct Authority {
@@ -48,6 +48,9 @@ impl Authority {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let mut params = CertificateParams::new(names).expect("good names");
         params.distinguished_name.push(DnType::CommonName, name);
+        // Where it would be listed if it were revoked, as public authorities say it.
+        let uris = vec!["http://authority.test/revoked.crl".to_owned()];
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris }];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Clients want a server's certificate to end before long.
         let today = footfall::domain::calendar::day_of(chrono_tz::UTC, crate::service::now());

@@ -4,3 +4,5 @@ pub mod acme;
 pub mod authority;
 mod files;
 pub mod pebble;
+mod slow;
+mod strength;

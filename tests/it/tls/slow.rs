@@ -1,0 +1,107 @@
+//! Who is slow, silent or talks too much takes no delivery's time from it, over HTTPS and without.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::authority::{Authority, Term};
+use crate::service::{Service, delivery, now};
+
+/// Connections over which nothing comes.
+const IDLE: usize = 2_000;
+/// Connections on which a request, or a handshake, stops half way.
+const HALF_OPEN: usize = 100;
+const DELIVERIES: usize = 50;
+/// The sender waits no longer.
+const ANSWER_SECONDS_MAX: u64 = 5;
+
+trait Line: Read + Write {}
+
+impl<T: Read + Write> Line for T {}
+
+/// Opens connections that are ready for a request.
+type Connect<'c> = &'c dyn Fn() -> Box<dyn Line>;
+
+fn connect(address: &str) -> TcpStream {
+    TcpStream::connect(address).expect("it listens")
+}
+
+/// Over HTTPS, with the handshake done.
+fn connect_securely(address: &str, config: &Arc<ClientConfig>) -> Box<dyn Line> {
+    let name = ServerName::try_from("localhost").expect("a name");
+    let session = ClientConnection::new(config.clone(), name).expect("a session");
+    let mut line = StreamOwned::new(session, connect(address));
+    line.conn.complete_io(&mut line.sock).expect("a handshake");
+    Box::new(line)
+}
+
+/// Leaves lines as slow clients do, and sees deliveries answered all the same.
+async fn deliver_beside_the_slow(service: &Service, address: &str, connect_line: Connect<'_>) {
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    let idle: Vec<_> = (0..IDLE).map(|_| connect(address)).collect();
+    let head = format!("POST {} HTTP/1.1\r\nhost: x\r\n", webhook.path);
+    let secret = format!("x-api-key: {}\r\n", webhook.secret);
+    let starts =
+        [head.clone(), format!("{head}{secret}content-length: 100\r\n\r\n{{\"accountId\"")];
+    let half_open: Vec<_> = (0..HALF_OPEN)
+        .map(|number| {
+            let mut line = connect_line();
+            line.write_all(starts[number % 2].as_bytes()).expect("it takes it");
+            line.flush().expect("it takes it");
+            line
+        })
+        .collect();
+    let mut garbled = connect(address);
+    garbled.write_all(b"\x16\x03\x01\x02\x00\x01").expect("it takes it");
+    let mut talker = connect_line();
+    // It may close before it has read all.
+    drop(talker.write_all(format!("{head}x: {}\r\n\r\n", "x".repeat(1 << 20)).as_bytes()));
+    drop(talker.flush());
+    let posts = (0..DELIVERIES).map(|_| {
+        let request = service.client.post(format!("{}{}", service.root, webhook.path));
+        let request = request.timeout(Duration::from_secs(ANSWER_SECONDS_MAX));
+        let body = delivery(Uuid::new_v4(), now(), "GYM_CHECKIN");
+        request.header("x-api-key", &webhook.secret).body(body).send()
+    });
+    for answer in join_all(posts).await {
+        assert_eq!(answer.expect("an answer within the sender's time").status(), 200);
+    }
+    let mut told = Vec::new();
+    drop(talker.read_to_end(&mut told));
+    assert!(!told.starts_with(b"HTTP/1.1 2"), "so large a head is not taken");
+    drop((idle, half_open, garbled));
+}
+
+fn folder() -> Arc<TempDir> {
+    Arc::new(TempDir::new().expect("a temporary folder"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_are_answered_beside_slow_clients() {
+    let service = Service::start_on(folder());
+    let address = service.root.strip_prefix("http://").expect("plain").to_owned();
+    deliver_beside_the_slow(&service, &address, &|| Box::new(connect(&address))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_are_answered_beside_slow_clients_over_https() {
+    let (authority, folder) = (Authority::new(), folder());
+    let files = authority.issue(folder.path(), "service", Term::Now);
+    let mut service = Service::start_with(folder.clone(), "127.0.0.1:0", &files.env());
+    service.client = authority.client();
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_file(authority.write_root(folder.path()));
+    roots.add(root.expect("it was written")).expect("a root");
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let config = Arc::new(config);
+    let address = service.root.strip_prefix("https://").expect("HTTPS").to_owned();
+    deliver_beside_the_slow(&service, &address, &|| connect_securely(&address, &config)).await;
+}
