@@ -68,8 +68,9 @@ async fn main() -> anyhow::Result<()> {
         erase_all(&store, some).await.expect("they are erased");
     });
     let during = during.await?;
-    let each = began.elapsed().as_secs_f64() * 1e3 / some.len() as f64;
-    println!("{} members: {:.1} s, {each:.2} ms each", some.len(), began.elapsed().as_secs_f64());
+    let took = began.elapsed();
+    let rate = history::rate(u32::try_from(some.len())?, took);
+    println!("{} members: {:.1} s, {rate:.0} a second", some.len(), took.as_secs_f64());
     println!("a delivery meanwhile, ms p50 and p99: {}", percentiles(&during));
     Ok(())
 }
