@@ -16,6 +16,7 @@ use super::simulate::SimulateArgs;
 use super::tokens::TokenCommand;
 use super::transfer::export::ExportArgs;
 use super::transfer::import::ImportArgs;
+use super::users::UserCommand;
 use super::webhooks::WebhookCommand;
 
 /// Attendance analytics for gyms with EGYM: one binary, one SQLite file, numbers a manager can
@@ -57,6 +58,10 @@ pub enum Command {
     /// Tokens for reading: add, list, remove
     #[command(subcommand)]
     Token(TokenCommand),
+    /// People who look at the page: add, list, link, password, remove. A password is read from
+    /// FOOTFALL_USER_PASSWORD, or asked for
+    #[command(subcommand)]
+    User(UserCommand),
     /// Deliveries that could not be appended: list, release
     #[command(subcommand)]
     Quarantine(QuarantineCommand),

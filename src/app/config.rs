@@ -22,8 +22,13 @@ const PREFIX: &str = "FOOTFALL_";
 /// The variable that names the file.
 const FILE_VARIABLE: &str = "FOOTFALL_CONFIG";
 /// Variables of ours that are no keys: the file's name, and secrets that commands may be given.
-const NO_KEYS: [&str; 4] =
-    [FILE_VARIABLE, "FOOTFALL_EGYM_API_KEY", "FOOTFALL_TOKEN", "FOOTFALL_WEBHOOK_SECRET"];
+const NO_KEYS: [&str; 5] = [
+    FILE_VARIABLE,
+    "FOOTFALL_EGYM_API_KEY",
+    "FOOTFALL_TOKEN",
+    "FOOTFALL_USER_PASSWORD",
+    "FOOTFALL_WEBHOOK_SECRET",
+];
 
 /// All that can be configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::config::Config;
 use super::serve::{bind, finish, settings, start_log, stop_asked_for};
 use super::simulate::traffic::{Delivery, Plan, deliveries};
 use super::simulate::{Source, post_live};
-use super::{eraser, output, pulse};
+use super::{eraser, output, pulse, users};
 use crate::clock;
 use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
@@ -20,7 +20,7 @@ use crate::domain::ids::{Account, GymId};
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, Rules};
 use crate::http;
 use crate::projection::{apply, read};
-use crate::store::{Database, GymSettings, Role, Secret, Store, StoreError, Tx};
+use crate::store::{Database, GymSettings, Reader, Role, Secret, Store, StoreError, Tx};
 
 /// Days of history that the demo begins with.
 const HISTORY_DAYS: i64 = 90;
@@ -65,6 +65,8 @@ const GYMS: [DemoGym; 3] = [
 /// What the history leaves for the live part: a token to read, and where to post.
 struct Prepared {
     token: Secret,
+    /// The path that signs in to the page.
+    sign_in: String,
     doors: Vec<(String, Secret, Plan)>,
 }
 
@@ -89,7 +91,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
                 }
             });
         }
-        output::text(&welcome(&root, prepared.token.reveal()));
+        output::text(&welcome(&root, &prepared.sign_in, prepared.token.reveal()));
         let live = actix_web::rt::spawn(show_live(watched));
         stop_asked_for().await?;
         live.abort();
@@ -102,7 +104,8 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
     let database = Database::open(folder)?;
     let now = clock::now();
     let mut connection = database.connect()?;
-    let mut prepared = Prepared { token: Secret::fresh("fft_"), doors: Vec::new() };
+    let (token, sign_in) = (Secret::fresh("fft_"), String::new());
+    let mut prepared = Prepared { token, sign_in, doors: Vec::new() };
     for (number, gym) in (0..).zip(&GYMS) {
         let settings = GymSettings {
             name: gym.name.to_owned(),
@@ -132,7 +135,14 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
         prepared.doors.push((format!("/webhooks/{webhook}"), secret, live));
     }
     let hash = prepared.token.hash();
-    database.transact(&mut connection, |tx| tx.add_token("demo", &hash, Role::Admin, None, now))?;
+    let reader = Reader { name: "demo".to_owned(), role: Role::Admin, gyms: None };
+    let user = database.transact(&mut connection, |tx| {
+        tx.add_token("demo", &hash, Role::Admin, None, now)?;
+        tx.add_user(&reader, None, now)?;
+        tx.view().user("demo")
+    })?;
+    let user = user.expect("it was added in this transaction");
+    prepared.sign_in = users::make_link(&database, user.id)?.0;
     Ok(prepared)
 }
 
@@ -199,13 +209,16 @@ async fn show_live(store: Store) {
     }
 }
 
-fn welcome(root: &str, token: &str) -> String {
+fn welcome(root: &str, sign_in: &str, token: &str) -> String {
     let mut lines = vec![
         "footfall demo: three gyms, 90 days of history, live traffic. Ctrl-C ends it.".to_owned(),
         String::new(),
         format!("listening on {root}"),
         String::new(),
-        "Who is in there now:".to_owned(),
+        "Look at it (this link signs you in, once):".to_owned(),
+        format!("  {root}{sign_in}"),
+        String::new(),
+        "Who is in there now, for programs:".to_owned(),
     ];
     let curl = format!("curl -H 'Authorization: Bearer {token}' '{root}/api/v1");
     for gym in &GYMS {

@@ -17,6 +17,7 @@ pub mod simulate;
 mod tls;
 mod tokens;
 mod transfer;
+mod users;
 mod webhooks;
 mod what_if;
 
@@ -57,6 +58,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Webhook(command) => webhooks::run(&open()?, command)?,
         Command::Egym(command) => egym::run(&open()?, &config, command)?,
         Command::Token(command) => tokens::run(&open()?, command)?,
+        Command::User(command) => users::run(&open()?, &config, command)?,
         Command::Quarantine(command) => quarantine::run(&open()?, command)?,
         Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Retention(args) => retention::run(&open()?, &args)?,

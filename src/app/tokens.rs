@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{gyms, output};
 use crate::clock;
-use crate::store::{Database, Role, Secret};
+use crate::domain::ids::GymId;
+use crate::store::{Database, Gym, Reader, Role, Secret};
 
 /// Marks a token of ours, so that a leaked one is recognised.
 const TOKEN_PREFIX: &str = "fft_";
@@ -51,7 +52,7 @@ pub struct RemoveArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum RoleArg {
+pub enum RoleArg {
     /// Aggregates only
     Viewer,
     /// Also members: absence lists, one member's data, erasure
@@ -61,7 +62,7 @@ enum RoleArg {
 }
 
 impl RoleArg {
-    fn role(self) -> Role {
+    pub fn role(self) -> Role {
         match self {
             RoleArg::Viewer => Role::Viewer,
             RoleArg::Manager => Role::Manager,
@@ -90,13 +91,11 @@ pub fn run(database: &Database, command: TokenCommand) -> anyhow::Result<()> {
 
 fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     let token = Secret::fresh(TOKEN_PREFIX);
-    let gyms = args.gym.iter().map(|slug| Ok(gyms::find(database, slug)?.id));
-    let gyms = gyms.collect::<anyhow::Result<Vec<_>>>()?;
-    let gyms = (!gyms.is_empty()).then_some(gyms.as_slice());
+    let gyms = gyms_named(database, &args.gym)?;
     let role = args.role.role();
     let mut connection = database.connect()?;
     let added = database.transact(&mut connection, |tx| {
-        tx.add_token(&args.name, &token.hash(), role, gyms, clock::now())
+        tx.add_token(&args.name, &token.hash(), role, gyms.as_deref(), clock::now())
     })?;
     if !added {
         bail!("there is a token {:?} already; remove it first, or take another name", args.name);
@@ -113,25 +112,40 @@ fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The gyms of these names; none stands for all.
+pub fn gyms_named(database: &Database, slugs: &[String]) -> anyhow::Result<Option<Vec<GymId>>> {
+    let gyms = slugs.iter().map(|slug| Ok(gyms::find(database, slug)?.id));
+    let gyms = gyms.collect::<anyhow::Result<Vec<_>>>()?;
+    Ok((!gyms.is_empty()).then_some(gyms))
+}
+
+/// The slugs of the gyms a reader may see; none stands for all.
+pub fn slugs_seen(reader: &Reader, gyms: &[Gym]) -> Option<Vec<String>> {
+    let seen = gyms.iter().filter(|gym| reader.may_see(gym.id));
+    let slugs = seen.map(|gym| gym.slug.to_string()).collect();
+    reader.gyms.is_some().then_some(slugs)
+}
+
+/// How these slugs stand in a table.
+pub fn slugs_shown(slugs: Option<&Vec<String>>) -> String {
+    slugs.map_or("all".to_owned(), |slugs| slugs.join(","))
+}
+
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     let (gyms, tokens) = database.read(|snapshot| Ok((snapshot.gyms()?, snapshot.tokens()?)))?;
     let rows: Vec<_> = tokens
         .into_iter()
-        .map(|token| {
-            let seen = gyms.iter().filter(|gym| token.may_see(gym.id));
-            let slugs = seen.map(|gym| gym.slug.to_string()).collect();
-            Row {
-                role: token.role.name(),
-                gyms: token.gyms.is_some().then_some(slugs),
-                created_at: output::utc(token.created_at),
-                last_used_at: token.last_used_at.map(output::utc),
-                name: token.name,
-            }
+        .map(|token| Row {
+            role: token.reader.role.name(),
+            gyms: slugs_seen(&token.reader, &gyms),
+            created_at: output::utc(token.created_at),
+            last_used_at: token.last_used_at.map(output::utc),
+            name: token.reader.name,
         })
         .collect();
     output::show(args.json, &rows, || {
         let cells = rows.iter().map(|row| {
-            let gyms = row.gyms.as_ref().map_or("all".to_owned(), |gyms| gyms.join(","));
+            let gyms = slugs_shown(row.gyms.as_ref());
             let used = row.last_used_at.clone().unwrap_or_else(|| "never".to_owned());
             vec![row.name.clone(), row.role.to_owned(), gyms, used]
         });

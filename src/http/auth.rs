@@ -8,37 +8,72 @@ use actix_web::{FromRequest, HttpRequest, web};
 use super::App;
 use super::problem::{Code, Problem};
 use crate::clock;
-use crate::domain::MINUTE;
 use crate::domain::ids::Slug;
-use crate::store::{Gym, Role, SecretHash, Snapshot, StoreError, Token};
+use crate::domain::{DAY, MINUTE, Millis};
+use crate::store::{Gym, Reader, Role, SecretHash, Session, Snapshot, StoreError, Tx, User};
 
-/// A reader with a valid token.
+/// The cookie that holds a session's secret.
+pub const COOKIE: &str = "footfall_session";
+/// A session ends when it was not used for so many days.
+pub const SESSION_DAYS: i64 = 30;
+
+/// A reader with a valid token, or with a session of the page.
 #[derive(Clone)]
 pub struct Access {
-    pub token: Token,
-    hash: SecretHash,
+    pub reader: Reader,
+    proof: Proof,
+}
+
+/// By what a reader is known.
+#[derive(Clone)]
+enum Proof {
+    Token(SecretHash),
+    Session(SecretHash),
+}
+
+impl Proof {
+    /// A token in the header; or the page's cookie, which opens only what changes nothing, since a
+    /// browser sends it along whoever asked it to.
+    fn of(request: &HttpRequest) -> Option<Proof> {
+        let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        if let Some((scheme, token)) = header.and_then(|value| value.split_once(' ')) {
+            let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+            return is_bearer.then(|| Proof::Token(SecretHash::of(token.trim().as_bytes())));
+        }
+        let cookie = request.cookie(COOKIE).filter(|_| request.method().is_safe())?;
+        Some(Proof::Session(SecretHash::of(cookie.value().as_bytes())))
+    }
+
+    fn access(self, snapshot: &Snapshot<'_>) -> Result<Access, Problem> {
+        let reader = match &self {
+            Proof::Token(hash) => snapshot.token(hash)?.map(|token| token.reader),
+            Proof::Session(hash) => session(snapshot, hash)?.map(|(_, user)| user.reader),
+        };
+        let reader = reader.ok_or_else(|| Problem::new(Code::Unauthorized, "no such token"))?;
+        Ok(Access { reader, proof: self })
+    }
 }
 
 impl Access {
-    /// The same reader, if the token still holds: for answers that go on for long.
+    /// The same reader, if token or session still hold: for answers that go on for long.
     pub fn again(&self, snapshot: &Snapshot<'_>) -> Result<Access, Problem> {
-        Access::of(snapshot.token(&self.hash)?, self.hash.clone())
+        self.proof.clone().access(snapshot)
     }
 
-    fn of(token: Option<Token>, hash: SecretHash) -> Result<Access, Problem> {
-        let token = token.ok_or_else(|| Problem::new(Code::Unauthorized, "no such token"))?;
-        Ok(Access { token, hash })
+    /// Who signed in to the page, with that session.
+    pub fn of_session(user: User, hash: SecretHash) -> Access {
+        Access { reader: user.reader, proof: Proof::Session(hash) }
     }
 
-    /// 403 beyond the token's role.
+    /// 403 beyond the reader's role.
     pub fn require(&self, role: Role) -> Result<(), Problem> {
-        if self.token.role >= role {
+        if self.reader.role >= role {
             return Ok(());
         }
         let detail = format!(
             "this needs a token of the role `{}`; yours is `{}`",
             role.name(),
-            self.token.role.name()
+            self.reader.role.name()
         );
         Err(Problem::new(Code::Forbidden, detail))
     }
@@ -49,7 +84,7 @@ impl Access {
             Ok(slug) => snapshot.gym_by_slug(&slug)?,
             Err(_) => None,
         };
-        gym.filter(|gym| self.token.may_see(gym.id)).ok_or_else(|| {
+        gym.filter(|gym| self.reader.may_see(gym.id)).ok_or_else(|| {
             let detail = format!(
                 "there is no gym {slug:?}, or your token may not see it; \
                  GET /api/v1/gyms lists yours"
@@ -61,7 +96,7 @@ impl Access {
     /// All gyms the token may see, by slug.
     pub fn gyms(&self, snapshot: &Snapshot<'_>) -> Result<Vec<Gym>, StoreError> {
         let mut gyms = snapshot.gyms()?;
-        gyms.retain(|gym| self.token.may_see(gym.id));
+        gyms.retain(|gym| self.reader.may_see(gym.id));
         Ok(gyms)
     }
 }
@@ -77,33 +112,46 @@ impl FromRequest for Access {
 }
 
 fn authenticate(app: &web::Data<App>, request: &HttpRequest) -> Result<Access, Problem> {
-    let header = request.headers().get("authorization");
-    let token = header
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| SecretHash::of(token.trim().as_bytes()));
     let missing = || {
         Problem::new(
             Code::Unauthorized,
             "send `Authorization: Bearer <token>`; `footfall token add` makes one",
         )
     };
-    let hash = token.ok_or_else(missing)?;
-    let token = app.store.read(|snapshot| snapshot.token(&hash))?;
-    let access = Access::of(token, hash)?;
-    note_use(app, &access.token);
-    Ok(access)
+    let proof = Proof::of(request).ok_or_else(missing)?;
+    if let Proof::Token(hash) = &proof
+        && let Some(token) = app.store.read(|snapshot| snapshot.token(hash))?
+    {
+        note_use(app, token.last_used_at, move |tx, now| tx.mark_token_used(token.id, now));
+    }
+    app.store.read(|snapshot| Ok(proof.access(snapshot)))?
+}
+
+/// The session of that hash, if it has not ended, with its user.
+pub fn session(
+    snapshot: &Snapshot<'_>,
+    hash: &SecretHash,
+) -> Result<Option<(Session, User)>, StoreError> {
+    snapshot.session(hash, used_since(clock::now()))
+}
+
+/// Sessions not used since then have ended.
+pub fn used_since(now: Millis) -> Millis {
+    now - SESSION_DAYS * DAY
 }
 
 /// Keeps the time of last use to the minute, without making the reader wait for it.
-fn note_use(app: &web::Data<App>, token: &Token) {
-    let (id, now) = (token.id, clock::now());
-    if token.last_used_at.is_none_or(|last| now - last >= MINUTE) {
+pub fn note_use(
+    app: &web::Data<App>,
+    last: Option<Millis>,
+    note: impl Fn(&mut Tx<'_>, Millis) -> Result<(), StoreError> + Send + 'static,
+) {
+    let now = clock::now();
+    if last.is_none_or(|last| now - last >= MINUTE) {
         let store = app.store.clone();
         actix_web::rt::spawn(async move {
-            if let Err(error) = store.write(move |tx| tx.mark_token_used(id, now)).await {
-                tracing::debug!(%error, "the use of a token was not noted");
+            if let Err(error) = store.write(move |tx| note(tx, now)).await {
+                tracing::debug!(%error, "the use of a token or a session was not noted");
             }
         });
     }

@@ -14,6 +14,7 @@ pub mod metrics;
 mod openapi;
 mod origin;
 mod page;
+mod pages;
 pub mod problem;
 mod quarantine;
 pub mod redirect;
@@ -39,6 +40,7 @@ use tokio::task::JoinHandle;
 
 use crate::store::{Snapshot, Store};
 use metrics::Metrics;
+use pages::lockout::Lockout;
 use problem::{Code, Problem};
 use tls::{Expiry, Tls};
 
@@ -52,6 +54,8 @@ pub struct App {
     pub certificate: Option<Expiry>,
     /// Proxies whose word is taken for where a request came from.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Who failed to sign in to the page.
+    pub lockout: Lockout,
 }
 
 /// How the door is built.
@@ -78,7 +82,9 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
     let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
     let metrics = Metrics::new(&store, certificate.clone());
     let trusted_proxies = settings.trusted_proxies.clone();
-    let app = web::Data::new(App { store, metrics, stopping, certificate, trusted_proxies });
+    let lockout = Lockout::default();
+    let app =
+        web::Data::new(App { store, metrics, stopping, certificate, trusted_proxies, lockout });
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         given => given,
@@ -94,6 +100,7 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
             .wrap(from_fn(metrics::count))
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")))
             .configure(routes)
+            .configure(pages::routes)
             .default_service(web::to(not_found))
     });
     let server = server

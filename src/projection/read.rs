@@ -47,7 +47,7 @@ pub fn occupancy_now(
 }
 
 /// What is usual at this local hour of the week; none with too few weeks behind.
-fn usual(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<Option<Usual>, StoreError> {
+pub fn usual(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<Option<Usual>, StoreError> {
     let Some(first) = first_event(snapshot, gym)? else { return Ok(None) };
     let weeks = occupancy::usual_hours(gym.settings.zone, now, first);
     if weeks.len() < USUAL_WEEKS_MIN {

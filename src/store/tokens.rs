@@ -1,4 +1,4 @@
-//! Tokens: who may read what.
+//! Tokens: who may read what, and how far a reader's role reaches.
 
 use rusqlite::{Row, params};
 
@@ -36,19 +36,25 @@ impl Role {
     }
 }
 
+/// Who reads: a program with a token, or a person with a session.
 #[derive(Debug, Clone)]
-pub struct Token {
-    pub id: i64,
+pub struct Reader {
     pub name: String,
     pub role: Role,
     /// The gyms it may see; none stands for all, also those to come.
     pub gyms: Option<Vec<GymId>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub id: i64,
+    pub reader: Reader,
     pub created_at: Millis,
     /// Kept to the minute.
     pub last_used_at: Option<Millis>,
 }
 
-impl Token {
+impl Reader {
     pub fn may_see(&self, gym: GymId) -> bool {
         self.gyms.as_ref().is_none_or(|gyms| gyms.contains(&gym))
     }
@@ -74,23 +80,20 @@ impl Snapshot<'_> {
 
     fn token_from(&self, row: &Row<'_>) -> Result<Token, StoreError> {
         let id: i64 = row.get(0)?;
-        let role: String = row.get(2)?;
-        let gyms = if row.get(3)? { None } else { Some(self.token_gyms(id)?) };
-        Ok(Token {
-            id,
-            name: row.get(1)?,
-            role: Role::from_name(&role)?,
-            gyms,
-            created_at: row.get(4)?,
-            last_used_at: row.get(5)?,
-        })
+        let reader = self.reader_from(row, "SELECT gym FROM token_gyms WHERE token = ?1")?;
+        Ok(Token { id, reader, created_at: row.get(4)?, last_used_at: row.get(5)? })
     }
 
-    fn token_gyms(&self, token: i64) -> Result<Vec<GymId>, StoreError> {
-        let sql = "SELECT gym FROM token_gyms WHERE token = ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([token], |row| Ok(GymId(row.get(0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// Reads the columns `id, name, role, all_gyms`; `gyms` selects the gyms of that id.
+    pub(super) fn reader_from(&self, row: &Row<'_>, gyms: &str) -> Result<Reader, StoreError> {
+        let (id, role): (i64, String) = (row.get(0)?, row.get(2)?);
+        let listed = || -> Result<Vec<GymId>, StoreError> {
+            let mut statement = self.connection.prepare_cached(gyms)?;
+            let rows = statement.query_map([id], |row| Ok(GymId(row.get(0)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        let gyms = if row.get(3)? { None } else { Some(listed()?) };
+        Ok(Reader { name: row.get(1)?, role: Role::from_name(&role)?, gyms })
     }
 }
 

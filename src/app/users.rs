@@ -1,0 +1,182 @@
+//! `footfall user`: people who look at the page.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::config::Config;
+use super::output;
+use super::tokens::{RoleArg, gyms_named, slugs_seen, slugs_shown};
+use crate::clock;
+use crate::domain::{DAY, Millis};
+use crate::store::{
+    Database, PASSWORD_CHARACTERS_MIN, Reader, Secret, StoreError, User, hash_password,
+};
+
+/// A link that signs in is good for so many days, once.
+const LINK_DAYS: i64 = 3;
+
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// Add a user, and print a link that signs them in once
+    Add(AddArgs),
+    /// List users
+    List(ListArgs),
+    /// Print a new link that signs a user in once; it replaces one that was not used
+    Link(NamedArgs),
+    /// Set a user's password; it ends all their sessions
+    Password(NamedArgs),
+    /// Remove a user; their sessions end at once
+    Remove(NamedArgs),
+}
+
+#[derive(Args)]
+pub struct AddArgs {
+    /// The name to sign in with
+    name: String,
+    #[arg(long)]
+    role: RoleArg,
+    /// A gym they may see; may be repeated [default: all, also those to come]
+    #[arg(long, value_name = "SLUG")]
+    gym: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub struct NamedArgs {
+    name: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    role: &'static str,
+    /// Null stands for all.
+    gyms: Option<Vec<String>>,
+    has_password: bool,
+    created_at: String,
+}
+
+pub fn run(database: &Database, config: &Config, command: UserCommand) -> anyhow::Result<()> {
+    match command {
+        UserCommand::Add(args) => add(database, config, &args),
+        UserCommand::List(args) => list(database, &args),
+        UserCommand::Link(args) => link(database, config, &args.name, args.json),
+        UserCommand::Password(args) => set_password(database, &args),
+        UserCommand::Remove(args) => remove(database, &args),
+    }
+}
+
+fn add(database: &Database, config: &Config, args: &AddArgs) -> anyhow::Result<()> {
+    let gyms = gyms_named(database, &args.gym)?;
+    let reader = Reader { name: args.name.clone(), role: args.role.role(), gyms };
+    let mut connection = database.connect()?;
+    let added =
+        database.transact(&mut connection, |tx| tx.add_user(&reader, None, clock::now()))?;
+    if !added {
+        bail!("there is a user {:?} already; remove them first, or take another name", args.name);
+    }
+    link(database, config, &args.name, args.json)
+}
+
+fn link(database: &Database, config: &Config, name: &str, json: bool) -> anyhow::Result<()> {
+    let user = find(database, name)?;
+    let (path, until) = make_link(database, user.id)?;
+    let root = match config.public_url.as_str() {
+        "" => format!("http://{}", config.listen),
+        url => url.trim_end_matches('/').to_owned(),
+    };
+    let shown = serde_json::json!({
+        "user": name, "path": path, "url": format!("{root}{path}"), "until": output::utc(until)
+    });
+    output::show(json, &shown, || {
+        format!(
+            "{root}{path}\n\nThis link signs {name} in once, until {}. It is shown this once.",
+            output::utc(until)
+        )
+    });
+    Ok(())
+}
+
+/// A fresh link for a user, as a path, and until when it is good.
+pub fn make_link(database: &Database, user: i64) -> Result<(String, Millis), StoreError> {
+    let secret = Secret::fresh("");
+    let until = clock::now() + LINK_DAYS * DAY;
+    let mut connection = database.connect()?;
+    database.transact(&mut connection, |tx| tx.set_link(user, &secret.hash(), until))?;
+    Ok((format!("/sign-in/{}", secret.reveal()), until))
+}
+
+fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
+    let (gyms, users) = database.read(|snapshot| Ok((snapshot.gyms()?, snapshot.users()?)))?;
+    let rows = users.into_iter().map(|user| Row {
+        role: user.reader.role.name(),
+        gyms: slugs_seen(&user.reader, &gyms),
+        has_password: user.password_hash.is_some(),
+        created_at: output::utc(user.created_at),
+        name: user.reader.name,
+    });
+    let rows: Vec<_> = rows.collect();
+    output::show(args.json, &rows, || {
+        let cells = rows.iter().map(|row| {
+            let password = if row.has_password { "yes" } else { "no" };
+            let gyms = slugs_shown(row.gyms.as_ref());
+            vec![row.name.clone(), row.role.to_owned(), gyms, password.to_owned()]
+        });
+        output::table(&["NAME", "ROLE", "GYMS", "PASSWORD"], &cells.collect::<Vec<_>>())
+    });
+    Ok(())
+}
+
+fn set_password(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
+    let user = find(database, &args.name)?;
+    let password = match std::env::var("FOOTFALL_USER_PASSWORD") {
+        Ok(password) => password,
+        Err(_) => rpassword::prompt_password(format!(
+            "The password of {} (not shown): ",
+            args.name
+        ))
+        .context(
+            "no password was given; set FOOTFALL_USER_PASSWORD to give one without a terminal",
+        )?,
+    };
+    let Some(hash) = hash_password(&password) else {
+        bail!("a password has at least {PASSWORD_CHARACTERS_MIN} characters");
+    };
+    let mut connection = database.connect()?;
+    database.transact(&mut connection, |tx| tx.set_password(user.id, &hash))?;
+    let changed = serde_json::json!({ "user": args.name, "password": "set" });
+    output::show(args.json, &changed, || format!("the password of {} is set", args.name));
+    Ok(())
+}
+
+fn remove(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
+    let mut connection = database.connect()?;
+    if !database.transact(&mut connection, |tx| tx.remove_user(&args.name))? {
+        bail!(unknown(&args.name));
+    }
+    let removed = serde_json::json!({ "removed": args.name });
+    output::show(args.json, &removed, || format!("removed {}", args.name));
+    Ok(())
+}
+
+fn find(database: &Database, name: &str) -> anyhow::Result<User> {
+    let found = database.read(|snapshot| snapshot.user(name))?;
+    found.with_context(|| unknown(name))
+}
+
+fn unknown(name: &str) -> String {
+    format!("there is no user {name:?}; `footfall user list` shows them")
+}

@@ -1,0 +1,40 @@
+// Keeps what is live on a page fresh. The server draws: a change fetches the page again, and its
+// live part takes the place of the old one. Without this script the page shows what it did.
+"use strict";
+
+const GATHER_MS = 500;
+
+async function refresh(selector) {
+  const answer = await fetch(location.href, { credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) return location.reload();
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const [old, fresh] = [document.querySelector(selector), page.querySelector(selector)];
+  if (!old || !fresh) return;
+  const open = [...old.querySelectorAll("details")].map((one) => one.open);
+  fresh.querySelectorAll("details").forEach((one, place) => (one.open = open[place] ?? false));
+  old.replaceChildren(...fresh.childNodes);
+}
+
+const live = document.querySelector("[data-stream]");
+if (live) {
+  let timer = null;
+  let shown = null;
+  const stream = new EventSource(live.dataset.stream);
+  stream.addEventListener("occupancy", (event) => {
+    const { at, ...says } = JSON.parse(event.data);
+    // Also once a minute without a change: hours begin and members leave.
+    const now = JSON.stringify(says) + at.slice(0, 16);
+    if (shown !== null && shown !== now && timer === null) {
+      timer = setTimeout(() => {
+        timer = null;
+        refresh("[data-stream]").catch(() => {});
+      }, GATHER_MS);
+    }
+    shown = now;
+  });
+}
+
+const polled = document.querySelector("[data-every]");
+if (polled) {
+  setInterval(() => refresh("[data-every]").catch(() => {}), polled.dataset.every * 1000);
+}

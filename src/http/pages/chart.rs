@@ -1,0 +1,140 @@
+//! Charts, drawn here as SVG: bars over time, with a line beside them. Colours and dashes are the
+//! style sheet's; what is incomplete is hatched, so that it shows without colour too.
+
+use maud::{Markup, html};
+
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 240.0;
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = 8.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 26.0;
+/// So many names at most fit under a chart.
+const NAMES_MAX: usize = 8;
+/// A scale has about so many steps.
+const STEPS: f64 = 4.0;
+
+/// What a chart shows.
+pub struct Chart<'a> {
+    /// What it counts, in a sentence.
+    pub label: &'a str,
+    pub bars: Vec<Bar>,
+    /// Beside the bars: what is usual, or was before.
+    pub line: Vec<Option<f64>>,
+    /// Levels with a name, such as a share of the capacity.
+    pub levels: Vec<(f64, String)>,
+    /// The place in `bars` of something that happened, with its name.
+    pub events: Vec<(usize, String)>,
+}
+
+pub struct Bar {
+    /// Under the bar, where there is room.
+    pub name: String,
+    pub value: Option<f64>,
+    /// The whole of what the bar says, in words.
+    pub says: String,
+    pub is_complete: bool,
+}
+
+struct Scale {
+    top: f64,
+    step: f64,
+}
+
+impl Chart<'_> {
+    /// `write` writes a number at the scale.
+    pub fn draw(&self, write: impl Fn(f64) -> String) -> Markup {
+        let scale = Scale::over(self.highest());
+        let width = (WIDTH - LEFT - RIGHT) / self.bars.len().max(1) as f64;
+        let x = |place: usize| LEFT + place as f64 * width;
+        let every = self.bars.len().div_ceil(NAMES_MAX).max(1);
+        html! {
+            svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.label) {
+                defs { pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse"
+                    patternTransform="rotate(45)" {
+                        rect.hatch-ground width="6" height="6" {}
+                        line.hatch-line x1="0" y1="0" x2="0" y2="6" {}
+                } }
+                @for level in scale.levels() {
+                    line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(scale.y(level)) y2=(scale.y(level)) {}
+                    text.scale x=(LEFT - 6.0) y=(scale.y(level) + 4.0) { (write(level)) }
+                }
+                @for (place, bar) in self.bars.iter().enumerate() {
+                    @if let Some(value) = bar.value {
+                        rect.bar.open[!bar.is_complete] x=(round(x(place) + width * 0.08))
+                            width=(round(width * 0.84)) y=(scale.y(value))
+                            height=(round(scale.y(0.0) - scale.y(value))) { title { (bar.says) } }
+                    }
+                    @if place % every == 0 {
+                        text.name x=(round(x(place) + width / 2.0)) y=(HEIGHT - 8.0) { (bar.name) }
+                    }
+                }
+                @for (level, name) in &self.levels {
+                    line.level x1=(LEFT) x2=(WIDTH - RIGHT) y1=(scale.y(*level)) y2=(scale.y(*level)) {}
+                    text.level x=(WIDTH - RIGHT) y=(scale.y(*level) - 3.0) { (name) }
+                }
+                @for (place, name) in &self.events {
+                    line.event x1=(round(x(*place))) x2=(round(x(*place))) y1=(TOP) y2=(HEIGHT - BOTTOM) {
+                        title { (name) }
+                    }
+                }
+                polyline.line points=(self.points(&scale, width)) {}
+            }
+        }
+    }
+
+    fn highest(&self) -> f64 {
+        let bars = self.bars.iter().filter_map(|bar| bar.value);
+        let line = self.line.iter().flatten().copied();
+        let levels = self.levels.iter().map(|(level, _)| *level);
+        bars.chain(line).chain(levels).fold(1.0, f64::max)
+    }
+
+    fn points(&self, scale: &Scale, width: f64) -> String {
+        let point = |(place, value): (usize, &Option<f64>)| {
+            let x = LEFT + (place as f64 + 0.5) * width;
+            value.map(|value| format!("{},{}", round(x), scale.y(value)))
+        };
+        self.line.iter().enumerate().filter_map(point).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Scale {
+    /// Steps of 1, 2 or 5 times a power of ten, up to what is highest.
+    fn over(highest: f64) -> Scale {
+        let rough = highest / STEPS;
+        let power = 10_f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power);
+        let step = step.into_iter().find(|step| *step >= rough).unwrap_or(rough);
+        Scale { top: (highest / step).ceil() * step, step }
+    }
+
+    fn levels(&self) -> impl Iterator<Item = f64> + '_ {
+        (0..=(self.top / self.step).round() as u32).map(|place| f64::from(place) * self.step)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.top)
+    }
+}
+
+/// A tenth of a point is finer than a screen.
+fn round(at: f64) -> f64 {
+    (at * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_has_round_steps_and_holds_the_highest() {
+        for (highest, top, step) in [(1.0, 1.0, 0.5), (7.0, 8.0, 2.0), (96.0, 100.0, 50.0)] {
+            let scale = Scale::over(highest);
+            assert!(
+                (scale.top - top).abs() < 1e-9 && (scale.step - step).abs() < 1e-9,
+                "{highest}"
+            );
+        }
+    }
+}

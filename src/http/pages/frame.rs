@@ -1,0 +1,87 @@
+//! The frame around every page: head, way around, and who is signed in.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::visitor::{Page, Visitor};
+use super::words::Words;
+
+/// Nothing is loaded from elsewhere, nothing is sent there, and nothing in the page itself runs.
+pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+                          img-src 'self'; connect-src 'self'; form-action 'self'; \
+                          base-uri 'none'; frame-ancestors 'none'";
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A page for who is signed in.
+pub fn whole(visitor: &Visitor, page: &Page) -> Markup {
+    let words = visitor.words;
+    html! {
+        (DOCTYPE)
+        html lang=(words.code) {
+            (head(&page.title))
+            body {
+                a.skip href="#main" { (words.say("frame.skip")) }
+                header.top {
+                    a.brand href="/" { "footfall" }
+                    nav aria-label=(words.say("frame.around")) {
+                        a href="/" { (words.say("frame.now")) }
+                        a href="/sessions" { (words.say("frame.sessions")) }
+                    }
+                    (languages(words, &visitor.asked))
+                    form method="post" action="/sign-out" {
+                        input type="hidden" name="csrf" value=(visitor.csrf);
+                        span.who { (visitor.access.reader.name) }
+                        button { (words.say("frame.sign_out")) }
+                    }
+                }
+                main #main tabindex="-1" { h1 { (page.title) } (page.main) }
+            }
+        }
+    }
+}
+
+/// A page for who is not signed in.
+pub fn bare(words: &Words, title: &str, asked: &str, main: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(words.code) {
+            (head(title))
+            body.bare {
+                header.top { span.brand { "footfall" } (languages(words, asked)) }
+                main #main { h1 { (title) } (main) }
+            }
+        }
+    }
+}
+
+fn head(title: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " · footfall" }
+            link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+            link rel="stylesheet" href={ "/assets/style.css?" (VERSION) };
+            script defer src={ "/assets/live.js?" (VERSION) } {}
+        }
+    }
+}
+
+fn languages(words: &Words, asked: &str) -> Markup {
+    html! {
+        span.languages {
+            @for other in Words::all().iter().filter(|other| other.code != words.code) {
+                a lang=(other.code) hreflang=(other.code)
+                    href={ "/language/" (other.code) "?" (to_query(asked)) } {
+                    (other.say("format.language"))
+                }
+            }
+        }
+    }
+}
+
+/// A path of ours as the query that leads back to it.
+pub fn to_query(asked: &str) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair("next", asked).finish()
+}

@@ -1,0 +1,56 @@
+//! The page a manager looks at: HTML made on the server, from the same answers as the API's. It
+//! counts nothing itself. Everything it loads is in the binary.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "what is drawn and written here is far below 2^52, and where it counts not negative"
+)]
+
+mod assets;
+mod chart;
+mod cohorts;
+mod frame;
+mod heat;
+mod language;
+pub mod lockout;
+mod now;
+mod range;
+mod reports;
+mod sign_in;
+mod table;
+mod visitor;
+mod words;
+
+use actix_web::{Resource, web};
+
+/// Where each page is.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(page("/").route(web::get().to(now::all)))
+        .service(page("/gyms/{gym}").route(web::get().to(now::one)))
+        .service(page("/gyms/{gym}/reports/{report}").route(web::get().to(reports::one)))
+        .service(page("/language/{code}").route(web::get().to(language::choose)))
+        .service(
+            page("/sign-in")
+                .route(web::get().to(sign_in::form))
+                .route(web::post().to(sign_in::with_password)),
+        )
+        .service(
+            page("/sign-in/{link}")
+                .route(web::get().to(sign_in::ask))
+                .route(web::post().to(sign_in::with_link)),
+        )
+        .service(page("/sign-out").route(web::post().to(sign_in::out)))
+        .service(
+            page("/sessions")
+                .route(web::get().to(sign_in::sessions))
+                .route(web::post().to(sign_in::end)),
+        )
+        .service(page("/assets/{file}").route(web::get().to(assets::file)));
+}
+
+fn page(path: &str) -> Resource {
+    web::resource(path)
+}

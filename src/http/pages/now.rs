@@ -1,0 +1,225 @@
+//! Now: who is there, in one gym or in all; live where the browser runs the script.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use super::chart::{Bar, Chart};
+use super::reports;
+use super::visitor::{Page, Visitor};
+use super::words::Words;
+use crate::clock;
+use crate::domain::calendar::{Bucket, Interval, buckets, day_of, day_start, local, next_start};
+use crate::domain::report::occupancy::{Samples, Usual};
+use crate::domain::report::{share, total};
+use crate::domain::{HOUR, MINUTE, Millis, QUARTER};
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::projection::read::{self, Occupancy};
+use crate::store::{Gym, Snapshot};
+
+/// Marks on the scale, as shares of the capacity.
+const MARKS: [f64; 2] = [0.8, 0.9];
+/// So many of the next hours are told, as usual.
+const NEXT_HOURS: usize = 3;
+
+/// All gyms, the fullest first.
+pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
+    let page = visitor.show(app, |visitor, snapshot| {
+        let words = visitor.words;
+        let now = clock::now();
+        let gyms = visitor.access.gyms(snapshot)?.into_iter().map(|gym| {
+            let occupancy = read::occupancy_now(snapshot, &gym, now)?;
+            Ok((gym, occupancy))
+        });
+        let mut gyms = gyms.collect::<Result<Vec<_>, Problem>>()?;
+        let fullness = |(gym, occupancy): &(Gym, Occupancy)| utilisation(gym, occupancy);
+        gyms.sort_by(|a, b| fullness(b).partial_cmp(&fullness(a)).expect("shares are numbers"));
+        let main = html! {
+            @if gyms.is_empty() { p.note { (words.say("now.no_gyms")) } }
+            div.cards data-every="15" { @for (gym, occupancy) in &gyms {
+                a.card href={ "/gyms/" (gym.slug) } {
+                    h2 { (gym.settings.name) }
+                    (count(words, gym, occupancy))
+                }
+            } }
+        };
+        Ok(Page { title: words.say("now.all").to_owned(), main })
+    });
+    page.await
+}
+
+/// One gym: now, today beside what is usual, and the next hours as usual.
+pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>) -> HttpResponse {
+    let page = visitor.show(app, move |visitor, snapshot| {
+        let gym = visitor.access.gym(snapshot, &slug)?;
+        let (words, now) = (visitor.words, clock::now());
+        let occupancy = read::occupancy_now(snapshot, &gym, now)?;
+        let hours = hours_of_today(&gym, now);
+        let usual = hours.iter().map(|hour| read::usual(snapshot, &gym, hour.from));
+        let usual = usual.collect::<Result<Vec<_>, _>>()?;
+        let main = html! {
+            (reports::ways(words, &gym, None))
+            div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
+                div.card.now { (count(words, &gym, &occupancy)) }
+                (facts(words, snapshot, &gym, &occupancy, now)?)
+                (today(words, snapshot, &gym, &hours, &usual, now)?)
+                (next(words, &gym, &hours, &usual, now))
+            }
+        };
+        Ok(Page { title: gym.settings.name.clone(), main })
+    });
+    page.await
+}
+
+fn utilisation(gym: &Gym, occupancy: &Occupancy) -> Option<f64> {
+    let capacity = gym.settings.capacity?;
+    share(occupancy.present.into(), capacity.into())
+}
+
+/// The number present, of the capacity, with its marks.
+fn count(words: &Words, gym: &Gym, occupancy: &Occupancy) -> Markup {
+    let present = words.whole(occupancy.present.into());
+    let share = utilisation(gym, occupancy);
+    html! {
+        p.count { strong data-count { (present) } " "
+            @match (gym.settings.capacity, share) {
+                (Some(capacity), Some(share)) => {
+                    (words.fill("now.of", &[&words.whole(capacity.into()), &words.percent(share)]))
+                }
+                _ => { (words.say("now.present")) }
+            }
+        }
+        @if let Some(share) = share {
+            svg.meter viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+                rect.ground width="100" height="6" {}
+                rect.fill.near[share >= MARKS[0]].full[share >= MARKS[1]]
+                    width=((share.min(1.0) * 100.0).round()) height="6" {}
+                @for mark in MARKS { rect.mark x=(mark * 100.0) width="0.6" height="6" {} }
+            }
+        }
+    }
+}
+
+fn facts(
+    words: &Words,
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    occupancy: &Occupancy,
+    now: Millis,
+) -> Result<Markup, Problem> {
+    let zone = gym.settings.zone;
+    let from = (now - HOUR).div_euclid(QUARTER) * QUARTER;
+    let arrived = total(&read::counts(snapshot, gym, &[Bucket { from, until: now }])?).visits();
+    let since = words.time(local(zone, from));
+    let peak = occupancy.today_peak;
+    Ok(html! {
+        dl.facts {
+            div { dt { (words.fill("now.arrived", &[&since])) } dd { (words.whole(arrived)) } }
+            @if let Some(usual) = occupancy.usual {
+                div { dt { (words.say("now.usual")) } dd { (words.decimal(usual.average)) } }
+            }
+            @if let Some(peak) = peak {
+                div {
+                    dt { (words.fill("now.peak", &[&words.time(local(zone, peak.at))])) }
+                    dd { (words.whole(peak.present)) }
+                }
+            }
+            div {
+                dt { (words.say("now.observed")) }
+                dd { (words.whole(occupancy.observed.into())) }
+            }
+        }
+    })
+}
+
+fn hours_of_today(gym: &Gym, now: Millis) -> Vec<Bucket> {
+    let zone = gym.settings.zone;
+    let today = day_of(zone, now);
+    let (from, until) = (day_start(zone, today), day_start(zone, today.plus(1)));
+    buckets(zone, from, until, Interval::Hour).collect()
+}
+
+/// Each hour of today, with what is usual as a line.
+fn today(
+    words: &Words,
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    hours: &[Bucket],
+    usual: &[Option<Usual>],
+    now: Millis,
+) -> Result<Markup, Problem> {
+    let zone = gym.settings.zone;
+    let sampled = read::occupancy_history(snapshot, gym, hours, now)?;
+    let rows: Vec<_> = hours.iter().zip(&sampled).zip(usual).collect();
+    let average = |number: Option<f64>| number.map_or("–".to_owned(), |n| words.decimal(n));
+    let bars = rows.iter().map(|((hour, samples), usual)| {
+        let name = words.time(local(zone, hour.from));
+        let (now_there, as_usual) =
+            (average(samples.average()), average(usual.map(|usual| usual.average)));
+        let says = words.fill("now.hour", &[&name, &now_there, &as_usual]);
+        Bar { name, value: samples.average(), says, is_complete: hour.until <= now }
+    });
+    let chart = Chart {
+        label: words.say("now.today"),
+        bars: bars.collect(),
+        line: usual.iter().map(|usual| usual.map(|usual| usual.average)).collect(),
+        levels: levels(words, gym, &sampled),
+        events: vec![],
+    };
+    Ok(html! {
+        section {
+            h2 { (words.say("now.today")) }
+            (chart.draw(|level| words.decimal(level)))
+            p.note { (words.say("now.legend")) }
+            details { summary { (words.say("report.table")) }
+                div.scroll tabindex="0" role="region" aria-label=(words.say("now.today")) { table {
+                    thead { tr {
+                        th scope="col" { (words.say("column.start")) }
+                        th scope="col" { (words.say("column.average")) }
+                        th scope="col" { (words.say("column.peak")) }
+                        th scope="col" { (words.say("now.usual")) }
+                    } }
+                    tbody { @for ((hour, samples), usual) in &rows { tr {
+                        th scope="row" { (words.time(local(zone, hour.from))) }
+                        td { (average(samples.average())) }
+                        td { (samples.peak.map_or("–".to_owned(), |peak| words.whole(peak.present))) }
+                        td { (average(usual.map(|usual| usual.average))) }
+                    } } }
+                } }
+            }
+        }
+    })
+}
+
+/// The marks of the capacity, once the gym comes near them: before, they would press all bars flat.
+fn levels(words: &Words, gym: &Gym, sampled: &[Samples]) -> Vec<(f64, String)> {
+    let Some(capacity) = gym.settings.capacity.map(f64::from) else { return vec![] };
+    let highest = sampled.iter().filter_map(|samples| samples.peak).map(|peak| peak.present).max();
+    let is_near = highest.is_some_and(|highest| 2.0 * highest as f64 > capacity);
+    let mark = |mark: f64| (mark * capacity, words.percent(mark));
+    if is_near { MARKS.map(mark).to_vec() } else { vec![] }
+}
+
+/// The next hours, as they usually are.
+fn next(
+    words: &Words,
+    gym: &Gym,
+    hours: &[Bucket],
+    usual: &[Option<Usual>],
+    now: Millis,
+) -> Markup {
+    let zone = gym.settings.zone;
+    let after = next_start(zone, now - now.rem_euclid(MINUTE), Interval::Hour);
+    let coming = hours.iter().zip(usual).filter(|(hour, _)| hour.from >= after);
+    let coming: Vec<_> = coming.filter_map(|(hour, usual)| Some((hour, (*usual)?))).collect();
+    html! {
+        @if !coming.is_empty() {
+            section { h2 { (words.say("now.next")) }
+                dl.facts { @for (hour, usual) in coming.iter().take(NEXT_HOURS) { div {
+                    dt { (words.time(local(zone, hour.from))) }
+                    dd { (words.decimal(usual.average)) }
+                } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The range a report is asked for: presets, or days of one's own.
+
+use chrono::{Datelike, NaiveDate};
+use chrono_tz::Tz;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::words::Words;
+use crate::domain::Millis;
+use crate::domain::calendar::{Day, Interval, day_of, day_start};
+use crate::http::problem::{Code, Problem};
+use crate::http::reports::Parameters;
+use crate::store::Gym;
+
+/// What the picker sends.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Asked {
+    /// A preset, or nothing.
+    range: Option<String>,
+    /// The first day.
+    from: Option<String>,
+    /// The last day, in the range.
+    to: Option<String>,
+    interval: Option<String>,
+    compare: Option<String>,
+    group_by: Option<String>,
+}
+
+const PRESETS: [&str; 7] = ["today", "yesterday", "7", "28", "month", "quarter", "year"];
+const INTERVALS: [(&str, Interval); 4] = [
+    ("1h", Interval::Hour),
+    ("1d", Interval::Day),
+    ("1w", Interval::Week),
+    ("1mo", Interval::Month),
+];
+const GROUPINGS: [&str; 3] = ["none", "weekday", "hour"];
+const COMPARISONS: [&str; 2] = ["previous", "year"];
+/// With more days than this, hours are too fine to see.
+const DAYS_OF_HOURS_MAX: i32 = 3;
+/// With more days than this, days are.
+const DAYS_OF_DAYS_MAX: i32 = 100;
+
+/// Whole local days, and how to look at them.
+pub struct Range {
+    first: Day,
+    last: Day,
+    pub from: Millis,
+    pub until: Millis,
+    pub interval: Interval,
+    asked: Asked,
+}
+
+impl Range {
+    pub fn of(asked: &Asked, report: &str, zone: Tz, now: Millis) -> Result<Range, Problem> {
+        let today = day_of(zone, now);
+        let (first, last) = days(asked, report, today)?;
+        if first > last {
+            return Err(Problem::new(Code::BadRange, "the first day must not be after the last"));
+        }
+        let from = day_start(zone, first);
+        let until = day_start(zone, last.plus(1));
+        let fitting = match last.0 - first.0 + 1 {
+            ..=DAYS_OF_HOURS_MAX if report != "members" => Interval::Hour,
+            ..=DAYS_OF_DAYS_MAX => Interval::Day,
+            _ => Interval::Week,
+        };
+        let known = INTERVALS.iter().find(|(word, _)| asked.interval.as_deref() == Some(word));
+        let interval = known.map_or(fitting, |(_, interval)| *interval);
+        Ok(Range { first, last, from, until, interval, asked: asked.clone() })
+    }
+
+    pub fn holds(&self, at: Millis) -> bool {
+        (self.from..self.until).contains(&at)
+    }
+
+    /// The question as the API takes it.
+    pub fn parameters(&self) -> Parameters {
+        let chosen = |word: &Option<String>| word.clone().filter(|word| !word.is_empty());
+        Parameters {
+            from: Some(self.first.date().to_string()),
+            until: Some(self.last.plus(1).date().to_string()),
+            interval: Some(self.word().to_owned()),
+            group_by: chosen(&self.asked.group_by),
+            compare: chosen(&self.asked.compare),
+            ..Parameters::default()
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        let found = INTERVALS.iter().find(|(_, interval)| *interval == self.interval);
+        found.expect("one of them was chosen").0
+    }
+
+    /// The same question's answer as CSV.
+    pub fn csv(&self, gym: &Gym, report: &str) -> String {
+        let asked = self.parameters();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let pairs = [
+            ("from", asked.from),
+            ("until", asked.until),
+            ("interval", asked.interval),
+            ("group_by", asked.group_by),
+        ];
+        for (name, value) in pairs {
+            query.extend_pairs(value.map(|value| (name, value)));
+        }
+        let query = query.append_pair("format", "csv").finish();
+        format!("/api/v1/gyms/{}/reports/{report}?{query}", gym.slug)
+    }
+
+    pub fn picker(&self, words: &Words, report: &str) -> Markup {
+        let preset = self.asked.range.as_deref();
+        let option = |value: &str, key: String, chosen: bool| {
+            html! { option value=(value) selected[chosen] { (words.say(&key)) } }
+        };
+        html! {
+            nav.presets aria-label=(words.say("range.title")) { @for name in PRESETS {
+                a href={ "?range=" (name) } aria-current=[(preset == Some(name)).then_some("true")] {
+                    (words.say(&format!("range.{name}")))
+                }
+            } }
+            form.range method="get" {
+                label { (words.say("range.from"))
+                    input type="date" name="from" value=(self.first.date()) required; }
+                label { (words.say("range.to"))
+                    input type="date" name="to" value=(self.last.date()) required; }
+                @if report == "durations" {
+                    label { (words.say("range.group")) select name="group_by" {
+                        @for word in GROUPINGS {
+                            (option(word, format!("group.{word}"),
+                                self.asked.group_by.as_deref() == Some(word)))
+                        }
+                    } }
+                } @else if report != "popular-times" && report != "retention" {
+                    label { (words.say("range.interval")) select name="interval" {
+                        @for (word, interval) in INTERVALS {
+                            @if report != "members" || interval != Interval::Hour {
+                                (option(word, format!("interval.{word}"), interval == self.interval))
+                            }
+                        }
+                    } }
+                }
+                @if report != "popular-times" && report != "retention" {
+                    label { (words.say("range.compare")) select name="compare" {
+                        option value="" { (words.say("compare.none")) }
+                        @for word in COMPARISONS {
+                            (option(word, format!("compare.{word}"),
+                                self.asked.compare.as_deref() == Some(word)))
+                        }
+                    } }
+                }
+                button { (words.say("range.show")) }
+            }
+        }
+    }
+}
+
+/// The first and the last day that are asked for.
+fn days(asked: &Asked, report: &str, today: Day) -> Result<(Day, Day), Problem> {
+    let date = today.date();
+    let begins =
+        |month| Day::from_date(NaiveDate::from_ymd_opt(date.year(), month, 1).expect("a day"));
+    let usual = if report == "retention" { "year" } else { "28" };
+    let preset = asked.range.as_deref().filter(|range| !range.is_empty());
+    match (preset, &asked.from, &asked.to) {
+        (None, Some(from), Some(to)) => Ok((day("from", from)?, day("to", to)?)),
+        (preset, ..) => match preset.unwrap_or(usual) {
+            "today" => Ok((today, today)),
+            "yesterday" => Ok((today.plus(-1), today.plus(-1))),
+            "7" => Ok((today.plus(-6), today)),
+            "28" => Ok((today.plus(-27), today)),
+            "month" => Ok((begins(date.month()), today)),
+            "quarter" => Ok((begins((date.month() - 1) / 3 * 3 + 1), today)),
+            "year" => Ok((begins(1), today)),
+            other => {
+                let detail = format!("`range` is one of {}, not {other:?}", PRESETS.join(", "));
+                Err(Problem::new(Code::BadRange, detail))
+            }
+        },
+    }
+}
+
+fn day(name: &str, text: &str) -> Result<Day, Problem> {
+    let parsed = text.parse().ok().filter(|date: &NaiveDate| (2000..2200).contains(&date.year()));
+    parsed.map(Day::from_date).ok_or_else(|| {
+        let detail = format!("`{name}` is no day like 2026-03-01, from 2000 to 2199");
+        Problem::new(Code::BadRange, detail)
+    })
+}

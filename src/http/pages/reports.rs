@@ -1,0 +1,366 @@
+//! Reports: the API's own answer, as a picture and as a table. What is shown of each report stands
+//! in one table, [`VIEWS`].
+
+use actix_web::{HttpResponse, web};
+use chrono_tz::Tz;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::chart::{Bar, Chart};
+use super::range::{Asked, Range};
+use super::table::{Cell, table};
+use super::visitor::{Page, Visitor};
+use super::words::Words;
+use super::{cohorts, heat};
+use crate::clock;
+use crate::domain::calendar::local;
+use crate::domain::report::silence::Span;
+use crate::http::App;
+use crate::http::problem::{Code, Problem};
+use crate::http::reports;
+use crate::projection::read;
+use crate::store::{Gym, Snapshot};
+
+/// EGYM sends nothing of members without their consent since this instant (2026-06-24, 00:00 UTC).
+const CONSENT_FILTER: i64 = 1_782_259_200_000;
+
+/// How one report is shown.
+pub struct View {
+    pub name: &'static str,
+    /// The list of the answer that is the table: its rows.
+    pub list: &'static str,
+    /// What the bars show: a column.
+    pub bars: &'static str,
+    /// The columns of the table, by their place in a row.
+    pub columns: &'static [(&'static str, Cell)],
+    /// The totals that are told, by their place.
+    pub totals: &'static [(&'static str, Cell)],
+}
+
+use Cell::{Decimal, Hours, Key, Minutes, Moment, Month, Percent, Start, Whole};
+
+const VIEWS: [View; 9] = [
+    View {
+        name: "occupancy",
+        list: "buckets",
+        bars: "/average",
+        columns: &[
+            ("/start", Start),
+            ("/average", Decimal),
+            ("/peak", Whole),
+            ("/peak_at", Moment),
+            ("/low", Whole),
+        ],
+        totals: &[("/average", Decimal), ("/peak", Whole), ("/peak_at", Moment), ("/low", Whole)],
+    },
+    View {
+        name: "visits",
+        list: "buckets",
+        bars: "/visits",
+        columns: &[
+            ("/start", Start),
+            ("/visits", Whole),
+            ("/departures", Whole),
+            ("/entered_by/checkin", Whole),
+            ("/entered_by/equipment", Whole),
+            ("/ended_by/checkout", Whole),
+            ("/ended_by/assumed", Whole),
+            ("/ended_by/window", Whole),
+            ("/ended_by/next_visit", Whole),
+            ("/ended_by/erasure", Whole),
+        ],
+        totals: &[("/visits", Whole), ("/departures", Whole)],
+    },
+    View {
+        name: "members",
+        list: "buckets",
+        bars: "/members",
+        columns: &[("/start", Start), ("/members", Whole), ("/new", Whole)],
+        totals: &[
+            ("/members", Whole),
+            ("/new", Whole),
+            ("/visits_per_week/1", Whole),
+            ("/visits_per_week/2", Whole),
+            ("/visits_per_week/3", Whole),
+            ("/visits_per_week/4", Whole),
+            ("/visits_per_week/5+", Whole),
+        ],
+    },
+    View {
+        name: "durations",
+        list: "groups",
+        bars: "/histogram",
+        columns: &[
+            ("/key", Key),
+            ("/visits", Whole),
+            ("/observed", Whole),
+            ("/mean_minutes", Minutes),
+            ("/median_minutes", Minutes),
+            ("/p10_minutes", Minutes),
+            ("/p90_minutes", Minutes),
+        ],
+        totals: &[("/visits", Whole), ("/observed", Whole)],
+    },
+    View {
+        name: "equipment",
+        list: "buckets",
+        bars: "/checkins",
+        columns: &[
+            ("/start", Start),
+            ("/checkins", Whole),
+            ("/visits", Whole),
+            ("/visits_with_equipment", Whole),
+            ("/share_with_equipment", Percent),
+        ],
+        totals: &[
+            ("/checkins", Whole),
+            ("/visits_with_equipment", Whole),
+            ("/share_with_equipment", Percent),
+            ("/first_checkin_minutes/median", Minutes),
+            ("/first_checkin_minutes/p90", Minutes),
+        ],
+    },
+    View {
+        name: "popular-times",
+        list: "cells",
+        bars: "",
+        columns: &[
+            ("/weekday", Key),
+            ("/hour", Whole),
+            ("/average", Decimal),
+            ("/peak", Decimal),
+            ("/hours", Hours),
+        ],
+        totals: &[],
+    },
+    View {
+        name: "retention",
+        list: "cohorts",
+        bars: "",
+        columns: &[("/month", Month), ("/size", Whole)],
+        totals: &[("/size", Whole)],
+    },
+    View {
+        name: "onboarding",
+        list: "buckets",
+        bars: "/completed",
+        columns: &[("/start", Start), ("/completed", Whole)],
+        totals: &[
+            ("/completed", Whole),
+            ("/median_days", Whole),
+            ("/new_members", Whole),
+            ("/completed_within_30_days", Whole),
+            ("/share_within_30_days", Percent),
+        ],
+    },
+    View {
+        name: "quality",
+        list: "buckets",
+        bars: "/late_events",
+        columns: &[
+            ("/start", Start),
+            ("/duplicates", Whole),
+            ("/repeat_swipes", Whole),
+            ("/orphan_checkouts", Whole),
+            ("/doors_missed", Whole),
+            ("/without_checkout", Whole),
+            ("/quarantined", Whole),
+            ("/unknown_types", Whole),
+            ("/late_events", Whole),
+        ],
+        totals: &[
+            ("/duplicates", Whole),
+            ("/repeat_swipes", Whole),
+            ("/orphan_checkouts", Whole),
+            ("/doors_missed", Whole),
+            ("/without_checkout", Whole),
+            ("/quarantined", Whole),
+            ("/unknown_types", Whole),
+            ("/late_events", Whole),
+        ],
+    },
+];
+
+/// One report on one gym.
+pub async fn one(
+    app: web::Data<App>,
+    visitor: Visitor,
+    path: web::Path<(String, String)>,
+    asked: web::Query<Asked>,
+) -> HttpResponse {
+    let (slug, name) = path.into_inner();
+    let page = visitor.show(app, move |visitor, snapshot| {
+        let gym = visitor.access.gym(snapshot, &slug)?;
+        let none = || Problem::new(Code::NotFound, format!("there is no report {name:?}"));
+        let view = VIEWS.iter().find(|view| view.name == name).ok_or_else(none)?;
+        shown(visitor, snapshot, &gym, view, &asked)
+    });
+    page.await
+}
+
+fn shown(
+    visitor: &Visitor,
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    view: &View,
+    asked: &Asked,
+) -> Result<Page, Problem> {
+    let (words, now) = (visitor.words, clock::now());
+    let zone = gym.settings.zone;
+    let range = Range::of(asked, view.name, zone, now)?;
+    let parameters = range.parameters();
+    let report = reports::ask(snapshot, gym, view.name, &parameters, now)?;
+    let report = serde_json::to_value(&report).expect("reports are plain JSON");
+    let silent = read::silent_spans(snapshot, gym, range.from, range.until, now)?;
+    let title = words.say(&format!("report.{}", view.name)).to_owned();
+    let main = html! {
+        (ways(words, gym, Some(view.name)))
+        (range.picker(words, view.name))
+        (totals(words, view, &report))
+        section.report {
+            h2 { (words.say(&format!("counts.{}", view.name))) }
+            (picture(words, view, &report, &range, zone))
+            (notes(words, &report, &silent, &range, zone))
+            details open[view.bars.is_empty()] { summary { (words.say("report.table")) }
+                (table(words, view.columns, &rows(view, &report), range.interval, zone))
+            }
+            p.tools {
+                a download={ (gym.slug) "-" (view.name) ".csv" } href=(range.csv(gym, view.name)) {
+                    (words.say("report.csv"))
+                }
+            }
+        }
+    };
+    Ok(Page { title: format!("{}: {title}", gym.settings.name), main })
+}
+
+/// The ways to a gym's pages.
+pub fn ways(words: &Words, gym: &Gym, here: Option<&str>) -> Markup {
+    let current = |is: bool| is.then_some("page");
+    html! {
+        nav.ways aria-label=(gym.settings.name) {
+            a href={ "/gyms/" (gym.slug) } aria-current=[current(here.is_none())] {
+                (words.say("frame.now"))
+            }
+            @for view in &VIEWS {
+                a href={ "/gyms/" (gym.slug) "/reports/" (view.name) }
+                    aria-current=[current(here == Some(view.name))] {
+                    (words.say(&format!("report.{}", view.name)))
+                }
+            }
+        }
+    }
+}
+
+fn rows<'v>(view: &View, report: &'v Value) -> Vec<&'v Value> {
+    report[view.list].as_array().into_iter().flatten().collect()
+}
+
+/// The totals; beside them those of the range it is compared with.
+fn totals(words: &Words, view: &View, report: &Value) -> Markup {
+    let value = |side: &Value, (place, cell): &(&str, Cell)| {
+        cell.show(words, side["totals"].pointer(place).unwrap_or(&Value::Null), None)
+    };
+    let comparison = report.get("comparison");
+    html! {
+        @if !view.totals.is_empty() {
+            dl.facts { @for total in view.totals { div {
+                dt { (words.say(&super::table::column_key(total.0))) }
+                @match comparison {
+                    None => dd { (value(report, total)) },
+                    Some(comparison) => {
+                        dd { (value(&comparison["this"], total)) }
+                        dd.before { (words.fill("report.before", &[&value(&comparison["that"], total)])) }
+                    }
+                }
+            } } }
+        }
+    }
+}
+
+fn picture(words: &Words, view: &View, report: &Value, range: &Range, zone: Tz) -> Markup {
+    match view.name {
+        "popular-times" => heat::map(words, &rows(view, report)),
+        "retention" => cohorts::table(words, &rows(view, report)),
+        "durations" => histogram(words, &rows(view, report)),
+        _ => bars(words, view, report, range, zone),
+    }
+}
+
+/// The report's buckets as bars, with those of the earlier range as a line.
+fn bars(words: &Words, view: &View, report: &Value, range: &Range, zone: Tz) -> Markup {
+    let earlier = report.pointer("/comparison/that/buckets").and_then(Value::as_array);
+    let (_, cell) = view.columns.iter().find(|(place, _)| *place == view.bars).expect("a column");
+    let number = |row: &Value| row.pointer(view.bars).and_then(Value::as_f64);
+    let rows = rows(view, report);
+    let bars = rows.iter().map(|row| {
+        let name = Start.show(words, &row["start"], Some((range.interval, zone)));
+        let value = cell.show(words, row.pointer(view.bars).unwrap_or(&Value::Null), None);
+        let is_complete = row["complete"] == true;
+        let unfinished = if is_complete { "" } else { words.say("report.incomplete") };
+        Bar { says: format!("{name}: {value} {unfinished}"), name, value: number(row), is_complete }
+    });
+    let starts = rows.iter().map(|row| row["start"].as_str().unwrap_or_default());
+    let starts = starts.map(chrono::DateTime::parse_from_rfc3339);
+    let before = |at: &i64| *at <= CONSENT_FILTER;
+    let place = starts.flatten().map(|at| at.timestamp_millis()).take_while(before).count();
+    let event = (place.saturating_sub(1), words.say("report.consent").to_owned());
+    let counts = format!("counts.{}", view.name);
+    let chart = Chart {
+        label: words.say(&counts),
+        bars: bars.collect(),
+        line: earlier.into_iter().flatten().map(number).collect(),
+        levels: vec![],
+        events: if range.holds(CONSENT_FILTER) { vec![event] } else { vec![] },
+    };
+    chart.draw(|level| words.decimal(level))
+}
+
+/// How many visits were how long.
+fn histogram(words: &Words, groups: &[&Value]) -> Markup {
+    let bins = groups.iter().flat_map(|group| group["histogram"].as_array().into_iter().flatten());
+    let mut visits = std::collections::BTreeMap::<u64, i64>::new();
+    for bin in bins {
+        *visits.entry(bin["from_minutes"].as_u64().unwrap_or(0)).or_default() +=
+            bin["visits"].as_i64().unwrap_or(0);
+    }
+    let bars = visits.into_iter().map(|(from, visits)| {
+        let name = words.fill("report.minutes", &[&words.whole(from as i64)]);
+        let says = format!("{name}: {}", words.whole(visits));
+        Bar { name, value: Some(visits as f64), says, is_complete: true }
+    });
+    let chart = Chart {
+        label: words.say("counts.durations"),
+        bars: bars.collect(),
+        line: vec![],
+        levels: vec![],
+        events: vec![],
+    };
+    chart.draw(|level| words.decimal(level))
+}
+
+/// What the numbers rest on.
+fn notes(words: &Words, report: &Value, silent: &[Span], range: &Range, zone: Tz) -> Markup {
+    let moment = |at| words.moment(local(zone, at));
+    html! {
+        @match report["coverage"].as_f64() {
+            Some(coverage) => p.note { (words.fill("report.coverage", &[&words.percent(coverage)])) },
+            None => p.note { (words.say("report.no_visits")) },
+        }
+        @if report.pointer("/buckets").is_some() { p.note { (words.say("report.hatched")) } }
+        @if let Some(comparison) = report.get("comparison") {
+            @let day = |end: &str| {
+                Moment.show(words, &comparison["that"][end], None)
+            };
+            p.note { (words.fill("report.compared", &[&day("from"), &day("until")])) }
+        }
+        @if range.holds(CONSENT_FILTER) { p.note { (words.say("report.consent")) } }
+        @if !silent.is_empty() {
+            details.silent { summary { (words.fill("report.silent", &[&words.whole(silent.len() as i64)])) }
+                ul { @for span in silent {
+                    li { (moment(span.from)) " – " (moment(span.until)) }
+                } }
+            }
+        }
+    }
+}

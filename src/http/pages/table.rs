@@ -1,0 +1,85 @@
+//! Tables: every picture has one, with the API's numbers.
+
+use chrono::{DateTime, FixedOffset};
+use chrono_tz::Tz;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::words::Words;
+use crate::domain::calendar::Interval;
+
+/// How a cell is written.
+#[derive(Clone, Copy)]
+pub enum Cell {
+    /// A bucket's name.
+    Start,
+    /// A group's key: a weekday, an hour, or all.
+    Key,
+    Month,
+    Moment,
+    Whole,
+    Decimal,
+    Percent,
+    Minutes,
+    Hours,
+}
+
+impl Cell {
+    pub fn show(self, words: &Words, value: &Value, interval: Option<(Interval, Tz)>) -> String {
+        let none = || words.say("report.none").to_owned();
+        let number = |write: &dyn Fn(f64) -> String| value.as_f64().map_or_else(none, write);
+        match self {
+            Cell::Start => time(value)
+                .map_or_else(none, |at| start(words, at, interval.map(|(interval, _)| interval))),
+            Cell::Moment => time(value).map_or_else(none, |at| words.moment(at)),
+            Cell::Month => value.as_str().unwrap_or_default().to_owned(),
+            Cell::Key => value.as_i64().map_or_else(none, |key| words.whole(key)),
+            Cell::Whole | Cell::Hours => number(&|n| words.whole(n as i64)),
+            Cell::Decimal => number(&|n| words.decimal(n)),
+            Cell::Percent => number(&|n| words.percent(n)),
+            Cell::Minutes => number(&|n| words.fill("report.minutes", &[&words.decimal(n)])),
+        }
+    }
+}
+
+fn time(value: &Value) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc3339(value.as_str()?).ok()
+}
+
+/// A bucket is named by its day, or by its day and time when it is shorter than one.
+fn start(words: &Words, at: DateTime<FixedOffset>, interval: Option<Interval>) -> String {
+    match interval {
+        Some(Interval::Hour | Interval::Quarter) => words.moment(at),
+        _ => words.date(at.date_naive()),
+    }
+}
+
+/// The message that names a column.
+pub fn column_key(place: &str) -> String {
+    format!("column{}", place.replacen('/', ".", 1).replace('/', "_").replace('+', "_more"))
+}
+
+pub fn table(
+    words: &Words,
+    columns: &[(&str, Cell)],
+    rows: &[&Value],
+    interval: Interval,
+    zone: Tz,
+) -> Markup {
+    let cell = |row: &Value, (place, cell): &(&str, Cell)| {
+        cell.show(words, row.pointer(place).unwrap_or(&Value::Null), Some((interval, zone)))
+    };
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(words.say("report.table")) { table {
+            thead { tr { @for (place, _) in columns { th scope="col" { (words.say(&column_key(place))) } } } }
+            tbody { @for row in rows {
+                tr.open[row["complete"] == false] {
+                    @for (number, column) in columns.iter().enumerate() {
+                        @if number == 0 { th scope="row" { (cell(row, column)) } }
+                        @else { td { (cell(row, column)) } }
+                    }
+                }
+            } }
+        } }
+    }
+}

@@ -1,0 +1,136 @@
+//! Who looks at a page: signed in, with a language, and with a word that proves a form is ours.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::ContentType;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
+use maud::Markup;
+
+use super::frame::{self, POLICY};
+use super::words::Words;
+use crate::http::auth::{self, Access, COOKIE};
+use crate::http::problem::{Code, Problem};
+use crate::http::{App, blocking};
+use crate::store::{SecretHash, Session, Snapshot};
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub struct Visitor {
+    pub access: Access,
+    pub session: Session,
+    pub words: &'static Words,
+    /// What every form of this session holds, and nobody else can know.
+    pub csrf: String,
+    /// The path asked for, with its query.
+    pub asked: String,
+}
+
+/// A page: its title, and what is in it.
+pub struct Page {
+    pub title: String,
+    pub main: Markup,
+}
+
+/// Nobody is signed in: the way is to the sign-in page, and from there back.
+#[derive(Debug)]
+pub struct SignInFirst {
+    asked: String,
+}
+
+impl Visitor {
+    /// Shows a page, or the problem in its place.
+    pub async fn show(
+        self,
+        app: web::Data<App>,
+        page: impl FnOnce(&Visitor, &Snapshot<'_>) -> Result<Page, Problem> + Send + 'static,
+    ) -> HttpResponse {
+        let visitor = self.clone();
+        let page = blocking(app, move |snapshot| page(&visitor, snapshot)).await;
+        match page {
+            Ok(page) => answer(HttpResponse::Ok(), frame::whole(&self, &page)),
+            Err(problem) => self.say(&problem),
+        }
+    }
+
+    /// The page of a problem.
+    pub fn say(&self, problem: &Problem) -> HttpResponse {
+        let page = Page {
+            title: self.words.say("problem.title").to_owned(),
+            main: maud::html! { p.note { (problem.detail) } },
+        };
+        answer(HttpResponse::build(problem.status_code()), frame::whole(self, &page))
+    }
+
+    /// Whether a form is ours, sent from a page of this session.
+    pub fn check(&self, csrf: &str) -> Result<(), Problem> {
+        if csrf == self.csrf {
+            return Ok(());
+        }
+        Err(Problem::new(Code::Forbidden, "this form is of another session; open the page again"))
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = SignInFirst;
+    type Future = Ready<Result<Visitor, SignInFirst>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let asked = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        ready(find(request, &asked).ok_or(SignInFirst { asked }))
+    }
+}
+
+fn find(request: &HttpRequest, asked: &str) -> Option<Visitor> {
+    let app = request.app_data::<web::Data<App>>().expect("every route has the app");
+    let cookie = request.cookie(COOKIE)?;
+    let hash = SecretHash::of(cookie.value().as_bytes());
+    let (session, user) = app.store.read(|snapshot| auth::session(snapshot, &hash)).ok()??;
+    let id = session.id;
+    auth::note_use(app, Some(session.last_used_at), move |tx, now| tx.mark_session_used(id, now));
+    Some(Visitor {
+        access: Access::of_session(user, hash),
+        session,
+        words: Words::of(request),
+        csrf: SecretHash::of(format!("form {}", cookie.value()).as_bytes()).to_hex(),
+        asked: asked.to_owned(),
+    })
+}
+
+impl std::fmt::Display for SignInFirst {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody is signed in")
+    }
+}
+
+impl ResponseError for SignInFirst {
+    fn error_response(&self) -> HttpResponse {
+        let location = format!("/sign-in?{}", frame::to_query(&self.asked));
+        HttpResponse::SeeOther().insert_header(("location", location)).finish()
+    }
+}
+
+/// Where a link led from, as `next` in a query: a path of ours, or the first page.
+pub fn back_to(query: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Next {
+        next: String,
+    }
+    let next = web::Query::<Next>::from_query(query).map(|found| found.into_inner().next);
+    let is_ours = |next: &String| {
+        let mut characters = next.chars();
+        let begins_here = characters.next() == Some('/');
+        begins_here && !matches!(characters.next(), Some('/' | '\\')) && next.is_ascii()
+    };
+    next.ok().filter(is_ours).unwrap_or_else(|| "/".to_owned())
+}
+
+/// An answer that shows HTML, and lets a browser load nothing that is not ours.
+pub fn answer(mut answer: actix_web::HttpResponseBuilder, page: Markup) -> HttpResponse {
+    answer
+        .insert_header(ContentType::html())
+        .insert_header(("content-security-policy", POLICY))
+        .insert_header(("referrer-policy", "same-origin"))
+        .insert_header(("cache-control", "no-store"))
+        .body(page.into_string())
+}
