@@ -4,6 +4,7 @@ mod deliveries;
 mod health;
 mod log;
 mod members;
+mod page;
 mod reading;
 mod reports;
 mod roles;

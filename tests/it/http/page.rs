@@ -1,0 +1,139 @@
+//! The page, as a browser asks for it: signing in and out, and numbers that are the API's.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::service::{Service, delivery, now, run_json};
+
+struct Browser {
+    client: reqwest::Client,
+    root: String,
+}
+
+impl Browser {
+    fn of(service: &Service) -> Browser {
+        let client = reqwest::Client::builder().cookie_store(true).build().expect("a client");
+        Browser { client, root: service.root.clone() }
+    }
+
+    async fn open(&self, path: &str) -> (u16, String) {
+        self.send(self.client.get(format!("{}{path}", self.root))).await
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        self.send(self.client.post(format!("{}{path}", self.root)).form(form)).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> (u16, String) {
+        let answer = request.send().await.expect("the service answers");
+        (answer.status().as_u16(), answer.text().await.expect("text"))
+    }
+}
+
+fn csrf_of(page: &str) -> &str {
+    let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form of ours");
+    rest.split_once('"').expect("it ends").0
+}
+
+fn add_user(service: &Service, name: &str, args: &[&str]) -> String {
+    let all = [&["user", "add", name, "--json"], args].concat();
+    run_json(service.data(), &all)["path"].as_str().expect("a path").to_owned()
+}
+
+#[actix_web::test]
+async fn a_link_signs_in_once_and_the_page_shows_the_numbers_of_the_api() {
+    let service = Service::start();
+    let webhook = service.add_gym("berlin", "Europe/Berlin");
+    service.add_gym("paris", "Europe/Paris");
+    for minute in 1..=3 {
+        let body = delivery(Uuid::new_v4(), now() - minute * 60_000, "CHECKIN");
+        assert_eq!(service.post(&webhook, body).await.0, 200);
+    }
+    let link = add_user(&service, "ann", &["--role", "viewer", "--gym", "berlin"]);
+    let browser = Browser::of(&service);
+    assert!(browser.open("/").await.1.contains("type=\"password\""), "nobody is signed in yet");
+    assert!(browser.open(&link).await.1.contains("ann"), "looking does not use it up");
+    let (status, all) = browser.post(&link, &[]).await;
+    assert_eq!(status, 200);
+    assert!(all.contains("/gyms/berlin") && !all.contains("/gyms/paris"), "only what she may see");
+    assert_eq!(Browser::of(&service).post(&link, &[]).await.0, 404, "it is good once");
+    assert!(browser.open("/gyms/berlin").await.1.contains("<strong data-count>3</strong>"));
+    assert_eq!(browser.open("/gyms/paris").await.0, 404);
+    let (status, report) = browser.open("/gyms/berlin/reports/visits?range=today").await;
+    assert_eq!(status, 200);
+    let (status, answer) = browser.open("/api/v1/gyms/berlin/reports/visits").await;
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!((status, answer["totals"]["visits"].as_i64()), (200, Some(3)));
+    assert!(report.contains("<dd>3</dd>"), "{report}");
+    assert!(report.contains("format=csv"));
+}
+
+#[actix_web::test]
+async fn every_report_has_a_page_in_every_language() {
+    let service = Service::start();
+    service.add_gym("berlin", "Europe/Berlin");
+    let browser = Browser::of(&service);
+    browser.post(&add_user(&service, "ann", &["--role", "viewer"]), &[]).await;
+    for code in ["en", "de"] {
+        let page = browser.open(&format!("/language/{code}?next=%2F")).await.1;
+        assert!(page.contains(&format!("<html lang=\"{code}\"")));
+        for report in [
+            "occupancy",
+            "visits",
+            "members",
+            "durations",
+            "equipment",
+            "popular-times",
+            "retention",
+            "onboarding",
+            "quality",
+        ] {
+            let (status, page) = browser.open(&format!("/gyms/berlin/reports/{report}")).await;
+            assert_eq!(status, 200, "{report}");
+            for section in ["column.", "counts.", "report.", "range.", "frame."] {
+                assert!(!page.contains(&format!(">{section}")), "{report} lacks a word: {page}");
+            }
+        }
+    }
+    let (status, page) = browser.open("/gyms/berlin/reports/visits?range=never").await;
+    assert_eq!(status, 422, "{page}");
+}
+
+#[actix_web::test]
+async fn a_password_signs_in_until_it_failed_too_often() {
+    let service = Service::start();
+    add_user(&service, "ann", &["--role", "admin"]);
+    let set = std::process::Command::new(crate::service::BINARY)
+        .args(["user", "password", "ann"])
+        .env("FOOTFALL_DATA", service.data())
+        .env("FOOTFALL_USER_PASSWORD", "correct horse")
+        .output();
+    assert!(set.expect("the binary runs").status.success());
+    let browser = Browser::of(&service);
+    let right = [("name", "ann"), ("password", "correct horse")];
+    let wrong = [("name", "ann"), ("password", "battery staple")];
+    assert_eq!(browser.post("/sign-in", &wrong).await.0, 401);
+    let (status, page) = browser.post("/sign-in", &right).await;
+    assert_eq!(status, 200);
+    assert_eq!(browser.post("/sign-out", &[("csrf", "made up")]).await.0, 403);
+    assert_eq!(browser.open("/sessions").await.0, 200, "a form that is not ours changes nothing");
+    let csrf = csrf_of(&page).to_owned();
+    browser.post("/sign-out", &[("csrf", &csrf)]).await;
+    assert!(browser.open("/sessions").await.1.contains("type=\"password\""), "signed out");
+    for _ in 0..10 {
+        assert_eq!(browser.post("/sign-in", &wrong).await.0, 401);
+    }
+    assert_eq!(browser.post("/sign-in", &right).await.0, 429, "locked out");
+}
+
+#[actix_web::test]
+async fn a_cookie_opens_nothing_that_changes_something() {
+    let service = Service::start();
+    service.add_gym("berlin", "Europe/Berlin");
+    let browser = Browser::of(&service);
+    browser.post(&add_user(&service, "ann", &["--role", "admin"]), &[]).await;
+    let path = format!("/api/v1/gyms/berlin/members/{}", Uuid::new_v4());
+    assert_eq!(browser.open(&path).await.0, 404, "it may read");
+    let request = browser.client.delete(format!("{}{path}", browser.root));
+    assert_eq!(browser.send(request).await.0, 401);
+}
