@@ -46,7 +46,7 @@ async fn a_link_signs_in_once_and_the_page_shows_the_numbers_of_the_api() {
     let webhook = service.add_gym("berlin", "Europe/Berlin");
     service.add_gym("paris", "Europe/Paris");
     for minute in 1..=3 {
-        let body = delivery(Uuid::new_v4(), now() - minute * 60_000, "CHECKIN");
+        let body = delivery(Uuid::new_v4(), now() - minute * 60_000, "GYM_CHECKIN");
         assert_eq!(service.post(&webhook, body).await.0, 200);
     }
     let link = add_user(&service, "ann", &["--role", "viewer", "--gym", "berlin"]);
@@ -57,7 +57,8 @@ async fn a_link_signs_in_once_and_the_page_shows_the_numbers_of_the_api() {
     assert_eq!(status, 200);
     assert!(all.contains("/gyms/berlin") && !all.contains("/gyms/paris"), "only what she may see");
     assert_eq!(Browser::of(&service).post(&link, &[]).await.0, 404, "it is good once");
-    assert!(browser.open("/gyms/berlin").await.1.contains("<strong data-count>3</strong>"));
+    let now_there = browser.open("/gyms/berlin").await.1;
+    assert!(now_there.contains("<strong data-count>3</strong>"), "{now_there}");
     assert_eq!(browser.open("/gyms/paris").await.0, 404);
     let (status, report) = browser.open("/gyms/berlin/reports/visits?range=today").await;
     assert_eq!(status, 200);
