@@ -104,8 +104,7 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
     let database = Database::open(folder)?;
     let now = clock::now();
     let mut connection = database.connect()?;
-    let (token, sign_in) = (Secret::fresh("fft_"), String::new());
-    let mut prepared = Prepared { token, sign_in, doors: Vec::new() };
+    let mut doors = Vec::new();
     for (number, gym) in (0..).zip(&GYMS) {
         let settings = GymSettings {
             name: gym.name.to_owned(),
@@ -132,18 +131,18 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
         };
         append_history(&database, &mut connection, id, gym.name, &deliveries(&history))?;
         let live = Plan { from: now, until: now, ..history };
-        prepared.doors.push((format!("/webhooks/{webhook}"), secret, live));
+        doors.push((format!("/webhooks/{webhook}"), secret, live));
     }
-    let hash = prepared.token.hash();
+    let token = Secret::fresh("fft_");
     let reader = Reader { name: "demo".to_owned(), role: Role::Admin, gyms: None };
     let user = database.transact(&mut connection, |tx| {
-        tx.add_token("demo", &hash, Role::Admin, None, now)?;
+        tx.add_token(&reader, &token.hash(), now)?;
         tx.add_user(&reader, None, now)?;
         tx.view().user("demo")
     })?;
     let user = user.expect("it was added in this transaction");
-    prepared.sign_in = users::make_link(&database, user.id)?.0;
-    Ok(prepared)
+    let (sign_in, _) = users::make_link(&database, user.id)?;
+    Ok(Prepared { token, sign_in, doors })
 }
 
 /// Appends the past as it would have arrived: by the same path as a delivery, at the time at which

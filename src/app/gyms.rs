@@ -48,7 +48,7 @@ pub struct AddArgs {
 pub struct ListArgs {
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{gyms, output};
 use crate::clock;
-use crate::domain::ids::GymId;
 use crate::store::{Database, Gym, Reader, Role, Secret};
 
 /// Marks a token of ours, so that a leaked one is recognised.
@@ -17,7 +16,7 @@ pub enum TokenCommand {
     /// Add a token for reading; it is shown this once
     Add(AddArgs),
     /// List tokens
-    List(ListArgs),
+    List(gyms::ListArgs),
     /// Remove a token; it stops at once
     Remove(RemoveArgs),
 }
@@ -26,21 +25,21 @@ pub enum TokenCommand {
 pub struct AddArgs {
     /// Whose it is, or what for
     name: String,
-    #[arg(long)]
-    role: RoleArg,
-    /// A gym it may see; may be repeated [default: all, also those to come]
-    #[arg(long, value_name = "SLUG")]
-    gym: Vec<String>,
+    #[command(flatten)]
+    reach: ReachArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+/// How far a reader may see.
 #[derive(Args)]
-pub struct ListArgs {
-    /// Print JSON
+pub struct ReachArgs {
     #[arg(long)]
-    json: bool,
+    role: RoleArg,
+    /// A gym to see; may be repeated [default: all, also those to come]
+    #[arg(long, value_name = "SLUG")]
+    gym: Vec<String>,
 }
 
 #[derive(Args)]
@@ -51,8 +50,18 @@ pub struct RemoveArgs {
     json: bool,
 }
 
+impl ReachArgs {
+    /// A reader of that name, who sees so far.
+    pub fn reader(&self, database: &Database, name: &str) -> anyhow::Result<Reader> {
+        let gyms = self.gym.iter().map(|slug| Ok(gyms::find(database, slug)?.id));
+        let gyms = gyms.collect::<anyhow::Result<Vec<_>>>()?;
+        let gyms = (!gyms.is_empty()).then_some(gyms);
+        Ok(Reader { name: name.to_owned(), role: self.role.role(), gyms })
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
-pub enum RoleArg {
+enum RoleArg {
     /// Aggregates only
     Viewer,
     /// Also members: absence lists, one member's data, erasure
@@ -62,7 +71,7 @@ pub enum RoleArg {
 }
 
 impl RoleArg {
-    pub fn role(self) -> Role {
+    fn role(self) -> Role {
         match self {
             RoleArg::Viewer => Role::Viewer,
             RoleArg::Manager => Role::Manager,
@@ -91,17 +100,15 @@ pub fn run(database: &Database, command: TokenCommand) -> anyhow::Result<()> {
 
 fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     let token = Secret::fresh(TOKEN_PREFIX);
-    let gyms = gyms_named(database, &args.gym)?;
-    let role = args.role.role();
+    let reader = args.reach.reader(database, &args.name)?;
     let mut connection = database.connect()?;
-    let added = database.transact(&mut connection, |tx| {
-        tx.add_token(&args.name, &token.hash(), role, gyms.as_deref(), clock::now())
-    })?;
+    let added = database
+        .transact(&mut connection, |tx| tx.add_token(&reader, &token.hash(), clock::now()))?;
     if !added {
         bail!("there is a token {:?} already; remove it first, or take another name", args.name);
     }
     let shown = serde_json::json!({
-        "name": args.name, "role": role.name(), "token": token.reveal()
+        "name": args.name, "role": reader.role.name(), "token": token.reveal()
     });
     output::show(args.json, &shown, || {
         format!(
@@ -110,13 +117,6 @@ fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
         )
     });
     Ok(())
-}
-
-/// The gyms of these names; none stands for all.
-pub fn gyms_named(database: &Database, slugs: &[String]) -> anyhow::Result<Option<Vec<GymId>>> {
-    let gyms = slugs.iter().map(|slug| Ok(gyms::find(database, slug)?.id));
-    let gyms = gyms.collect::<anyhow::Result<Vec<_>>>()?;
-    Ok((!gyms.is_empty()).then_some(gyms))
 }
 
 /// The slugs of the gyms a reader may see; none stands for all.
@@ -131,7 +131,7 @@ pub fn slugs_shown(slugs: Option<&Vec<String>>) -> String {
     slugs.map_or("all".to_owned(), |slugs| slugs.join(","))
 }
 
-fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
+fn list(database: &Database, args: &gyms::ListArgs) -> anyhow::Result<()> {
     let (gyms, tokens) = database.read(|snapshot| Ok((snapshot.gyms()?, snapshot.tokens()?)))?;
     let rows: Vec<_> = tokens
         .into_iter()

@@ -5,13 +5,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::config::Config;
+use super::gyms::ListArgs;
 use super::output;
-use super::tokens::{RoleArg, gyms_named, slugs_seen, slugs_shown};
+use super::tokens::{ReachArgs, slugs_seen, slugs_shown};
 use crate::clock;
 use crate::domain::{DAY, Millis};
-use crate::store::{
-    Database, PASSWORD_CHARACTERS_MIN, Reader, Secret, StoreError, User, hash_password,
-};
+use crate::store::{Database, PASSWORD_CHARACTERS_MIN, Secret, StoreError, User, hash_password};
 
 /// A link that signs in is good for so many days, once.
 const LINK_DAYS: i64 = 3;
@@ -34,18 +33,8 @@ pub enum UserCommand {
 pub struct AddArgs {
     /// The name to sign in with
     name: String,
-    #[arg(long)]
-    role: RoleArg,
-    /// A gym they may see; may be repeated [default: all, also those to come]
-    #[arg(long, value_name = "SLUG")]
-    gym: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-pub struct ListArgs {
+    #[command(flatten)]
+    reach: ReachArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -80,8 +69,7 @@ pub fn run(database: &Database, config: &Config, command: UserCommand) -> anyhow
 }
 
 fn add(database: &Database, config: &Config, args: &AddArgs) -> anyhow::Result<()> {
-    let gyms = gyms_named(database, &args.gym)?;
-    let reader = Reader { name: args.name.clone(), role: args.role.role(), gyms };
+    let reader = args.reach.reader(database, &args.name)?;
     let mut connection = database.connect()?;
     let added =
         database.transact(&mut connection, |tx| tx.add_user(&reader, None, clock::now()))?;

@@ -10,7 +10,7 @@ use super::problem::{Code, Problem};
 use crate::clock;
 use crate::domain::ids::Slug;
 use crate::domain::{DAY, MINUTE, Millis};
-use crate::store::{Gym, Reader, Role, SecretHash, Session, Snapshot, StoreError, Tx, User};
+use crate::store::{Gym, Reader, Role, SecretHash, Session, Snapshot, StoreError, Token, Tx, User};
 
 /// The cookie that holds a session's secret.
 pub const COOKIE: &str = "footfall_session";
@@ -44,20 +44,24 @@ impl Proof {
         Some(Proof::Session(SecretHash::of(cookie.value().as_bytes())))
     }
 
-    fn access(self, snapshot: &Snapshot<'_>) -> Result<Access, Problem> {
-        let reader = match &self {
-            Proof::Token(hash) => snapshot.token(hash)?.map(|token| token.reader),
-            Proof::Session(hash) => session(snapshot, hash)?.map(|(_, user)| user.reader),
+    /// Whom it proves; of a token also the token, whose use is noted.
+    fn access(self, snapshot: &Snapshot<'_>) -> Result<(Access, Option<Token>), Problem> {
+        let unknown = || Problem::new(Code::Unauthorized, "no such token");
+        let (reader, token) = match &self {
+            Proof::Token(hash) => {
+                let token = snapshot.token(hash)?.ok_or_else(unknown)?;
+                (token.reader.clone(), Some(token))
+            }
+            Proof::Session(hash) => (session(snapshot, hash)?.ok_or_else(unknown)?.1.reader, None),
         };
-        let reader = reader.ok_or_else(|| Problem::new(Code::Unauthorized, "no such token"))?;
-        Ok(Access { reader, proof: self })
+        Ok((Access { reader, proof: self }, token))
     }
 }
 
 impl Access {
     /// The same reader, if token or session still hold: for answers that go on for long.
     pub fn again(&self, snapshot: &Snapshot<'_>) -> Result<Access, Problem> {
-        self.proof.clone().access(snapshot)
+        Ok(self.proof.clone().access(snapshot)?.0)
     }
 
     /// Who signed in to the page, with that session.
@@ -119,12 +123,11 @@ fn authenticate(app: &web::Data<App>, request: &HttpRequest) -> Result<Access, P
         )
     };
     let proof = Proof::of(request).ok_or_else(missing)?;
-    if let Proof::Token(hash) = &proof
-        && let Some(token) = app.store.read(|snapshot| snapshot.token(hash))?
-    {
+    let (access, token) = app.store.read(|snapshot| Ok(proof.access(snapshot)))??;
+    if let Some(token) = token {
         note_use(app, token.last_used_at, move |tx, now| tx.mark_token_used(token.id, now));
     }
-    app.store.read(|snapshot| Ok(proof.access(snapshot)))?
+    Ok(access)
 }
 
 /// The session of that hash, if it has not ended, with its user.

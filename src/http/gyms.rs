@@ -10,7 +10,6 @@ use super::times::{instant, instant_to_the_minute};
 use super::{App, blocking, openapi};
 use crate::clock;
 use crate::domain::Millis;
-use crate::domain::report::share;
 use crate::projection::read::{self, Occupancy};
 use crate::projection::retention;
 use crate::store::{Gym, Snapshot, StoreError};
@@ -188,8 +187,7 @@ impl OccupancyBody {
             present: occupancy.present,
             observed: occupancy.observed,
             capacity,
-            utilisation: capacity
-                .and_then(|capacity| share(occupancy.present.into(), capacity.into())),
+            utilisation: occupancy.utilisation(gym),
             usual: usual.map(|usual| UsualBody { average: usual.average, peak: usual.peak }),
             today_peak: peak.map(|peak| PeakBody {
                 at: instant_to_the_minute(zone, peak.at),

@@ -6,7 +6,7 @@ use crate::domain::report::members::{Cohort, Members};
 use crate::domain::report::minutes::Minutes;
 use crate::domain::report::occupancy::{self, Peak, Samples, USUAL_WEEKS_MIN, Usual};
 use crate::domain::report::silence::{self, Span};
-use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times};
+use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times, share};
 use crate::domain::tally::{Family, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
 use crate::store::{Gym, Snapshot, StoreError};
@@ -20,6 +20,13 @@ pub struct Occupancy {
     pub usual: Option<Usual>,
     /// The highest sample of the local day so far; none before its first.
     pub today_peak: Option<Peak>,
+}
+
+impl Occupancy {
+    /// The present over the gym's capacity; none when that is not known.
+    pub fn utilisation(&self, gym: &Gym) -> Option<f64> {
+        share(self.present.into(), gym.settings.capacity?.into())
+    }
 }
 
 pub fn occupancy_now(

@@ -98,27 +98,31 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Adds a token for some gyms, or with none for all; false when the name is taken.
+    /// Adds a token; false when the name is taken.
     pub fn add_token(
         &mut self,
-        name: &str,
+        reader: &Reader,
         hash: &SecretHash,
-        role: Role,
-        gyms: Option<&[GymId]>,
         now: Millis,
     ) -> Result<bool, StoreError> {
         let sql = "INSERT INTO tokens (name, token_hash, role, all_gyms, created_at)
                    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO NOTHING";
-        let values = params![name, hash.bytes(), role.name(), gyms.is_none(), now];
+        let values =
+            params![reader.name, hash.bytes(), reader.role.name(), reader.gyms.is_none(), now];
         if self.transaction.execute(sql, values)? == 0 {
             return Ok(false);
         }
-        let token = self.transaction.last_insert_rowid();
-        for gym in gyms.unwrap_or_default() {
-            let sql = "INSERT OR IGNORE INTO token_gyms (token, gym) VALUES (?1, ?2)";
-            self.transaction.execute(sql, [token, gym.0])?;
-        }
+        self.add_gyms(reader, "INSERT OR IGNORE INTO token_gyms (token, gym) VALUES (?1, ?2)")?;
         Ok(true)
+    }
+
+    /// Lists the gyms of a reader whose row was added just now.
+    pub(super) fn add_gyms(&self, reader: &Reader, sql: &str) -> Result<(), StoreError> {
+        let id = self.transaction.last_insert_rowid();
+        for gym in reader.gyms.iter().flatten() {
+            self.transaction.execute(sql, [id, gym.0])?;
+        }
+        Ok(())
     }
 
     /// Removes a token; false when there is none of that name.

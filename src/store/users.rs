@@ -115,11 +115,7 @@ impl Tx<'_> {
         if self.transaction.execute(sql, values)? == 0 {
             return Ok(false);
         }
-        let user = self.transaction.last_insert_rowid();
-        for gym in reader.gyms.iter().flatten() {
-            let sql = "INSERT OR IGNORE INTO user_gyms (user, gym) VALUES (?1, ?2)";
-            self.transaction.execute(sql, [user, gym.0])?;
-        }
+        self.add_gyms(reader, "INSERT OR IGNORE INTO user_gyms (user, gym) VALUES (?1, ?2)")?;
         Ok(true)
     }
 

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::heat::shade;
+use super::table::region;
 use super::words::Words;
 use crate::domain::report::share;
 
@@ -13,8 +14,7 @@ pub fn table(words: &Words, cohorts: &[&Value]) -> Markup {
     };
     let months = cohorts.iter().map(|cohort| active(cohort).len()).max().unwrap_or(0);
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(words.say("counts.retention")) {
-            table.heat {
+        (region(words.say("counts.retention"), &html! { table.heat {
                 thead { tr {
                     th scope="col" { (words.say("column.month")) }
                     th scope="col" { (words.say("column.size")) }
@@ -29,7 +29,6 @@ pub fn table(words: &Words, cohorts: &[&Value]) -> Markup {
                         td class=(shade(share, 1.0)) { (words.percent(share)) }
                     }
                 } } }
-            }
-        }
+            } }))
     }
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::table::region;
 use super::words::Words;
 
 /// So many shades, the style sheet has them.
@@ -16,8 +17,7 @@ pub fn map(words: &Words, cells: &[&Value]) -> Markup {
     let averages = cells.iter().filter_map(|cell| cell["average"].as_f64());
     let highest = averages.fold(0.0, f64::max);
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(words.say("counts.popular-times")) {
-            table.heat {
+        (region(words.say("counts.popular-times"), &html! { table.heat {
                 thead { tr { td {}
                     @for hour in 0..24 { th scope="col" { (hour) } }
                 } }
@@ -32,8 +32,7 @@ pub fn map(words: &Words, cells: &[&Value]) -> Markup {
                         }
                     }
                 } } }
-            }
-        }
+            } }))
     }
 }
 

@@ -20,6 +20,7 @@ mod range;
 mod reports;
 mod sign_in;
 mod table;
+mod views;
 mod visitor;
 mod words;
 

@@ -5,12 +5,13 @@ use maud::{Markup, html};
 
 use super::chart::{Bar, Chart};
 use super::reports;
+use super::table::region;
 use super::visitor::{Page, Visitor};
 use super::words::Words;
 use crate::clock;
 use crate::domain::calendar::{Bucket, Interval, buckets, day_of, day_start, local, next_start};
 use crate::domain::report::occupancy::{Samples, Usual};
-use crate::domain::report::{share, total};
+use crate::domain::report::total;
 use crate::domain::{HOUR, MINUTE, Millis, QUARTER};
 use crate::http::App;
 use crate::http::problem::Problem;
@@ -32,7 +33,7 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
             Ok((gym, occupancy))
         });
         let mut gyms = gyms.collect::<Result<Vec<_>, Problem>>()?;
-        let fullness = |(gym, occupancy): &(Gym, Occupancy)| utilisation(gym, occupancy);
+        let fullness = |(gym, occupancy): &(Gym, Occupancy)| occupancy.utilisation(gym);
         gyms.sort_by(|a, b| fullness(b).partial_cmp(&fullness(a)).expect("shares are numbers"));
         let main = html! {
             @if gyms.is_empty() { p.note { (words.say("now.no_gyms")) } }
@@ -71,15 +72,10 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
     page.await
 }
 
-fn utilisation(gym: &Gym, occupancy: &Occupancy) -> Option<f64> {
-    let capacity = gym.settings.capacity?;
-    share(occupancy.present.into(), capacity.into())
-}
-
 /// The number present, of the capacity, with its marks.
 fn count(words: &Words, gym: &Gym, occupancy: &Occupancy) -> Markup {
     let present = words.whole(occupancy.present.into());
-    let share = utilisation(gym, occupancy);
+    let share = occupancy.utilisation(gym);
     html! {
         p.count { strong data-count { (present) } " "
             @match (gym.settings.capacity, share) {
@@ -172,7 +168,7 @@ fn today(
             (chart.draw(|level| words.decimal(level)))
             p.note { (words.say("now.legend")) }
             details { summary { (words.say("report.table")) }
-                div.scroll tabindex="0" role="region" aria-label=(words.say("now.today")) { table {
+                (region(words.say("now.today"), &html! { table {
                     thead { tr {
                         th scope="col" { (words.say("column.start")) }
                         th scope="col" { (words.say("column.average")) }
@@ -185,7 +181,7 @@ fn today(
                         td { (samples.peak.map_or("–".to_owned(), |peak| words.whole(peak.present))) }
                         td { (average(usual.map(|usual| usual.average))) }
                     } } }
-                } }
+                } }))
             }
         }
     })

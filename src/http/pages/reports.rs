@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::chart::{Bar, Chart};
 use super::range::{Asked, Range};
-use super::table::{Cell, table};
+use super::table::Cell::{self, Moment, Start};
+use super::table::{column_key, table};
+use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
 use super::words::Words;
 use super::{cohorts, heat};
@@ -23,163 +25,6 @@ use crate::store::{Gym, Snapshot};
 
 /// EGYM sends nothing of members without their consent since this instant (2026-06-24, 00:00 UTC).
 const CONSENT_FILTER: i64 = 1_782_259_200_000;
-
-/// How one report is shown.
-pub struct View {
-    pub name: &'static str,
-    /// The list of the answer that is the table: its rows.
-    pub list: &'static str,
-    /// What the bars show: a column.
-    pub bars: &'static str,
-    /// The columns of the table, by their place in a row.
-    pub columns: &'static [(&'static str, Cell)],
-    /// The totals that are told, by their place.
-    pub totals: &'static [(&'static str, Cell)],
-}
-
-use Cell::{Decimal, Hours, Key, Minutes, Moment, Month, Percent, Start, Whole};
-
-const VIEWS: [View; 9] = [
-    View {
-        name: "occupancy",
-        list: "buckets",
-        bars: "/average",
-        columns: &[
-            ("/start", Start),
-            ("/average", Decimal),
-            ("/peak", Whole),
-            ("/peak_at", Moment),
-            ("/low", Whole),
-        ],
-        totals: &[("/average", Decimal), ("/peak", Whole), ("/peak_at", Moment), ("/low", Whole)],
-    },
-    View {
-        name: "visits",
-        list: "buckets",
-        bars: "/visits",
-        columns: &[
-            ("/start", Start),
-            ("/visits", Whole),
-            ("/departures", Whole),
-            ("/entered_by/checkin", Whole),
-            ("/entered_by/equipment", Whole),
-            ("/ended_by/checkout", Whole),
-            ("/ended_by/assumed", Whole),
-            ("/ended_by/window", Whole),
-            ("/ended_by/next_visit", Whole),
-            ("/ended_by/erasure", Whole),
-        ],
-        totals: &[("/visits", Whole), ("/departures", Whole)],
-    },
-    View {
-        name: "members",
-        list: "buckets",
-        bars: "/members",
-        columns: &[("/start", Start), ("/members", Whole), ("/new", Whole)],
-        totals: &[
-            ("/members", Whole),
-            ("/new", Whole),
-            ("/visits_per_week/1", Whole),
-            ("/visits_per_week/2", Whole),
-            ("/visits_per_week/3", Whole),
-            ("/visits_per_week/4", Whole),
-            ("/visits_per_week/5+", Whole),
-        ],
-    },
-    View {
-        name: "durations",
-        list: "groups",
-        bars: "/histogram",
-        columns: &[
-            ("/key", Key),
-            ("/visits", Whole),
-            ("/observed", Whole),
-            ("/mean_minutes", Minutes),
-            ("/median_minutes", Minutes),
-            ("/p10_minutes", Minutes),
-            ("/p90_minutes", Minutes),
-        ],
-        totals: &[("/visits", Whole), ("/observed", Whole)],
-    },
-    View {
-        name: "equipment",
-        list: "buckets",
-        bars: "/checkins",
-        columns: &[
-            ("/start", Start),
-            ("/checkins", Whole),
-            ("/visits", Whole),
-            ("/visits_with_equipment", Whole),
-            ("/share_with_equipment", Percent),
-        ],
-        totals: &[
-            ("/checkins", Whole),
-            ("/visits_with_equipment", Whole),
-            ("/share_with_equipment", Percent),
-            ("/first_checkin_minutes/median", Minutes),
-            ("/first_checkin_minutes/p90", Minutes),
-        ],
-    },
-    View {
-        name: "popular-times",
-        list: "cells",
-        bars: "",
-        columns: &[
-            ("/weekday", Key),
-            ("/hour", Whole),
-            ("/average", Decimal),
-            ("/peak", Decimal),
-            ("/hours", Hours),
-        ],
-        totals: &[],
-    },
-    View {
-        name: "retention",
-        list: "cohorts",
-        bars: "",
-        columns: &[("/month", Month), ("/size", Whole)],
-        totals: &[("/size", Whole)],
-    },
-    View {
-        name: "onboarding",
-        list: "buckets",
-        bars: "/completed",
-        columns: &[("/start", Start), ("/completed", Whole)],
-        totals: &[
-            ("/completed", Whole),
-            ("/median_days", Whole),
-            ("/new_members", Whole),
-            ("/completed_within_30_days", Whole),
-            ("/share_within_30_days", Percent),
-        ],
-    },
-    View {
-        name: "quality",
-        list: "buckets",
-        bars: "/late_events",
-        columns: &[
-            ("/start", Start),
-            ("/duplicates", Whole),
-            ("/repeat_swipes", Whole),
-            ("/orphan_checkouts", Whole),
-            ("/doors_missed", Whole),
-            ("/without_checkout", Whole),
-            ("/quarantined", Whole),
-            ("/unknown_types", Whole),
-            ("/late_events", Whole),
-        ],
-        totals: &[
-            ("/duplicates", Whole),
-            ("/repeat_swipes", Whole),
-            ("/orphan_checkouts", Whole),
-            ("/doors_missed", Whole),
-            ("/without_checkout", Whole),
-            ("/quarantined", Whole),
-            ("/unknown_types", Whole),
-            ("/late_events", Whole),
-        ],
-    },
-];
 
 /// One report on one gym.
 pub async fn one(
@@ -219,10 +64,10 @@ fn shown(
         (totals(words, view, &report))
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
-            (picture(words, view, &report, &range, zone))
+            (picture(words, view, &report, &range))
             (notes(words, &report, &silent, &range, zone))
             details open[view.bars.is_empty()] { summary { (words.say("report.table")) }
-                (table(words, view.columns, &rows(view, &report), range.interval, zone))
+                (table(words, view.columns, &rows(view, &report), range.interval))
             }
             p.tools {
                 a download={ (gym.slug) "-" (view.name) ".csv" } href=(range.csv(gym, view.name)) {
@@ -265,7 +110,7 @@ fn totals(words: &Words, view: &View, report: &Value) -> Markup {
     html! {
         @if !view.totals.is_empty() {
             dl.facts { @for total in view.totals { div {
-                dt { (words.say(&super::table::column_key(total.0))) }
+                dt { (words.say(&column_key(total.0))) }
                 @match comparison {
                     None => dd { (value(report, total)) },
                     Some(comparison) => {
@@ -278,23 +123,23 @@ fn totals(words: &Words, view: &View, report: &Value) -> Markup {
     }
 }
 
-fn picture(words: &Words, view: &View, report: &Value, range: &Range, zone: Tz) -> Markup {
+fn picture(words: &Words, view: &View, report: &Value, range: &Range) -> Markup {
     match view.name {
         "popular-times" => heat::map(words, &rows(view, report)),
         "retention" => cohorts::table(words, &rows(view, report)),
         "durations" => histogram(words, &rows(view, report)),
-        _ => bars(words, view, report, range, zone),
+        _ => bars(words, view, report, range),
     }
 }
 
 /// The report's buckets as bars, with those of the earlier range as a line.
-fn bars(words: &Words, view: &View, report: &Value, range: &Range, zone: Tz) -> Markup {
+fn bars(words: &Words, view: &View, report: &Value, range: &Range) -> Markup {
     let earlier = report.pointer("/comparison/that/buckets").and_then(Value::as_array);
     let (_, cell) = view.columns.iter().find(|(place, _)| *place == view.bars).expect("a column");
     let number = |row: &Value| row.pointer(view.bars).and_then(Value::as_f64);
     let rows = rows(view, report);
     let bars = rows.iter().map(|row| {
-        let name = Start.show(words, &row["start"], Some((range.interval, zone)));
+        let name = Start.show(words, &row["start"], Some(range.interval));
         let value = cell.show(words, row.pointer(view.bars).unwrap_or(&Value::Null), None);
         let is_complete = row["complete"] == true;
         let unfinished = if is_complete { "" } else { words.say("report.incomplete") };

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::frame;
+use super::table::region;
 use super::visitor::{Page, Visitor, answer, back_to};
 use super::words::Words;
 use crate::clock;
@@ -195,7 +196,7 @@ pub async fn sessions(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
         let moment = |at| words.moment(local(chrono_tz::UTC, at));
         let name = |id| users.iter().find(|user| user.id == id).map_or("", |u| &u.reader.name);
         let main = html! {
-            div.scroll tabindex="0" role="region" aria-label=(words.say("sessions.title")) { table {
+            (region(words.say("sessions.title"), &html! { table {
                 thead { tr {
                     th scope="col" { (words.say("sessions.user")) }
                     th scope="col" { (words.say("sessions.since")) }
@@ -218,7 +219,7 @@ pub async fn sessions(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
                         }
                     }
                 } } }
-            } }
+            } }))
         };
         Ok(Page { title: words.say("sessions.title").to_owned(), main })
     });

@@ -1,7 +1,6 @@
 //! Tables: every picture has one, with the API's numbers.
 
 use chrono::{DateTime, FixedOffset};
-use chrono_tz::Tz;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -13,28 +12,23 @@ use crate::domain::calendar::Interval;
 pub enum Cell {
     /// A bucket's name.
     Start,
-    /// A group's key: a weekday, an hour, or all.
-    Key,
     Month,
     Moment,
     Whole,
     Decimal,
     Percent,
     Minutes,
-    Hours,
 }
 
 impl Cell {
-    pub fn show(self, words: &Words, value: &Value, interval: Option<(Interval, Tz)>) -> String {
+    pub fn show(self, words: &Words, value: &Value, interval: Option<Interval>) -> String {
         let none = || words.say("report.none").to_owned();
         let number = |write: &dyn Fn(f64) -> String| value.as_f64().map_or_else(none, write);
         match self {
-            Cell::Start => time(value)
-                .map_or_else(none, |at| start(words, at, interval.map(|(interval, _)| interval))),
+            Cell::Start => time(value).map_or_else(none, |at| start(words, at, interval)),
             Cell::Moment => time(value).map_or_else(none, |at| words.moment(at)),
             Cell::Month => value.as_str().unwrap_or_default().to_owned(),
-            Cell::Key => value.as_i64().map_or_else(none, |key| words.whole(key)),
-            Cell::Whole | Cell::Hours => number(&|n| words.whole(n as i64)),
+            Cell::Whole => number(&|n| words.whole(n as i64)),
             Cell::Decimal => number(&|n| words.decimal(n)),
             Cell::Percent => number(&|n| words.percent(n)),
             Cell::Minutes => number(&|n| words.fill("report.minutes", &[&words.decimal(n)])),
@@ -64,22 +58,25 @@ pub fn table(
     columns: &[(&str, Cell)],
     rows: &[&Value],
     interval: Interval,
-    zone: Tz,
 ) -> Markup {
     let cell = |row: &Value, (place, cell): &(&str, Cell)| {
-        cell.show(words, row.pointer(place).unwrap_or(&Value::Null), Some((interval, zone)))
+        cell.show(words, row.pointer(place).unwrap_or(&Value::Null), Some(interval))
     };
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(words.say("report.table")) { table {
-            thead { tr { @for (place, _) in columns { th scope="col" { (words.say(&column_key(place))) } } } }
-            tbody { @for row in rows {
-                tr.open[row["complete"] == false] {
-                    @for (number, column) in columns.iter().enumerate() {
-                        @if number == 0 { th scope="row" { (cell(row, column)) } }
-                        @else { td { (cell(row, column)) } }
-                    }
+    let table = html! { table {
+        thead { tr { @for (place, _) in columns { th scope="col" { (words.say(&column_key(place))) } } } }
+        tbody { @for row in rows {
+            tr.open[row["complete"] == false] {
+                @for (number, column) in columns.iter().enumerate() {
+                    @if number == 0 { th scope="row" { (cell(row, column)) } }
+                    @else { td { (cell(row, column)) } }
                 }
-            } }
+            }
         } }
-    }
+    } };
+    region(words.say("report.table"), &table)
+}
+
+/// A table that may be wider than the screen: it is scrolled by itself, by keyboard too.
+pub fn region(label: &str, table: &Markup) -> Markup {
+    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (table) } }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::laws::REPORTS;
 use crate::service::{Service, delivery, now, run_json};
 
 struct Browser {
@@ -78,17 +79,7 @@ async fn every_report_has_a_page_in_every_language() {
     for code in ["en", "de"] {
         let page = browser.open(&format!("/language/{code}?next=%2F")).await.1;
         assert!(page.contains(&format!("<html lang=\"{code}\"")));
-        for report in [
-            "occupancy",
-            "visits",
-            "members",
-            "durations",
-            "equipment",
-            "popular-times",
-            "retention",
-            "onboarding",
-            "quality",
-        ] {
+        for report in REPORTS {
             let (status, page) = browser.open(&format!("/gyms/berlin/reports/{report}")).await;
             assert_eq!(status, 200, "{report}");
             for section in ["column.", "counts.", "report.", "range.", "frame."] {
