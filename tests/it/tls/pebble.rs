@@ -2,7 +2,7 @@
 //! are real programs (Debian package `pebble`).
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -47,10 +47,13 @@ impl Pebble {
         names_server.args(["-tlsalpn01", "", "-management", &format!("127.0.0.1:{}", free_port())]);
         let mut pebble = Command::new("pebble");
         pebble.arg("-config").arg(path).args(["-dnsserver", &names]).env("PEBBLE_VA_NOSLEEP", "1");
-        let programs = vec![
-            start(&mut names_server, "Creating TCP and UDP DNS-01"),
-            start(&mut pebble, "ACME directory available"),
-        ];
+        let names_server = start(&mut names_server, "Creating TCP and UDP DNS-01");
+        let mut pebble = start(&mut pebble, "ACME directory available");
+        // It says so before it listens there.
+        for port in [port, management] {
+            until_open(&mut pebble, port);
+        }
+        let programs = vec![names_server, pebble];
         let root = authority.write_root(folder);
         Some(Pebble { programs, port, management, tls_port, http_port, root })
     }
@@ -88,6 +91,15 @@ fn start(command: &mut Command, ready: &str) -> Child {
     // Somebody must go on reading, or it would stop when the pipe is full.
     std::thread::spawn(move || lines.for_each(drop));
     child
+}
+
+/// Returns when the program takes connections on a port.
+fn until_open(program: &mut Child, port: u16) {
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let ended = program.try_wait().expect("it can be asked");
+        assert!(ended.is_none(), "it ended without listening on port {port}: is it taken?");
+        std::thread::yield_now();
+    }
 }
 
 /// A port that was free a moment ago, for programs that cannot choose one themselves.
