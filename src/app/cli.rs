@@ -10,6 +10,7 @@ use super::demo::DemoArgs;
 use super::egym::EgymCommand;
 use super::erase::EraseArgs;
 use super::gyms::GymCommand;
+use super::notify::DigestArgs;
 use super::quarantine::QuarantineCommand;
 use super::retention::RetentionArgs;
 use super::simulate::SimulateArgs;
@@ -69,6 +70,8 @@ pub enum Command {
     Erase(EraseArgs),
     /// Freeze what is older than each gym keeps events, as a service does by itself
     Retention(RetentionArgs),
+    /// The summary of a day or a week for managers: print it, or send it to those who want it
+    Digest(DigestArgs),
     /// Copy the database and its key into a folder, while the service runs
     Backup(BackupArgs),
     /// Write gyms, webhooks and events as JSON lines

@@ -4,6 +4,8 @@
 //! is refused, and a value of another type than its own. Reading the process's environment, and
 //! what the settings do, may not live here.
 
+mod notify;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+pub use notify::{AlertConfig, DigestConfig, MailConfig, NotifyEntry, Private, Tls, Want};
 
 /// The defaults, with a comment on every key.
 pub const DEFAULTS: &str = include_str!("footfall.default.toml");
@@ -40,10 +44,15 @@ pub struct Config {
     pub listen: String,
     /// How it is reached from outside, `https://host`; empty when nobody said.
     pub public_url: String,
+    /// Who is told what.
+    pub notify: Vec<NotifyEntry>,
     pub http: HttpConfig,
     pub tls: TlsConfig,
     pub egym: EgymConfig,
     pub log: LogConfig,
+    pub mail: MailConfig,
+    pub digest: DigestConfig,
+    pub alerts: AlertConfig,
 }
 
 /// How the HTTP door is built.
@@ -281,12 +290,18 @@ fn lay_over(
         let key = format!("{section}{name}");
         let (Some(like), Some(setting)) = (schema.get(&name), settings.get_mut(&name)) else {
             let all = defaults();
-            let nearest = nearest(&key, keys(&all).into_iter().map(|(known, _)| known));
+            let here = keys(schema).into_iter().map(|(known, _)| format!("{section}{known}"));
+            let known = keys(&all).into_iter().map(|(known, _)| known).chain(here);
+            let nearest = nearest(&key, known);
             return Err(ConfigError::UnknownKey { origin: origin.clone(), key, nearest });
         };
         match (like, setting, value) {
             (Value::Table(like), Value::Table(setting), Value::Table(inner)) => {
                 lay_over(setting, like, inner, origin, &format!("{key}."))?;
+            }
+            (Value::Array(_), setting, Value::Array(entries)) if key == notify::KEY => {
+                let entries = entries.into_iter().map(|entry| lay_over_entry(entry, origin));
+                *setting = Value::Array(entries.collect::<Result<_, _>>()?);
             }
             (like, setting, value) if like.same_type(&value) => {
                 check(&key, &value).map_err(|expected| ConfigError::OutOfRange {
@@ -304,6 +319,21 @@ fn lay_over(
         }
     }
     Ok(())
+}
+
+/// One of the entries of `[[notify]]`, complete.
+fn lay_over_entry(entry: Value, origin: &Origin) -> Result<Value, ConfigError> {
+    let schema = notify::entry_schema();
+    let refused = |expected: &str| ConfigError::OutOfRange {
+        origin: origin.clone(),
+        key: notify::KEY.to_owned(),
+        expected: expected.to_owned(),
+    };
+    let Value::Table(entry) = entry else { return Err(refused("a list of [[notify]] entries")) };
+    let mut settings = schema.clone();
+    lay_over(&mut settings, &schema, entry, origin, &format!("{}.", notify::KEY))?;
+    notify::reaches_somebody(&settings).map_err(|expected| refused(&expected))?;
+    Ok(Value::Table(settings))
 }
 
 /// What a value must be beyond its type. Every key that is not simply a text is here.
@@ -344,7 +374,7 @@ fn check(key: &str, value: &Value) -> Result<(), String> {
         }
         "egym.url" => demand(value.as_str().is_some_and(is_root), "the root of a URL: https://…"),
         "log.format" => demand(matches!(value.as_str(), Some("text" | "json")), "`text` or `json`"),
-        _ => Ok(()),
+        _ => notify::check(key, value),
     }
 }
 
@@ -471,6 +501,9 @@ mod tests {
             (config.log.format, config.log.filter.as_str()),
             (LogFormat::Text, "warn,footfall=info")
         );
+        assert!(config.notify.is_empty() && config.mail.server.is_empty());
+        assert_eq!((config.mail.port, config.mail.tls), (587, Tls::Starttls));
+        assert_eq!((config.digest.hour, config.alerts.capacity_percent), (7, 90));
         assert_eq!(load(DEFAULTS, &[]).unwrap(), default_config());
     }
 

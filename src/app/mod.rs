@@ -8,6 +8,7 @@ mod erase;
 pub mod eraser;
 mod gyms;
 mod maintain;
+mod notify;
 mod output;
 mod pulse;
 mod quarantine;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => transfer::export::run(&open()?, &args)?,
         Command::Import(args) => transfer::import::run(&open()?, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
+        Command::Digest(args) => notify::run(&open()?, &config, &args)?,
         Command::Verify(args) => return maintain::verify(&open()?, &args),
         Command::Simulate(args) => simulate::command(args)?,
     }

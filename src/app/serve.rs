@@ -9,8 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::config::{Config, LogConfig};
+use super::notify::Notices;
 use super::tls::Source;
-use super::{eraser, output, pulse, retention};
+use super::{eraser, notify, output, pulse, retention};
 use crate::http::{self, Door, Settings, redirect};
 use crate::store::Store;
 
@@ -21,11 +22,13 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     store.database().clear_trials()?;
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
     let source = Source::of(config)?;
+    let notices = Notices::open(config)?;
     let listener = bind(&config.listen)?;
     actix_web::rt::System::new().block_on(async move {
         let eraser = actix_web::rt::spawn(eraser::run(store.clone()));
         let retention = actix_web::rt::spawn(retention::keep(store.clone()));
         let pulse = actix_web::rt::spawn(pulse::run(store.clone()));
+        let notices = actix_web::rt::spawn(notify::keep(store.clone(), notices));
         let settings = settings(config, source.as_ref());
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let door = http::serve(store, listener, &settings)?;
@@ -43,6 +46,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         eraser.abort();
         retention.abort();
         pulse.abort();
+        notices.abort();
         closed.context("the server failed")
     })?;
     finish(writer)

@@ -10,6 +10,7 @@ mod laws;
 mod ledger;
 mod load;
 mod monitoring;
+mod notices;
 mod openapi;
 mod random;
 mod rebuild;

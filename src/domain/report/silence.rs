@@ -39,6 +39,11 @@ impl Span {
     }
 }
 
+/// Whether the bucket's end has passed and no silent span touches it.
+pub fn is_complete(bucket: Bucket, silent: &[Span], now: Millis) -> bool {
+    bucket.until <= now && !silent.iter().any(|span| span.touches(bucket))
+}
+
 /// The silent spans among the runs without events in `events`, the family `Events` from
 /// [`WEEKS_MAX`] weeks before the first run to the end of the last, in order.
 pub fn spans(events: &Series, zone: Tz, first_event: Millis, now: Millis) -> Vec<Span> {

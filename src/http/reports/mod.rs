@@ -23,7 +23,7 @@ use super::times::instant_to_the_minute;
 use super::{App, blocking, openapi};
 use crate::clock;
 use crate::domain::calendar::Bucket;
-use crate::domain::report::silence::Span;
+use crate::domain::report::silence::{self, Span};
 use crate::domain::report::total;
 use crate::domain::{MINUTE, Millis};
 use crate::projection::read;
@@ -133,9 +133,8 @@ impl Ask<'_> {
         Bucket { from: self.question.from, until: self.question.until }
     }
 
-    /// Whether the bucket's end has passed and no silent span touches it.
     fn is_complete(&self, bucket: &Bucket) -> bool {
-        bucket.until <= self.question.now && !self.silent.iter().any(|span| span.touches(*bucket))
+        silence::is_complete(*bucket, &self.silent, self.question.now)
     }
 }
 

@@ -1,0 +1,226 @@
+//! What a notice says: a digest or an alert as plain text, as HTML and as Slack's JSON. Pure.
+
+use std::fmt::Write;
+
+use chrono_tz::Tz;
+use serde_json::{Value, json};
+
+use super::figures::{Digest, Figures};
+use super::schedule::Period;
+use crate::domain::Millis;
+use crate::domain::calendar::{Bucket, local};
+
+/// Silent spans that a digest lists; of more it says how many.
+const SPANS_SHOWN_MAX: usize = 10;
+/// No figure.
+const NONE: &str = "–";
+
+/// A notice, not yet in the form that any way of sending needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// One line.
+    pub subject: String,
+    /// Label, this range, the range before, change; the first row is the header.
+    rows: Vec<[String; 4]>,
+    /// Sentences below the figures.
+    remarks: Vec<String>,
+}
+
+impl Content {
+    pub fn of_alert(subject: String, remark: String) -> Content {
+        Content { subject, rows: vec![], remarks: vec![remark] }
+    }
+
+    pub fn of_digest(digest: &Digest) -> Content {
+        let name = &digest.gym.settings.name;
+        let zone = digest.gym.settings.zone;
+        let (this, before) = (&digest.this, &digest.before);
+        let (over, earlier) = match digest.period {
+            Period::Day => ("day", "a week before"),
+            Period::Week => ("week", "week before"),
+        };
+        let header = [String::new(), format!("this {over}"), earlier.into(), "change".into()];
+        let number = |label: &str, of: fn(&Figures) -> Option<f64>, digits: usize| {
+            row(label, of(this), of(before), digits)
+        };
+        let rows = vec![
+            header,
+            number("Visits", |f| whole(f.visits), 0),
+            number("Members", |f| whole(f.members), 0),
+            number("New members", |f| whole(f.new), 0),
+            number("Present on average", |f| f.average, 1),
+            number("Peak", |f| f.peak.and_then(|peak| whole(peak.present)), 0),
+            number("Median stay, minutes", |f| f.median_minutes.map(f64::from), 0),
+            number("Equipment check-ins", |f| whole(f.equipment_checkins), 0),
+            number("Visits seen at both ends, %", |f| f.coverage.map(|share| share * 100.0), 0),
+        ];
+        let subject = format!("{name}: {} digest, {}", digest.period.name(), days(digest));
+        Content { subject, rows, remarks: remarks(digest, zone, earlier) }
+    }
+
+    pub fn text(&self) -> String {
+        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
+        let [first, second, third, last] = [0, 1, 2, 3].map(|column| width(column).unwrap_or(0));
+        let mut text = format!("{}\n\n", self.subject);
+        for [label, this, before, change] in &self.rows {
+            let line =
+                format!("{label:first$}  {this:>second$}  {before:>third$}  {change:>last$}");
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        if !self.rows.is_empty() {
+            text.push('\n');
+        }
+        text + &self.remarks.join("\n") + "\n"
+    }
+
+    pub fn html(&self) -> String {
+        let mut html = format!("<h2>{}</h2>\n", escape(&self.subject));
+        if !self.rows.is_empty() {
+            html.push_str("<table cellpadding=\"4\">\n");
+        }
+        for (at, [label, numbers @ ..]) in self.rows.iter().enumerate() {
+            let tag = if at == 0 { "th" } else { "td" };
+            write!(html, "<tr><th align=\"left\">{}</th>", escape(label)).expect("it is memory");
+            for number in numbers {
+                write!(html, "<{tag} align=\"right\">{number}</{tag}>").expect("it is memory");
+            }
+            html.push_str("</tr>\n");
+        }
+        if !self.rows.is_empty() {
+            html.push_str("</table>\n");
+        }
+        self.remarks.iter().for_each(|remark| {
+            writeln!(html, "<p>{}</p>", escape(remark)).expect("it is memory");
+        });
+        html
+    }
+
+    /// The body of an outgoing webhook, as Slack takes it.
+    pub fn json(&self) -> Value {
+        let section =
+            |text: String| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
+        let mut blocks = vec![section(format!("*{}*", escape(&self.subject)))];
+        if !self.rows.is_empty() {
+            let bare = Content { remarks: vec![], ..self.clone() }.text();
+            let table = bare.split_once("\n\n").map_or("", |(_, table)| table);
+            blocks.push(section(format!("```{}```", escape(table.trim_end()))));
+        }
+        if !self.remarks.is_empty() {
+            blocks.push(section(escape(&self.remarks.join("\n"))));
+        }
+        json!({ "text": escape(&self.subject), "blocks": blocks })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+#[expect(clippy::unnecessary_wraps, reason = "it stands beside figures that may be missing")]
+fn whole(count: i64) -> Option<f64> {
+    Some(count as f64)
+}
+
+fn row(label: &str, this: Option<f64>, before: Option<f64>, digits: usize) -> [String; 4] {
+    let shown = |figure: Option<f64>| figure.map_or(NONE.into(), |f| format!("{f:.digits$}"));
+    let change = match (this, before) {
+        (Some(this), Some(before)) => {
+            let change = format!("{:+.digits$}", this - before);
+            // What rounds to nothing has no sign.
+            if change.trim_start_matches(['+', '-', '0', '.']).is_empty() {
+                change[1..].to_owned()
+            } else {
+                change
+            }
+        }
+        _ => NONE.into(),
+    };
+    [label.to_owned(), shown(this), shown(before), change]
+}
+
+/// What the figures rest on, above all where something is missing.
+fn remarks(digest: &Digest, zone: Tz, earlier: &str) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if !digest.has_events {
+        remarks.push(
+            "This gym has never sent an event: is its webhook registered? `footfall webhook list` \
+             shows the last delivery."
+                .to_owned(),
+        );
+    } else if digest.this.visits == 0 {
+        remarks.push("No visit was received in this time.".to_owned());
+    }
+    if let Some(peak) = digest.this.peak.filter(|peak| peak.present > 0) {
+        let at = local(zone, peak.at).format("%A %H:%M");
+        remarks.push(format!("The peak was on {at}."));
+    }
+    remarks.extend(incomplete(&digest.this, zone, "INCOMPLETE:"));
+    remarks.extend(incomplete(&digest.before, zone, &format!("INCOMPLETE, {earlier}:")));
+    if digest.this.hours_incomplete == 0 && digest.has_events {
+        remarks.push("Every hour is complete.".to_owned());
+    }
+    remarks.push(format!("Times are those of {}.", zone.name()));
+    remarks
+}
+
+fn incomplete(figures: &Figures, zone: Tz, word: &str) -> Vec<String> {
+    if figures.hours_incomplete == 0 {
+        return vec![];
+    }
+    let mut said = vec![format!(
+        "{word} {} of {} hours are not complete; the figures may be too low.",
+        figures.hours_incomplete, figures.hours
+    )];
+    let spans = figures.silent.iter().take(SPANS_SHOWN_MAX);
+    said.extend(spans.map(|span| {
+        let range = Bucket { from: span.from, until: span.until };
+        format!("Silent although events were all but certain: {}.", times(zone, range))
+    }));
+    let more = figures.silent.len().saturating_sub(SPANS_SHOWN_MAX);
+    if more > 0 {
+        said.push(format!("And {more} more silent spans: see the report `quality`."));
+    }
+    said
+}
+
+/// The local days of a digest.
+fn days(digest: &Digest) -> String {
+    let shown = |at: Millis| local(digest.gym.settings.zone, at).format("%Y-%m-%d").to_string();
+    let (first, last) = (shown(digest.range.from), shown(digest.range.until - 1));
+    if first == last { first } else { format!("{first} to {last}") }
+}
+
+/// A span on the gym's clock.
+pub fn times(zone: Tz, span: Bucket) -> String {
+    format!("{} to {}", clock_time(zone, span.from), clock_time(zone, span.until))
+}
+
+/// An instant on the gym's clock.
+pub fn clock_time(zone: Tz, at: Millis) -> String {
+    local(zone, at).format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// For HTML, and for Slack, which wants the same.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_have_a_sign_unless_there_is_none() {
+        let change = |this, before, digits| row("", this, before, digits)[3].clone();
+        assert_eq!(change(Some(212.0), Some(200.0), 0), "+12");
+        assert_eq!(change(Some(1.04), Some(1.08), 1), "0.0");
+        assert_eq!(change(Some(1.0), Some(1.5), 1), "-0.5");
+        assert_eq!(change(None, Some(1.0), 1), NONE);
+    }
+
+    #[test]
+    fn a_name_is_text_and_never_markup() {
+        let content = Content::of_alert("<b>Tom & Co</b>".into(), "<!channel>".into());
+        assert!(content.text().contains("<b>Tom & Co</b>"));
+        assert!(content.html().contains("&lt;b&gt;Tom &amp; Co&lt;/b&gt;"));
+        assert!(content.json().to_string().contains("&lt;!channel&gt;"));
+    }
+}

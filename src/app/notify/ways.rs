@@ -1,0 +1,163 @@
+//! The ways to a manager: a mail over SMTP, and JSON to a webhook as Slack takes it. A URL and a
+//! password are secrets: no error here quotes one.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls as SmtpTls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use reqwest::Url;
+use tokio::time::timeout;
+
+use super::content::Content;
+use crate::app::config::{MailConfig, NotifyEntry, Tls};
+use crate::store::SecretHash;
+
+/// One delivery, from the first byte to the answer, takes at most this.
+const DELIVERY_MAX: Duration = Duration::from_secs(10);
+
+/// Where a notice goes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Recipient {
+    Mail(Mailbox),
+    Webhook(Url),
+}
+
+impl Recipient {
+    /// All that an entry names.
+    pub fn of(entry: &NotifyEntry) -> anyhow::Result<Vec<Recipient>> {
+        let mails = entry.mail.iter().map(|address| Ok(Recipient::Mail(address.parse()?)));
+        let mut recipients = mails.collect::<anyhow::Result<Vec<_>>>()?;
+        if !entry.webhook.is_empty() {
+            recipients.push(Recipient::Webhook(entry.webhook.reveal().parse()?));
+        }
+        Ok(recipients)
+    }
+
+    /// By what it is remembered.
+    pub fn hash(&self) -> SecretHash {
+        match self {
+            Recipient::Mail(mailbox) => SecretHash::of(mailbox.email.to_string().as_bytes()),
+            Recipient::Webhook(url) => SecretHash::of(url.as_str().as_bytes()),
+        }
+    }
+
+    /// What may be said of it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Recipient::Mail(_) => "mail",
+            Recipient::Webhook(_) => "webhook",
+        }
+    }
+}
+
+/// Why a notice did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    #[error("the mail server answered {0}")]
+    Refused(lettre::transport::smtp::response::Code),
+    #[error("the mail server cannot be used: {0}")]
+    Smtp(String),
+    #[error("the mail cannot be written: {0}")]
+    Mail(#[from] lettre::error::Error),
+    #[error("the webhook answered {0}")]
+    Status(reqwest::StatusCode),
+    #[error("the webhook cannot be reached: {0}")]
+    Http(String),
+    #[error("no answer within {} s", DELIVERY_MAX.as_secs())]
+    TooSlow,
+}
+
+/// Sends notices.
+pub struct Ways {
+    mail: Option<(AsyncSmtpTransport<Tokio1Executor>, Mailbox)>,
+    client: reqwest::Client,
+}
+
+impl Ways {
+    pub fn open(config: &MailConfig) -> anyhow::Result<Ways> {
+        // A redirect could carry the secret in the URL to somebody else.
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let mail = if config.server.is_empty() { None } else { Some(open_mail(config)?) };
+        Ok(Ways { mail, client: client.build()? })
+    }
+
+    pub fn has_mail(&self) -> bool {
+        self.mail.is_some()
+    }
+
+    pub async fn send(&self, to: &Recipient, content: &Content) -> Result<(), DeliveryError> {
+        let sent = async {
+            match to {
+                Recipient::Mail(mailbox) => self.mail(mailbox, content).await,
+                Recipient::Webhook(url) => self.post(url, content).await,
+            }
+        };
+        timeout(DELIVERY_MAX, sent).await.unwrap_or(Err(DeliveryError::TooSlow))
+    }
+
+    async fn mail(&self, to: &Mailbox, content: &Content) -> Result<(), DeliveryError> {
+        let (transport, from) = self.mail.as_ref().expect("entries with mail were checked for it");
+        let body = MultiPart::alternative_plain_html(content.text(), content.html());
+        let mail = Message::builder().from(from.clone()).to(to.clone());
+        let mail = mail.subject(&content.subject).multipart(body)?;
+        let sent = transport.send(mail).await;
+        sent.map(drop).map_err(|error| match error.status() {
+            Some(code) => DeliveryError::Refused(code),
+            None => DeliveryError::Smtp(error.to_string()),
+        })
+    }
+
+    async fn post(&self, url: &Url, content: &Content) -> Result<(), DeliveryError> {
+        let sent = self.client.post(url.clone()).json(&content.json()).send().await;
+        let answer = sent.map_err(|error| {
+            DeliveryError::Http(format!("{:#}", anyhow::Error::new(error.without_url())))
+        })?;
+        let status = answer.status();
+        if status.is_success() { Ok(()) } else { Err(DeliveryError::Status(status)) }
+    }
+}
+
+fn open_mail(config: &MailConfig) -> anyhow::Result<(AsyncSmtpTransport<Tokio1Executor>, Mailbox)> {
+    let from = config.from.parse().context("[mail] `from` is missing: whose mail is it?")?;
+    let tls = match config.tls {
+        Tls::Starttls => SmtpTls::Required(trusted(config)?),
+        Tls::Tls => SmtpTls::Wrapper(trusted(config)?),
+        Tls::None => SmtpTls::None,
+    };
+    let server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.server);
+    let server = server.tls(tls).port(config.port).timeout(Some(DELIVERY_MAX));
+    if config.user.is_empty() {
+        return Ok((server.build(), from));
+    }
+    let credentials = Credentials::new(config.user.clone(), password(config)?);
+    Ok((server.credentials(credentials).build(), from))
+}
+
+/// Whom to believe that it is the mail server: public roots, and one more if it is named.
+fn trusted(config: &MailConfig) -> anyhow::Result<TlsParameters> {
+    let trusted = TlsParameters::builder(config.server.clone());
+    let root = &config.root;
+    if root.as_os_str().is_empty() {
+        return Ok(trusted.build_rustls()?);
+    }
+    let shown = || format!("[mail] root {}", root.display());
+    let certificate = Certificate::from_pem(&std::fs::read(root).with_context(shown)?);
+    Ok(trusted.add_root_certificate(certificate.with_context(shown)?).build_rustls()?)
+}
+
+fn password(config: &MailConfig) -> anyhow::Result<String> {
+    let file = &config.password_file;
+    match (config.password.is_empty(), file.as_os_str().is_empty()) {
+        (false, true) => Ok(config.password.reveal().to_owned()),
+        (true, false) => {
+            let text = std::fs::read_to_string(file);
+            let text = text.with_context(|| format!("[mail] password_file {}", file.display()))?;
+            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        (true, true) => bail!("[mail] `user` needs FOOTFALL_MAIL_PASSWORD or `password_file`"),
+        (false, false) => bail!("[mail] has `password` and `password_file`; take one out"),
+    }
+}

@@ -1,0 +1,128 @@
+//! Where notices go in tests: a real SMTP server (aiosmtpd), and a server that takes webhooks.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use serde_json::Value;
+
+use crate::tls::authority::Files;
+
+/// Says so when the mail server is missing.
+pub fn has_aiosmtpd() -> bool {
+    let found = Command::new("python3").args(["-c", "import aiosmtpd"]).output();
+    let found = found.is_ok_and(|run| run.status.success());
+    if !found {
+        let how = "aiosmtpd is missing: `pip install aiosmtpd`, for the `python3` in PATH";
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{how}");
+        eprintln!("\nSKIPPED: no mail was sent.\n{how}\n");
+    }
+    found
+}
+
+/// A mail server, stopped when dropped.
+pub struct MailServer {
+    child: Child,
+    mails: BufReader<ChildStdout>,
+    pub port: String,
+}
+
+impl MailServer {
+    /// With a certificate it wants STARTTLS and a login.
+    pub fn start(files: Option<&Files>) -> MailServer {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/notices/mail.py");
+        let mut command = Command::new("python3");
+        // It says on standard error what clients do wrong, and a test has them do that.
+        command.arg(script).stdout(Stdio::piped()).stderr(Stdio::null());
+        if let Some(files) = files {
+            command.args([&files.certificate, &files.key]);
+        }
+        let mut child = command.spawn().expect("python3 runs");
+        let mails = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut server = MailServer { child, mails, port: String::new() };
+        server.port = server.next()["port"].to_string();
+        server
+    }
+
+    /// The next mail; waits for it.
+    pub fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.mails.read_line(&mut line).expect("it can be read");
+        serde_json::from_str(&line).expect("a line of JSON")
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What came to a webhook.
+type Bodies = Arc<Mutex<Vec<Value>>>;
+
+/// Takes webhooks, as Slack does.
+pub struct Hook {
+    pub url: String,
+    bodies: Bodies,
+    handle: ServerHandle,
+}
+
+impl Hook {
+    pub fn start() -> Hook {
+        let bodies = Bodies::default();
+        let data = web::Data::from(bodies.clone());
+        let take = async |bodies: web::Data<Mutex<Vec<Value>>>, body: web::Json<Value>| {
+            bodies.lock().expect("nobody panicked").push(body.into_inner());
+            HttpResponse::Ok().body("ok")
+        };
+        let (say, said) = std::sync::mpsc::channel();
+        // On a thread of its own, so that it answers while a test waits for a command.
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let app = move || {
+                    App::new()
+                        .app_data(data.clone())
+                        .route("/services/secret", web::post().to(take))
+                };
+                let server = HttpServer::new(app).workers(1).disable_signals();
+                let server = server.bind("127.0.0.1:0").expect("a port");
+                let url = format!("http://{}/services/secret", server.addrs()[0]);
+                let server = server.run();
+                say.send((url, server.handle())).expect("somebody listens");
+                server.await.expect("it serves");
+            });
+        });
+        let (url, handle) = said.recv().expect("it starts");
+        Hook { url, bodies, handle }
+    }
+
+    /// What came so far.
+    pub fn bodies(&self) -> Vec<Value> {
+        self.bodies.lock().expect("nobody panicked").clone()
+    }
+
+    /// The titles of what came so far, sorted.
+    pub fn titles(&self) -> Vec<String> {
+        let title = |body: &Value| body["text"].as_str().expect("a text").to_owned();
+        let mut titles: Vec<_> = self.bodies().iter().map(title).collect();
+        titles.sort();
+        titles
+    }
+
+    /// Waits until so many came; answers them.
+    pub async fn wait_for(&self, count: usize) -> Vec<String> {
+        while self.titles().len() < count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.titles()
+    }
+
+    pub async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}
