@@ -2,6 +2,7 @@
 
 mod dashboards;
 mod metrics;
+mod moments;
 mod prometheus;
 mod rules;
 
