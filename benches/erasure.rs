@@ -123,7 +123,7 @@ async fn waits(
             let began = Instant::now();
             let (account, at) = (Account(Uuid::new_v4()), clock::now());
             let event = Event { account, at, kind: Kind::Checkin, extra: None };
-            store.write(move |tx| apply::append(tx, gym, &event, at)).await?;
+            store.write(move |tx| apply::append(tx, gym, &event, at, None)).await?;
             histogram.record(history::micros(began.elapsed()))?;
             tokio::time::sleep(EVERY).await;
         }

@@ -55,7 +55,7 @@ pub fn append(
                 let Delivery { due, at, account, kind } = *delivery;
                 let kind = Kind::from_name(kind);
                 let event = Event { account: Account(account), at, kind, extra: None };
-                apply::append(tx, gym, &event, due)?;
+                apply::append(tx, gym, &event, due, None)?;
             }
             Ok(())
         })?;

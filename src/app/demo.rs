@@ -175,7 +175,7 @@ fn append_chunk(tx: &mut Tx<'_>, gym: GymId, chunk: &[&Delivery]) -> Result<(), 
             kind: Kind::from_name(delivery.kind),
             extra: None,
         };
-        apply::append(tx, gym, &event, delivery.due)?;
+        apply::append(tx, gym, &event, delivery.due, None)?;
     }
     Ok(())
 }

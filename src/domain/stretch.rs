@@ -9,6 +9,7 @@ use super::event::{Entry, Kind};
 use super::rules::Rules;
 use super::tally::{Contributions, Count, Key};
 use super::visit::{EndedBy, EnteredBy, Fold, Visit, fold};
+use crate::domain::ids::Position;
 
 /// The most events one stretch may hold. A run of this many without a pause of `visit_window` is
 /// no person; deliveries beyond it go to quarantine.
@@ -71,13 +72,14 @@ impl Stretch {
         self.visits().iter().map(|visit| visit.left).max().unwrap_or(self.start())
     }
 
-    /// Whether the same event is in it already (model section 2, identity).
-    pub fn holds(&self, entry: &Entry) -> bool {
+    /// Where the log has the same event already (model section 2, identity).
+    pub fn holds(&self, entry: &Entry) -> Option<Position> {
         let from = self.entries.partition_point(|other| other.at < entry.at);
         self.entries[from..]
             .iter()
             .take_while(|other| other.at == entry.at)
-            .any(|other| other.is_same_event(entry))
+            .find(|other| other.is_same_event(entry))
+            .map(|same| same.position)
     }
 
     /// Adds to `into` what this stretch counts for, `sign` times (1 to put in, -1 to take back).

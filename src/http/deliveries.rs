@@ -188,14 +188,14 @@ async fn append(
     let (id, gym, at) = (webhook.id, webhook.gym, event.at);
     let written = app.store.write(move |tx| {
         tx.mark_delivered(id, received_at);
-        apply::append(tx, gym, &event, received_at)
+        apply::append(tx, gym, &event, received_at, Some(id))
     });
     match written.await {
         Ok(Outcome::Accepted { position, stays }) => {
             app.metrics.door.accepted(&webhook.slug, received_at - at, &stays);
             Ok(Receipt { status: "accepted", position: Some(position.0) })
         }
-        Ok(Outcome::Duplicate) => Ok(Receipt { status: "duplicate", position: None }),
+        Ok(Outcome::Duplicate { .. }) => Ok(Receipt { status: "duplicate", position: None }),
         Ok(Outcome::Erased) => Ok(Receipt { status: "erased", position: None }),
         Ok(Outcome::StretchFull) => {
             Err(quarantine(app, webhook, received_at, Unfitting::stretch_full(), bytes).await)
@@ -255,9 +255,15 @@ pub fn release(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Released, StoreE
         Err(unfit) => return Ok(Released::StillUnfit(unfit.to_string())),
         Ok(Delivery::Test) => Released::Dropped("it was a TEST"),
         Ok(Delivery::Event(event)) => {
-            match apply::append(tx, waiting.gym, &event, waiting.received_at)? {
+            match apply::append(
+                tx,
+                waiting.gym,
+                &event,
+                waiting.received_at,
+                Some(waiting.webhook),
+            )? {
                 Outcome::Accepted { position, .. } => Released::Appended(position),
-                Outcome::Duplicate => Released::Dropped("the log has this event already"),
+                Outcome::Duplicate { .. } => Released::Dropped("the log has this event already"),
                 Outcome::Erased => Released::Dropped("its member was erased"),
                 Outcome::StretchFull => {
                     return Ok(Released::StillUnfit(Unfitting::stretch_full().detail));

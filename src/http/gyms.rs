@@ -30,6 +30,10 @@ pub struct GymBody {
     /// The minute of its last event.
     #[schema(required, format = DateTime)]
     last_event: Option<String>,
+    /// Whether a silent span is going on; null with too few weeks behind to tell.
+    #[schema(required)]
+    silent: Option<bool>,
+    webhooks: Vec<WebhookBody>,
     /// The last position of the log that its reports rest on.
     position: i64,
 }
@@ -42,6 +46,23 @@ pub struct RulesBody {
     assumed_stay: u32,
     assumed_tail: u32,
     rejoin_grace: u32,
+}
+
+/// A door through which a gym's deliveries come.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Webhook)]
+pub struct WebhookBody {
+    /// Its id.
+    webhook: String,
+    /// When anything last came through it, also a `TEST`.
+    #[schema(required, format = DateTime)]
+    last_delivery: Option<String>,
+    #[schema(required, format = DateTime)]
+    last_test: Option<String>,
+    /// Whether nothing has come through it for so long that for the gym it would be a silent span;
+    /// null when that cannot be told, or when nothing ever came.
+    #[schema(required)]
+    silent: Option<bool>,
 }
 
 /// How long events are kept (model section 6).
@@ -82,6 +103,15 @@ impl GymBody {
         let [visit_window, assumed_stay, assumed_tail, rejoin_grace] = gym.settings.rules.minutes();
         let zone = gym.settings.zone;
         let last_event = read::last_event(snapshot, gym)?;
+        let (rates, now) = (read::rates(snapshot, gym)?, clock::now());
+        let is_silent = |since: Millis| rates.as_ref()?.is_silent(zone, since, now);
+        let name = |at| instant(zone, at);
+        let webhooks = snapshot.webhooks(Some(gym.id))?.into_iter().map(|webhook| WebhookBody {
+            webhook: webhook.public_id,
+            last_delivery: webhook.last_delivery_at.map(name),
+            last_test: webhook.last_test_at.map(name),
+            silent: webhook.last_delivery_at.and_then(is_silent),
+        });
         Ok(GymBody {
             gym: gym.slug.to_string(),
             name: gym.settings.name.clone(),
@@ -90,6 +120,8 @@ impl GymBody {
             rules: RulesBody { visit_window, assumed_stay, assumed_tail, rejoin_grace },
             retention: RetentionBody::of(gym),
             last_event: last_event.map(|at| instant_to_the_minute(zone, at)),
+            silent: last_event.and_then(is_silent),
+            webhooks: webhooks.collect(),
             position: gym.position.0,
         })
     }

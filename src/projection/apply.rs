@@ -3,7 +3,7 @@
 use crate::domain::Millis;
 use crate::domain::calendar::{Day, day_of};
 use crate::domain::event::{Arrival, Entry, Event, Kind};
-use crate::domain::ids::{Generation, GymId, MemberId, Position};
+use crate::domain::ids::{Generation, GymId, MemberId, Position, WebhookId};
 use crate::domain::member::MemberDays;
 use crate::domain::rules::Rules;
 use crate::domain::stretch::{STRETCH_EVENTS_MAX, Stretch};
@@ -22,7 +22,8 @@ pub enum Outcome {
         /// with an ordinary check-out, the one that it ended.
         stays: Vec<Millis>,
     },
-    Duplicate,
+    /// The log has it already, at that position.
+    Duplicate { of: Position },
     /// Its member was erased, and it is not newer than that.
     Erased,
     /// Its stretch holds [`STRETCH_EVENTS_MAX`] events already; it was not appended.
@@ -46,16 +47,21 @@ impl Target {
     }
 }
 
-/// Appends an event that was delivered to the log, once, and applies it.
+/// Appends an event that was delivered to the log, once, and applies it. `by` is the webhook that
+/// brought it.
 pub fn append(
     tx: &mut Tx<'_>,
     gym: GymId,
     event: &Event,
     received_at: Millis,
+    by: Option<WebhookId>,
 ) -> Result<Outcome, StoreError> {
-    let outcome = import(tx, gym, event, Arrival::delivered(received_at), received_at)?;
+    let outcome = log_once(tx, gym, event, Arrival::delivered(received_at), received_at, by)?;
     let count = match outcome {
-        Outcome::Duplicate => Count::Duplicates,
+        Outcome::Duplicate { of } => {
+            by.map_or(Ok(()), |by| tx.came_through(by, of))?;
+            Count::Duplicates
+        }
         Outcome::Erased => Count::Erased,
         Outcome::Accepted { .. } | Outcome::StretchFull | Outcome::TooOld => return Ok(outcome),
     };
@@ -72,6 +78,17 @@ pub fn import(
     event: &Event,
     arrival: Arrival,
     now: Millis,
+) -> Result<Outcome, StoreError> {
+    log_once(tx, gym_id, event, arrival, now, None)
+}
+
+fn log_once(
+    tx: &mut Tx<'_>,
+    gym_id: GymId,
+    event: &Event,
+    arrival: Arrival,
+    now: Millis,
+    by: Option<WebhookId>,
 ) -> Result<Outcome, StoreError> {
     let gym = tx.gym(gym_id)?;
     let target = Target::of(&gym);
@@ -91,14 +108,20 @@ pub fn import(
         lateness: arrival.lateness(event.at),
     };
     let touching = touching(tx, &target, member, event.at)?;
-    if touching.iter().any(|stretch| stretch.holds(&entry)) {
-        return Ok(Outcome::Duplicate);
+    if let Some(of) = touching.iter().find_map(|stretch| stretch.holds(&entry)) {
+        return Ok(Outcome::Duplicate { of });
     }
     let held: usize = touching.iter().map(|stretch| stretch.entries().len()).sum();
     if held >= STRETCH_EVENTS_MAX && !asks_for_erasure {
         return Ok(Outcome::StretchFull);
     }
-    entry.position = tx.append(gym_id, member, event, arrival)?;
+    // What asks for erasure is erased itself, so no second delivery finds it.
+    let awaited = match by.filter(|_| !asks_for_erasure) {
+        Some(by) => tx.others(gym_id, by)?,
+        None => vec![],
+    };
+    entry.position = tx.append(gym_id, member, event, arrival, &awaited)?;
+    by.map_or(Ok(()), |by| tx.count_awaited(by, &awaited, event.at))?;
     let position = entry.position;
     let joined = put_in(tx, &target, member, &touching, entry)?;
     if asks_for_erasure {

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::read;
+use crate::domain::Millis;
 use crate::domain::calendar::{
     Bucket, Interval, Week, day_of, day_start, next_start, start_of, weekday_and_hour,
 };
@@ -15,9 +16,7 @@ use crate::domain::ids::{Generation, GymId};
 use crate::domain::report::Counts;
 use crate::domain::report::occupancy::{USUAL_WEEKS_MIN, Usual, usual_weeks};
 use crate::domain::report::popular_times::Cell;
-use crate::domain::report::silence::{Rates, Span, WEEKS_MAX};
-use crate::domain::tally::Family;
-use crate::domain::{MINUTE, Millis};
+use crate::domain::report::silence::Rates;
 use crate::store::{Gym, Snapshot, StoreError};
 
 /// Of so many gyms the past is learned in one pass.
@@ -120,12 +119,7 @@ impl Past {
     fn learn(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<Option<Past>, StoreError> {
         let zone = gym.settings.zone;
         let Some(first) = read::first_event(snapshot, gym)? else { return Ok(None) };
-        let last = read::last_event(snapshot, gym)?.unwrap_or(first);
-        let week = day_of(zone, last + MINUTE).week();
-        // A local week may begin on the UTC day before or after.
-        let days = (Week(week.0 - WEEKS_MAX).first_day().0 - 1, week.first_day().0 + 1);
-        let events = snapshot.series(gym.generation, Family::Events, days.0, days.1)?;
-        let rates = Rates::before(week, &events, zone, first);
+        let Some(rates) = read::rates(snapshot, gym)? else { return Ok(None) };
         let mut weeks = usual_weeks(zone, now, first);
         let cells = if weeks.len() < USUAL_WEEKS_MIN {
             None
@@ -144,8 +138,6 @@ impl Past {
     }
 
     fn is_silent(&self, gym: &Gym, last_event: Millis, now: Millis) -> Option<bool> {
-        let run = Span { from: last_event + MINUTE, until: now - now.rem_euclid(MINUTE) };
-        let is_run = run.from < run.until;
-        self.rates.are_known().then(|| is_run && self.rates.call_silent(gym.settings.zone, run))
+        self.rates.is_silent(gym.settings.zone, last_event, now)
     }
 }

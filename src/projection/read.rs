@@ -1,11 +1,11 @@
 //! Reads reports off the tallies.
 
-use crate::domain::calendar::{Bucket, Day, Interval, Month, Week, buckets, start_of};
+use crate::domain::calendar::{Bucket, Day, Interval, Month, Week, buckets, day_of, start_of};
 use crate::domain::report::durations::{self, Group, GroupBy};
 use crate::domain::report::members::{Cohort, Members};
 use crate::domain::report::minutes::Minutes;
 use crate::domain::report::occupancy::{self, Peak, Samples, USUAL_WEEKS_MIN, Usual};
-use crate::domain::report::silence::{self, Span};
+use crate::domain::report::silence::{self, Rates, Span};
 use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times, share};
 use crate::domain::tally::{Family, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
@@ -188,6 +188,19 @@ pub fn silent_spans(
     let mut spans = silence::spans(&events, zone, first_event, now);
     spans.retain(|span| span.touches(touched));
     Ok(spans)
+}
+
+/// How often a gym sends, as known before the week in which its last event was; none of a gym
+/// without events.
+pub fn rates(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Option<Rates>, StoreError> {
+    let zone = gym.settings.zone;
+    let Some(first) = first_event(snapshot, gym)? else { return Ok(None) };
+    let last = last_event(snapshot, gym)?.unwrap_or(first);
+    let week = day_of(zone, last + MINUTE).week();
+    // A local week may begin on the UTC day before or after.
+    let days = (Week(week.0 - silence::WEEKS_MAX).first_day().0 - 1, week.first_day().0 + 1);
+    let events = snapshot.series(gym.generation, Family::Events, days.0, days.1)?;
+    Ok(Some(Rates::before(week, &events, zone, first)))
 }
 
 /// The minute of the gym's first event; it stays known when that event is erased.

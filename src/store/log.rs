@@ -5,10 +5,11 @@ use uuid::Uuid;
 
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
+use super::redundancy::note_of;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::event::{Arrival, Entry, Event, Kind};
-use crate::domain::ids::{Account, GymId, MemberId, Position};
+use crate::domain::ids::{Account, GymId, MemberId, Position, WebhookId};
 
 /// An event in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,19 +111,22 @@ impl Tx<'_> {
         self.add_member(gym, account)
     }
 
-    /// Appends an event to the log, and returns its place there.
+    /// Appends an event to the log, and returns its place there. From the webhooks `awaited` it is
+    /// expected to come again.
     pub fn append(
         &mut self,
         gym: GymId,
         member: MemberId,
         event: &Event,
         arrival: Arrival,
+        awaited: &[WebhookId],
     ) -> Result<Position, StoreError> {
-        let sql = "INSERT INTO events (gym, member, at, type, received_at, imported)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO events (gym, member, at, type, received_at, imported, awaited_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let Arrival { received_at, imported } = arrival;
-        let values = params![gym.0, member.0, event.at, event.kind.name(), received_at, imported];
+        let (kind, awaited) = (event.kind.name(), note_of(awaited));
+        let values = params![gym.0, member.0, event.at, kind, received_at, imported, awaited];
         statement.execute(values)?;
         let position = Position(self.transaction.last_insert_rowid());
         if let Some(fields) = &event.extra {

@@ -58,7 +58,7 @@ impl Ledger {
                 let account = Account(event.account);
                 let kind = Kind::from_name(&event.kind);
                 let one = Event { account, at: event.at, kind, extra: None };
-                append(tx, gym, &one, event.received_at)?;
+                append(tx, gym, &one, event.received_at, None)?;
             }
             Ok(())
         });

@@ -220,7 +220,7 @@ fn append_history(folder: &Path) -> Vec<Delivery> {
         for delivery in &history {
             let (account, at) = (Account(delivery.account), delivery.at);
             let event = Event { account, at, kind: Kind::from_name(delivery.kind), extra: None };
-            apply::append(tx, gym, &event, delivery.due)?;
+            apply::append(tx, gym, &event, delivery.due, None)?;
         }
         Ok(())
     });

@@ -247,7 +247,7 @@ impl Taken {
                 let (first, last) = self.times.unwrap_or((at, at));
                 self.times = Some((first.min(at), last.max(at)));
             }
-            Outcome::Duplicate => self.duplicate += 1,
+            Outcome::Duplicate { .. } => self.duplicate += 1,
             Outcome::Erased => self.erased += 1,
             Outcome::TooOld => self.beyond_retention += 1,
             Outcome::StretchFull => self.stretch_full += 1,

@@ -135,12 +135,19 @@ impl Rates {
     }
 
     /// Whether there are weeks enough to call anything silent.
-    pub fn are_known(&self) -> bool {
+    fn are_known(&self) -> bool {
         self.weeks >= WEEKS_MIN
     }
 
     /// Whether a run without events that begins in the week is silent.
-    pub fn call_silent(&self, zone: Tz, run: Span) -> bool {
+    /// Whether a silent span goes on that began after that instant; none when that cannot be told.
+    pub fn is_silent(&self, zone: Tz, last_event: Millis, now: Millis) -> Option<bool> {
+        let whole_minute = |at: Millis| at - at.rem_euclid(MINUTE);
+        let run = Span { from: whole_minute(last_event) + MINUTE, until: whole_minute(now) };
+        self.are_known().then(|| run.from < run.until && self.call_silent(zone, run))
+    }
+
+    fn call_silent(&self, zone: Tz, run: Span) -> bool {
         self.makes_silent(run, &hours(zone, &[(run.from, 0)], run.until))
     }
 

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::Ask;
-use crate::domain::report::{Counts, quality, total};
+use crate::domain::calendar::Bucket;
+use crate::domain::report::{Counts, quality, share, total};
 use crate::http::problem::Problem;
 use crate::http::times::instant_to_the_minute;
 use crate::projection::read;
+use crate::store::{Redundancy, StoreError};
 
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = QualityRows)]
@@ -67,6 +69,22 @@ struct Totals {
     /// Times without an event although one was all but certain; whole, also where they reach
     /// beyond the range.
     silent_spans: Vec<SilentSpan>,
+    /// Of a gym with more than one: what each webhook lost.
+    webhooks: Vec<WebhookLoss>,
+}
+
+/// Events through any of a gym's webhooks while this one stood beside another, by the time of the
+/// event.
+#[derive(Serialize, utoipa::ToSchema)]
+struct WebhookLoss {
+    /// Its id.
+    webhook: String,
+    events: i64,
+    /// Of those, how many came through another webhook only.
+    missed: i64,
+    /// `missed` over `events`: the measured loss rate. Null without events.
+    #[schema(required)]
+    loss: Option<f64>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -91,8 +109,24 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
         silent_spans: spans
             .map(|span| SilentSpan { from: shown(span.from), until: shown(span.until) })
             .collect(),
+        webhooks: webhooks(ask)?,
     };
     Ok(Rows { buckets: buckets.collect(), totals })
+}
+
+fn webhooks(ask: &Ask<'_>) -> Result<Vec<WebhookLoss>, StoreError> {
+    let (Some(first), Some(last)) = (ask.buckets.first(), ask.buckets.last()) else {
+        return Ok(vec![]);
+    };
+    let range = Bucket { from: first.from, until: last.until };
+    let mut losses = Vec::new();
+    for webhook in ask.snapshot.webhooks(Some(ask.gym.id))? {
+        if let Some(Redundancy { events, missed }) = ask.snapshot.redundancy(webhook.id, range)? {
+            let (webhook, loss) = (webhook.public_id, share(missed, events));
+            losses.push(WebhookLoss { webhook, events, missed, loss });
+        }
+    }
+    Ok(losses)
 }
 
 fn counted(counts: &Counts) -> Counted {

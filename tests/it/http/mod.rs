@@ -6,6 +6,7 @@ mod log;
 mod members;
 mod page;
 mod reading;
+mod redundancy;
 mod reports;
 mod roles;
 mod stream;
