@@ -22,13 +22,14 @@ pub fn settings(pebble: &Pebble, challenge: &str) -> Vec<(&'static str, String)>
     ]
 }
 
-async fn is_reached(service: &Service, root: &[u8]) {
+/// Asks over a connection of its own; answers when the certificate ends.
+async fn is_reached(service: &Service, root: &[u8]) -> String {
     let address = service.root.strip_prefix("https://").expect("HTTPS").parse().expect("address");
     let client = trusting(root).resolve(DOMAIN, address).build().expect("a client");
     let (status, body) =
         answer(client.get(format!("https://{DOMAIN}:{}/readyz", address.port()))).await;
     assert_eq!(status, 200, "{body}");
-    assert!(body["certificate_expires_at"].is_string(), "{body}");
+    body["certificate_expires_at"].as_str().expect("a time").to_owned()
 }
 
 #[tokio::test]
@@ -55,5 +56,23 @@ async fn a_certificate_is_fetched_by_either_proof_and_kept() {
         let env: Vec<_> = env.into_iter().chain([no_directory]).collect();
         let again = Service::start_with(data, &listen, &env);
         is_reached(&again, &root).await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_by_itself_before_it_ends() {
+    let folder = Arc::new(TempDir::new().expect("a temporary folder"));
+    let Some(pebble) = Pebble::start_issuing(folder.path(), 15) else { return };
+    let root = pebble.issuing_root().await;
+    let settings = settings(&pebble, "tls-alpn-01");
+    let env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let listen = format!("127.0.0.1:{}", pebble.tls_port);
+    let data = Arc::new(TempDir::new().expect("a temporary folder"));
+    let service = Service::start_with(data, &listen, &env);
+    let mut ends = std::collections::BTreeSet::new();
+    // Each time over a new connection, which a certificate that has ended would not allow.
+    while ends.len() < 3 {
+        ends.insert(is_reached(&service, &root).await);
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
 }

@@ -24,6 +24,11 @@ pub struct Pebble {
 impl Pebble {
     /// None, and a word about it, when it is not installed; with CI=true that is a failure.
     pub fn start(folder: &Path) -> Option<Pebble> {
+        Pebble::start_issuing(folder, 90 * 24 * 60 * 60)
+    }
+
+    /// As [`Pebble::start`], with certificates that are valid for so many seconds.
+    pub fn start_issuing(folder: &Path, seconds: u64) -> Option<Pebble> {
         if Command::new("pebble").arg("-h").output().is_err() {
             assert!(std::env::var("CI").is_err(), "pebble is missing; .ci/run installs it");
             eprintln!("skipped: pebble is missing; get it with `apt install pebble`");
@@ -38,6 +43,7 @@ impl Pebble {
             "certificate": files.certificate, "privateKey": files.key,
             "httpPort": http_port, "tlsPort": tls_port,
             "ocspResponderURL": "", "externalAccountBindingRequired": false,
+            "certificateValidityPeriod": seconds,
         }});
         let path = folder.join("pebble.json");
         std::fs::write(&path, config.to_string()).expect("it can be written");
