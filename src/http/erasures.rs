@@ -11,7 +11,7 @@ use super::{App, blocking, openapi};
 use crate::clock;
 use crate::domain::ids::Account;
 use crate::projection::erase;
-use crate::store::{Erasure, ErasureReason, Gym, Role};
+use crate::store::{Erasure, ErasureReason, Gym, Role, Snapshot, StoreError};
 
 /// An erasure, asked for or done.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -75,10 +75,20 @@ pub async fn of_member(
     access: Access,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
-    access.require(Role::Manager)?;
     let (slug, account) = path.into_inner();
+    Ok(HttpResponse::Accepted().json(request(&app, access, slug, &account).await?))
+}
+
+/// Asks for an erasure by hand.
+pub async fn request(
+    app: &web::Data<App>,
+    access: Access,
+    slug: String,
+    account: &str,
+) -> Result<ErasureBody, Problem> {
+    access.require(Role::Manager)?;
     let gym = blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await?;
-    let account = Uuid::parse_str(&account)
+    let account = Uuid::parse_str(account)
         .map_err(|_| Problem::new(Code::BadParameter, "the account in the path is no UUID"))?;
     let (id, now) = (gym.id, clock::now());
     let asked = app.store.write(move |tx| {
@@ -87,7 +97,7 @@ pub async fn of_member(
         tx.view().erasure(erasure)
     });
     let erasure = asked.await?.expect("it was added in this transaction");
-    Ok(HttpResponse::Accepted().json(ErasureBody::of(&gym, &erasure)))
+    Ok(ErasureBody::of(&gym, &erasure))
 }
 
 /// All erasures at the gyms that the token may see, newest first. For the role `manager`.
@@ -100,14 +110,16 @@ pub async fn of_member(
 )]
 pub async fn list(app: web::Data<App>, access: Access) -> Result<HttpResponse, Problem> {
     access.require(Role::Manager)?;
-    let erasures = blocking(app, move |snapshot| {
-        let gyms = access.gyms(snapshot)?;
-        let records = snapshot.erasures()?;
-        let seen = records.iter().filter_map(|erasure| {
-            let gym = gyms.iter().find(|gym| gym.id == erasure.gym)?;
-            Some(ErasureBody::of(gym, erasure))
-        });
-        Ok(seen.collect())
+    let erasures = blocking(app, move |snapshot| Ok(at_gyms(snapshot, &access.gyms(snapshot)?)?));
+    Ok(HttpResponse::Ok().json(erasures.await?))
+}
+
+/// The records of erasures at these gyms, newest first.
+pub fn at_gyms(snapshot: &Snapshot<'_>, gyms: &[Gym]) -> Result<Erasures, StoreError> {
+    let records = snapshot.erasures()?;
+    let seen = records.iter().filter_map(|erasure| {
+        let gym = gyms.iter().find(|gym| gym.id == erasure.gym)?;
+        Some(ErasureBody::of(gym, erasure))
     });
-    Ok(HttpResponse::Ok().json(Erasures { erasures: erasures.await? }))
+    Ok(Erasures { erasures: seen.collect() })
 }

@@ -99,7 +99,7 @@ pub struct Gyms {
 }
 
 impl GymBody {
-    fn of(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<GymBody, StoreError> {
+    pub fn of(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<GymBody, StoreError> {
         let [visit_window, assumed_stay, assumed_tail, rejoin_grace] = gym.settings.rules.minutes();
         let zone = gym.settings.zone;
         let last_event = read::last_event(snapshot, gym)?;

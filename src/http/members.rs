@@ -93,15 +93,14 @@ pub async fn absent(
         let rests_on = (gym.id, gym.generation, gym.revision, today, days, lost_after);
         let compute = || list_absent(snapshot, &gym, days, lost_after);
         fresh.answer(&rests_on, compute, |absent: &Absent| {
-            let rows = absent.members.iter().map(serde_json::to_value);
-            let rows = rows.collect::<Result<_, _>>().expect("members are plain JSON");
-            (&["account", "last_visit", "days_ago", "visits_before"], rows)
+            (&["account", "last_visit", "days_ago", "visits_before"], rows(&absent.members))
         })
     });
     Ok(tagged(answer.await?))
 }
 
-fn list_absent(
+/// Those whose last visit was at least `days` and less than `lost_after` local days ago.
+pub fn list_absent(
     snapshot: &Snapshot<'_>,
     gym: &Gym,
     days: i32,
@@ -116,6 +115,93 @@ fn list_absent(
         visits_before: absent.visits_before,
     });
     Ok(Absent { gym: gym.slug.to_string(), days, lost_after, members: members.collect() })
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct NewParameters {
+    /// `json` or `csv`. Default: by `Accept`, else `json`.
+    #[param(inline, value_type = Option<openapi::FormatWord>)]
+    format: Option<String>,
+}
+
+/// Members whose first visit was in the last 30 local days.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct NewMembers {
+    gym: String,
+    /// The newest first.
+    members: Vec<NewMember>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+struct NewMember {
+    account: Uuid,
+    /// The local day of the first visit.
+    #[schema(format = Date)]
+    first_visit: String,
+    #[schema(format = Date)]
+    last_visit: String,
+    visits: u32,
+    /// The local day on which an onboarding was first completed.
+    #[schema(required, format = Date)]
+    onboarded: Option<String>,
+}
+
+/// Members in their first 30 days. For the role `manager`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/members/new",
+    tag = "members",
+    operation_id = "new_members",
+    params(NewParameters, openapi::IfNoneMatch),
+    responses(openapi::JsonOrCsv<NewMembers>, openapi::ListProblems)
+)]
+pub async fn new(
+    app: web::Data<App>,
+    access: Access,
+    slug: web::Path<String>,
+    parameters: web::Query<NewParameters>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Manager)?;
+    let fresh = Fresh::of(&request, parameters.format.as_deref())?;
+    let answer = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        let today = day_of(gym.settings.zone, clock::now());
+        let rests_on = ("new", gym.id, gym.generation, gym.revision, today);
+        fresh.answer(
+            &rests_on,
+            || list_new(snapshot, &gym),
+            |new: &NewMembers| {
+                (
+                    &["account", "first_visit", "last_visit", "visits", "onboarded"],
+                    rows(&new.members),
+                )
+            },
+        )
+    });
+    Ok(tagged(answer.await?))
+}
+
+/// Members in their first 30 days.
+pub fn list_new(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<NewMembers, Problem> {
+    let new = people::new(snapshot, gym, day_of(gym.settings.zone, clock::now()))?;
+    let date = |day: Day| day.date().to_string();
+    let members = new.into_iter().map(|new| NewMember {
+        account: new.account.0,
+        first_visit: date(new.first_visit),
+        last_visit: date(new.last_visit),
+        visits: new.visits,
+        onboarded: new.onboarded.map(date),
+    });
+    Ok(NewMembers { gym: gym.slug.to_string(), members: members.collect() })
+}
+
+/// Members as rows of a CSV.
+fn rows(members: &[impl Serialize]) -> Vec<serde_json::Value> {
+    let rows = members.iter().map(serde_json::to_value);
+    rows.collect::<Result<_, _>>().expect("members are plain JSON")
 }
 
 /// All that is stored of one member at one gym.
@@ -206,14 +292,23 @@ pub async fn one(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Manager)?;
     let (slug, account) = path.into_inner();
-    let unknown = || Problem::new(Code::NotFound, "nothing is stored of such a member at this gym");
     let body = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        let account = Account(Uuid::parse_str(&account).map_err(|_| unknown())?);
-        let stored = people::member(snapshot, &gym, account)?.ok_or_else(unknown)?;
-        Ok(member_body(&gym, account, &stored))
+        of_account(snapshot, &gym, &account)
     });
     Ok(HttpResponse::Ok().json(body.await?))
+}
+
+/// All that is stored of one member.
+pub fn of_account(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    account: &str,
+) -> Result<MemberBody, Problem> {
+    let unknown = || Problem::new(Code::NotFound, "nothing is stored of such a member at this gym");
+    let account = Account(Uuid::parse_str(account).map_err(|_| unknown())?);
+    let stored = people::member(snapshot, gym, account)?.ok_or_else(unknown)?;
+    Ok(member_body(gym, account, &stored))
 }
 
 fn member_body(gym: &Gym, account: Account, stored: &people::Member) -> MemberBody {

@@ -155,6 +155,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/api/v1/gyms/{gym}/reports/{report}").route(web::get().to(reports::of_gym)))
         .service(at("/api/v1/reports/{report}").route(web::get().to(reports::of_chain)))
         .service(at("/api/v1/gyms/{gym}/members/absent").route(web::get().to(members::absent)))
+        .service(at("/api/v1/gyms/{gym}/members/new").route(web::get().to(members::new)))
         .service(
             at("/api/v1/gyms/{gym}/members/{account}")
                 .route(web::get().to(members::one))

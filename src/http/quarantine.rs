@@ -10,7 +10,7 @@ use super::problem::{Code, Problem};
 use super::times::instant;
 use super::{App, blocking, openapi};
 use crate::clock;
-use crate::store::Role;
+use crate::store::{Gym, Role, Snapshot, StoreError};
 
 /// A page of what waits in quarantine.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -78,20 +78,30 @@ pub async fn list(
     }
     let body = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        let waiting = snapshot.quarantined(Some(gym.id), page.after.unwrap_or(0), limit)?;
-        let full = waiting.len() == limit;
-        let next = waiting.last().filter(|_| full).map(|last| last.id);
-        let rows = waiting.into_iter().map(|waiting| QuarantinedBody {
-            id: waiting.id,
-            received_at: instant(gym.settings.zone, waiting.received_at),
-            reason: waiting.reason,
-            detail: waiting.detail,
-            bytes: waiting.body.len(),
-            body: String::from_utf8_lossy(&waiting.body).into_owned(),
-        });
-        Ok(Quarantine { quarantine: rows.collect(), next })
+        Ok(page_of(snapshot, &gym, page.after.unwrap_or(0), limit)?)
     });
     Ok(HttpResponse::Ok().json(body.await?))
+}
+
+/// What waits after an id, oldest first.
+pub fn page_of(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    after: i64,
+    limit: usize,
+) -> Result<Quarantine, StoreError> {
+    let waiting = snapshot.quarantined(Some(gym.id), after, limit)?;
+    let full = waiting.len() == limit;
+    let next = waiting.last().filter(|_| full).map(|last| last.id);
+    let rows = waiting.into_iter().map(|waiting| QuarantinedBody {
+        id: waiting.id,
+        received_at: instant(gym.settings.zone, waiting.received_at),
+        reason: waiting.reason,
+        detail: waiting.detail,
+        bytes: waiting.body.len(),
+        body: String::from_utf8_lossy(&waiting.body).into_owned(),
+    });
+    Ok(Quarantine { quarantine: rows.collect(), next })
 }
 
 /// Tries again to append what waits in quarantine. For the role `admin`.
@@ -112,8 +122,18 @@ pub async fn try_again(
     access: Access,
     path: web::Path<(String, i64)>,
 ) -> Result<HttpResponse, Problem> {
-    access.require(Role::Admin)?;
     let (slug, id) = path.into_inner();
+    Ok(HttpResponse::Ok().json(release_one(&app, access, slug, id).await?))
+}
+
+/// Another try of one delivery that waits at a gym.
+pub async fn release_one(
+    app: &web::Data<App>,
+    access: Access,
+    slug: String,
+    id: i64,
+) -> Result<Release, Problem> {
+    access.require(Role::Admin)?;
     let gym = blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await?.id;
     let now = clock::now();
     let released = app.store.write(move |tx| {
@@ -130,5 +150,5 @@ pub async fn try_again(
             return Err(Problem::new(Code::NotFound, "there is no such id in quarantine"));
         }
     };
-    Ok(HttpResponse::Ok().json(body))
+    Ok(body)
 }

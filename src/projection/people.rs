@@ -9,6 +9,8 @@ use crate::store::{Gym, LoggedEvent, Snapshot, StoreError};
 
 /// The visits of an absent member are counted over this many local days before the last one.
 const VISITS_DAYS: i32 = 56;
+/// For so many local days from the first visit on, a member is new.
+const NEW_DAYS: i32 = 30;
 
 /// A member who stopped coming (model section 4, absence).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,36 @@ pub fn absent(
     }
     absent.sort_by_key(|absent| (std::cmp::Reverse(absent.last_visit), absent.account.0));
     Ok(absent)
+}
+
+/// A member in the first [`NEW_DAYS`] local days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct New {
+    pub account: Account,
+    pub first_visit: Day,
+    pub last_visit: Day,
+    pub visits: u32,
+    /// When an onboarding was first completed.
+    pub onboarded: Option<Day>,
+}
+
+/// Members whose first visit was less than [`NEW_DAYS`] local days ago, the newest first.
+pub fn new(snapshot: &Snapshot<'_>, gym: &Gym, today: Day) -> Result<Vec<New>, StoreError> {
+    let (since, until) = (today.plus(1 - NEW_DAYS), today.plus(1));
+    let seen = snapshot.members_last_seen(gym.generation, since, until)?;
+    let new = seen.into_iter().filter_map(|(_, account, stored)| {
+        let first_visit = stored.first_visit().filter(|first| *first >= since)?;
+        Some(New {
+            account,
+            first_visit,
+            last_visit: stored.last_visit()?,
+            visits: stored.visits().iter().map(|(_, visits)| visits).sum(),
+            onboarded: stored.past().onboarded.or(stored.onboardings().first().copied()),
+        })
+    });
+    let mut new: Vec<_> = new.collect();
+    new.sort_by_key(|new| (std::cmp::Reverse(new.first_visit), new.account.0));
+    Ok(new)
 }
 
 /// All that is stored of one member.

@@ -52,6 +52,7 @@ a path does not take is answered 405, with `Allow`.
         reports::of_gym,
         reports::chain::of_chain,
         members::absent,
+        members::new,
         members::one,
         erasures::of_member,
         erasures::list,

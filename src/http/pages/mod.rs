@@ -15,9 +15,11 @@ mod frame;
 mod heat;
 mod language;
 pub mod lockout;
+mod members;
 mod now;
 mod range;
 mod reports;
+mod set_up;
 mod sign_in;
 mod table;
 mod views;
@@ -32,6 +34,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(page("/").route(web::get().to(now::all)))
         .service(page("/gyms/{gym}").route(web::get().to(now::one)))
         .service(page("/gyms/{gym}/reports/{report}").route(web::get().to(reports::one)))
+        .service(page("/gyms/{gym}/members").route(web::get().to(members::all)))
+        .service(page("/gyms/{gym}/members/erased").route(web::get().to(members::erased)))
+        .service(page("/gyms/{gym}/members/{account}").route(web::get().to(members::one)))
+        .service(page("/gyms/{gym}/members/{account}/erase").route(web::post().to(members::erase)))
+        .service(page("/gyms/{gym}/set-up").route(web::get().to(set_up::one)))
+        .service(page("/gyms/{gym}/quarantine").route(web::post().to(set_up::release)))
         .service(page("/language/{code}").route(web::get().to(language::choose)))
         .service(
             page("/sign-in")

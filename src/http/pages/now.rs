@@ -59,7 +59,7 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let usual = hours.iter().map(|hour| read::usual(snapshot, &gym, hour.from));
         let usual = usual.collect::<Result<Vec<_>, _>>()?;
         let main = html! {
-            (reports::ways(words, &gym, None))
+            (reports::ways(visitor, &gym, None))
             div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
                 div.card.now { (count(words, &gym, &occupancy)) }
                 (facts(words, snapshot, &gym, &occupancy, now)?)

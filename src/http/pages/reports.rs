@@ -21,7 +21,7 @@ use crate::http::App;
 use crate::http::problem::{Code, Problem};
 use crate::http::reports;
 use crate::projection::read;
-use crate::store::{Gym, Snapshot};
+use crate::store::{Gym, Role, Snapshot};
 
 /// EGYM sends nothing of members without their consent since this instant (2026-06-24, 00:00 UTC).
 const CONSENT_FILTER: i64 = 1_782_259_200_000;
@@ -59,7 +59,7 @@ fn shown(
     let silent = read::silent_spans(snapshot, gym, range.from, range.until, now)?;
     let title = words.say(&format!("report.{}", view.name)).to_owned();
     let main = html! {
-        (ways(words, gym, Some(view.name)))
+        (ways(visitor, gym, Some(view.name)))
         (range.picker(words, view.name))
         (totals(words, view, &report))
         section.report {
@@ -80,7 +80,9 @@ fn shown(
 }
 
 /// The ways to a gym's pages.
-pub fn ways(words: &Words, gym: &Gym, here: Option<&str>) -> Markup {
+pub fn ways(visitor: &Visitor, gym: &Gym, here: Option<&str>) -> Markup {
+    let words = visitor.words;
+    let may = |role| visitor.access.require(role).is_ok();
     let current = |is: bool| is.then_some("page");
     html! {
         nav.ways aria-label=(gym.settings.name) {
@@ -91,6 +93,16 @@ pub fn ways(words: &Words, gym: &Gym, here: Option<&str>) -> Markup {
                 a href={ "/gyms/" (gym.slug) "/reports/" (view.name) }
                     aria-current=[current(here == Some(view.name))] {
                     (words.say(&format!("report.{}", view.name)))
+                }
+            }
+            @if may(Role::Manager) {
+                a href={ "/gyms/" (gym.slug) "/members" } aria-current=[current(here == Some("list"))] {
+                    (words.say("members.title"))
+                }
+            }
+            @if may(Role::Admin) {
+                a href={ "/gyms/" (gym.slug) "/set-up" } aria-current=[current(here == Some("set-up"))] {
+                    (words.say("set_up.title"))
                 }
             }
         }

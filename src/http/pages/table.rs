@@ -1,6 +1,6 @@
 //! Tables: every picture has one, with the API's numbers.
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -13,7 +13,11 @@ pub enum Cell {
     /// A bucket's name.
     Start,
     Month,
+    /// A local day.
+    Date,
     Moment,
+    Text,
+    YesNo,
     Whole,
     Decimal,
     Percent,
@@ -27,7 +31,9 @@ impl Cell {
         match self {
             Cell::Start => time(value).map_or_else(none, |at| start(words, at, interval)),
             Cell::Moment => time(value).map_or_else(none, |at| words.moment(at)),
-            Cell::Month => value.as_str().unwrap_or_default().to_owned(),
+            Cell::Date => day(value).map_or_else(none, |day| words.date(day)),
+            Cell::Month | Cell::Text => value.as_str().unwrap_or_default().to_owned(),
+            Cell::YesNo => value.as_bool().map_or_else(none, |is| yes_no(words, is)),
             Cell::Whole => number(&|n| words.whole(n as i64)),
             Cell::Decimal => number(&|n| words.decimal(n)),
             Cell::Percent => number(&|n| words.percent(n)),
@@ -38,6 +44,14 @@ impl Cell {
 
 fn time(value: &Value) -> Option<DateTime<FixedOffset>> {
     DateTime::parse_from_rfc3339(value.as_str()?).ok()
+}
+
+fn yes_no(words: &Words, is: bool) -> String {
+    words.say(if is { "format.yes" } else { "format.no" }).to_owned()
+}
+
+fn day(value: &Value) -> Option<NaiveDate> {
+    value.as_str()?.parse().ok()
 }
 
 /// A bucket is named by its day, or by its day and time when it is shorter than one.
@@ -74,6 +88,38 @@ pub fn table(
         } }
     } };
     region(words.say("report.table"), &table)
+}
+
+/// A section with a table of what is no bucket: how many there are, and each. With `link`, the first
+/// cell leads there, with its own text as the last part of the path.
+pub fn listed(
+    words: &Words,
+    title: &str,
+    columns: &[(&str, Cell)],
+    rows: &[Value],
+    link: Option<&str>,
+) -> Markup {
+    let cell = |row: &Value, (place, cell): &(&str, Cell)| {
+        cell.show(words, row.pointer(place).unwrap_or(&Value::Null), None)
+    };
+    html! {
+        section {
+            h2 { (title) " · " (words.whole(rows.len() as i64)) }
+            @if !rows.is_empty() { (region(title, &html! { table {
+                thead { tr { @for (place, _) in columns {
+                    th scope="col" { (words.say(&column_key(place))) }
+                } } }
+                tbody { @for row in rows { tr { @for (number, column) in columns.iter().enumerate() {
+                    @let shown = cell(row, column);
+                    @match link.filter(|_| number == 0) {
+                        Some(to) => th scope="row" { a href={ (to) "/" (shown) } { code { (shown) } } },
+                        None if number == 0 => th scope="row" { (shown) },
+                        None => td { (shown) },
+                    }
+                } } } }
+            } })) }
+        }
+    }
 }
 
 /// A table that may be wider than the screen: it is scrolled by itself, by keyboard too.
