@@ -66,7 +66,7 @@ a path does not take is answered 405, with `Allow`.
         page::to_page,
         page::page,
     ),
-    components(schemas(Report, Chain, members::Absent, ProblemBody)),
+    components(schemas(Report, Chain, members::Absent, members::NewMembers, ProblemBody)),
     modifiers(&Keys, &PathParameters),
     security(("token" = [])),
     tags(

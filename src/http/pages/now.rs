@@ -165,7 +165,7 @@ fn today(
     Ok(html! {
         section {
             h2 { (words.say("now.today")) }
-            (chart.draw(|level| words.decimal(level)))
+            (chart.draw(|level| words.mark(level)))
             p.note { (words.say("now.legend")) }
             details { summary { (words.say("report.table")) }
                 (region(words.say("now.today"), &html! { table {

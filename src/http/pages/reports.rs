@@ -170,7 +170,7 @@ fn bars(words: &Words, view: &View, report: &Value, range: &Range) -> Markup {
         levels: vec![],
         events: if range.holds(CONSENT_FILTER) { vec![event] } else { vec![] },
     };
-    chart.draw(|level| words.decimal(level))
+    chart.draw(|level| words.mark(level))
 }
 
 /// How many visits were how long.
@@ -193,7 +193,7 @@ fn histogram(words: &Words, groups: &[&Value]) -> Markup {
         levels: vec![],
         events: vec![],
     };
-    chart.draw(|level| words.decimal(level))
+    chart.draw(|level| words.mark(level))
 }
 
 /// What the numbers rest on.

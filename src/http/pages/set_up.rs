@@ -63,7 +63,8 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
                 dl.facts {
                     @for rule in ["visit_window", "assumed_stay", "assumed_tail", "rejoin_grace"] { div {
                         dt { (words.say(&format!("set_up.{rule}"))) }
-                        dd { (Cell::Minutes.show(words, &shown["rules"][rule], None)) }
+                        @let minutes = words.whole(shown["rules"][rule].as_i64().unwrap_or_default());
+                        dd { (words.fill("report.minutes", &[&minutes])) }
                     } }
                     div { dt { (words.say("set_up.retention")) } dd { (kept(words, &gym)) } }
                 }

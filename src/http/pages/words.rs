@@ -89,6 +89,11 @@ impl Words {
         format!("{sign}{}{}{rest}", self.whole(whole), self.say("format.decimal"))
     }
 
+    /// A mark on a scale: as short as it can be.
+    pub fn mark(&self, number: f64) -> String {
+        if number.fract() == 0.0 { self.whole(number as i64) } else { self.decimal(number) }
+    }
+
     /// A share, in whole per cent.
     pub fn percent(&self, share: f64) -> String {
         self.fill("format.percent", &[&self.whole((share * 100.0).round() as i64)])

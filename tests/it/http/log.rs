@@ -133,7 +133,7 @@ async fn a_bad_page_gets_a_clear_problem() {
 
 /// So many spaces more than a body may have: the rest of it is as good as any other.
 fn padded(body: &str) -> String {
-    body.to_owned() + &" ".repeat(16 * 1024 + 1 - body.len())
+    format!("{body}{}", " ".repeat(16 * 1024 + 1 - body.len()))
 }
 
 async fn quarantine(service: &Service, webhook: &Webhook, body: String) -> i64 {

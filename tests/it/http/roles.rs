@@ -34,7 +34,7 @@ const fn route(method: &'static str, path: &'static str, role: usize, status: u1
     Route { method, path, role, status }
 }
 
-const ROUTES: [Route; 13] = [
+const ROUTES: [Route; 14] = [
     route("GET", "/api/v1/gyms", 0, 200),
     route("GET", "/api/v1/gyms/{gym}", 0, 200),
     route("GET", "/api/v1/gyms/{gym}/occupancy", 0, 200),
@@ -42,6 +42,7 @@ const ROUTES: [Route; 13] = [
     route("GET", "/api/v1/gyms/{gym}/reports/{report}", 0, 200),
     route("GET", "/api/v1/reports/{report}", 0, 200),
     route("GET", "/api/v1/gyms/{gym}/members/absent", 1, 200),
+    route("GET", "/api/v1/gyms/{gym}/members/new", 1, 200),
     route("GET", "/api/v1/gyms/{gym}/members/{account}", 1, 200),
     route("DELETE", "/api/v1/gyms/{gym}/members/{account}", 1, 202),
     route("GET", "/api/v1/erasures", 1, 200),
@@ -108,7 +109,7 @@ impl House {
             return vec![path];
         }
         let gyms = if path.contains("/gyms/") { String::new() } else { format!("?gyms={gym}") };
-        REPORTS.iter().map(|name| path.replace("{report}", name) + &gyms).collect()
+        REPORTS.iter().map(|name| format!("{}{gyms}", path.replace("{report}", name))).collect()
     }
 
     /// Status and body; of a stream, only that it is one.

@@ -1,0 +1,289 @@
+//! The page in a real browser: what a manager sees and does, by keyboard and mouse, on a phone and
+//! on the wall, in both languages, light and dark.
+//!
+//! With `SCREENSHOTS=1` it also takes the pictures in `docs/screenshots/`.
+
+mod chrome;
+
+use chrono_tz::Europe::Berlin;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::laws::REPORTS;
+use crate::service::{Service, Webhook, answer, delivery, now, run, run_json};
+use chrome::Chrome;
+use footfall::domain::calendar::day_of;
+
+const MINUTE: i64 = 60_000;
+
+/// A chain of two gyms with some weeks behind them, somebody of each role, and a browser.
+struct Site {
+    service: Service,
+    webhook: Webhook,
+    chrome: Chrome,
+    token: String,
+}
+
+impl Site {
+    async fn open() -> Option<Site> {
+        let service = Service::start();
+        let chrome = Chrome::start(&service.root).await?;
+        let webhook = service.add_gym("mitte", "Europe/Berlin");
+        let other = service.add_gym("spandau", "Europe/Berlin");
+        for (webhook, days, seed) in [(&webhook, "64", "1"), (&other, "8", "2")] {
+            let url = format!("{}{}", service.root, webhook.path);
+            let args = ["simulate", "--members", "220", "--days", days, "--seed", seed];
+            let to = ["--url", &url, "--secret", &webhook.secret];
+            let simulated = run(service.data(), &[&args[..], &to[..]].concat());
+            assert!(simulated.status.success(), "{}", String::from_utf8_lossy(&simulated.stderr));
+        }
+        let token = service.add_token("all", "admin", &[]);
+        Some(Site { service, webhook, chrome, token })
+    }
+
+    fn add_user(&self, name: &str, args: &[&str]) -> String {
+        let all = [&["user", "add", name, "--json"], args].concat();
+        run_json(self.service.data(), &all)["path"].as_str().expect("a path").to_owned()
+    }
+
+    async fn post(&self, account: Uuid, ago: i64, kind: &str) {
+        let body = delivery(account, now() - ago, kind);
+        assert_eq!(self.service.post(&self.webhook, body).await.0, 200);
+    }
+}
+
+/// All digits of a text, as a number.
+fn digits(text: &str) -> i64 {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("no number in {text:?}"))
+}
+
+/// So many local days ago.
+fn day(ago: i32) -> String {
+    day_of(Berlin, now()).plus(-ago).date().to_string()
+}
+
+#[tokio::test]
+async fn a_password_signs_in_and_the_number_is_live() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    let link = site.add_user("ann", &["--role", "viewer"]);
+    let mut command = std::process::Command::new(crate::service::BINARY);
+    command.args(["user", "password", "ann"]).env("FOOTFALL_DATA", site.service.data());
+    command.env("FOOTFALL_USER_PASSWORD", "a long enough secret");
+    assert!(command.output().expect("the binary runs").status.success(), "{link}");
+    chrome.visit("/gyms/mitte").await;
+    chrome.keep_picture("sign-in").await;
+    chrome.fill("[name=name]", "ann").await;
+    // By keyboard alone.
+    chrome.fill("[name=password]", "wrong").await;
+    chrome.enter("[name=password]").await;
+    assert!(chrome.text("[role=alert]").await.contains("wrong"));
+    chrome.fill("[name=name]", "ann").await;
+    chrome.fill("[name=password]", "a long enough secret").await;
+    chrome.enter("[name=password]").await;
+    assert_eq!(chrome.text("h1").await, "mitte", "it leads to what was asked for");
+    chrome.check("/gyms/mitte").await;
+    let before = digits(&chrome.text("[data-count]").await);
+    let occupancy = site.service.get_ok(&site.token, "/api/v1/gyms/mitte/occupancy").await;
+    assert_eq!(occupancy["present"], before);
+    for _ in 0..3 {
+        site.post(Uuid::new_v4(), MINUTE, "GYM_CHECKIN").await;
+    }
+    while digits(&chrome.text("[data-count]").await) != before + 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    chrome.check("/gyms/mitte, live").await;
+    chrome.follow("header form button").await;
+    assert_eq!(chrome.driver.current_url().await.expect("one").path(), "/sign-in");
+    site.chrome.end().await;
+}
+
+#[tokio::test]
+async fn every_view_is_right_on_every_screen() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    chrome.sign_in(&site.add_user("ann", &["--role", "admin"])).await;
+    site.service.post(&site.webhook, "{\"type\": \"GYM_CHECKIN\"}").await;
+    let reports = REPORTS.map(|report| (report, format!("/gyms/mitte/reports/{report}")));
+    let mut views: Vec<(&str, String)> = reports.to_vec();
+    for (name, path) in [
+        ("now-all", "/"),
+        ("now", "/gyms/mitte"),
+        ("set-up", "/gyms/mitte/set-up"),
+        ("sessions", "/sessions"),
+    ] {
+        views.push((name, path.to_owned()));
+    }
+    views.push(("member-lists", "/gyms/mitte/members".to_owned()));
+    for (width, height, screen) in [(1200, 900, ""), (390, 844, "-phone"), (1920, 1080, "-wall")] {
+        chrome.resize(width, height).await;
+        for (name, path) in &views {
+            chrome.visit(path).await;
+            if screen.is_empty() || *name == "now" || *name == "now-all" {
+                chrome.keep_picture(&format!("{name}{screen}")).await;
+            }
+        }
+    }
+    chrome.resize(1200, 900).await;
+    chrome.prefer("dark").await;
+    chrome.open("/language/de?next=/").await;
+    for (name, path) in &views {
+        chrome.visit(path).await;
+        assert_eq!(chrome.ask("return document.documentElement.lang").await, "de", "{path}");
+        if *name == "visits" || *name == "now" {
+            chrome.keep_picture(&format!("{name}-de-dark")).await;
+        }
+    }
+    assert!(chrome.text("header").await.contains("Abmelden"));
+    site.chrome.end().await;
+}
+
+#[tokio::test]
+async fn pictures_and_tables_show_what_the_api_says() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    chrome.sign_in(&site.add_user("ann", &["--role", "viewer"])).await;
+    let (from, last, until) = (day(20), day(7), day(6));
+    for (report, column) in [
+        ("visits", "visits"),
+        ("members", "members"),
+        ("equipment", "checkins"),
+        ("occupancy", "peak"),
+    ] {
+        let api =
+            format!("/api/v1/gyms/mitte/reports/{report}?from={from}&until={until}&interval=1d");
+        let said = site.service.get_ok(&site.token, &api).await;
+        let said: Vec<i64> = said["buckets"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|bucket| bucket[column].as_i64().expect("a count"))
+            .collect();
+        assert_eq!(said.len(), 14);
+        chrome
+            .visit(&format!("/gyms/mitte/reports/{report}?from={from}&to={last}&interval=1d"))
+            .await;
+        let place = if report == "occupancy" { 3 } else { 2 };
+        let cells = chrome.texts(&format!("tbody tr :nth-child({place})")).await;
+        let shown: Vec<i64> = cells.iter().map(|cell| digits(cell)).collect();
+        assert_eq!(shown, said, "{report}");
+        if report != "occupancy" {
+            let bars = chrome.texts("svg.chart rect.bar title").await;
+            let drawn: Vec<i64> = bars
+                .iter()
+                .map(|says| digits(says.rsplit(": ").next().expect("a number")))
+                .collect();
+            assert_eq!(drawn, said, "{report}");
+        }
+    }
+    // The picker, as a person uses it.
+    chrome.visit("/gyms/mitte/reports/visits").await;
+    for (name, text) in [("from", &from), ("to", &last)] {
+        chrome.ask(&format!("document.querySelector('[name={name}]').value = '{text}'")).await;
+    }
+    chrome.ask("document.querySelector('[name=compare]').value = 'previous'").await;
+    chrome.follow(".range button").await;
+    chrome.check("a comparison").await;
+    let api = format!(
+        "/api/v1/gyms/mitte/reports/visits?from={from}&until={until}&interval=1d&compare=previous"
+    );
+    let said = site.service.get_ok(&site.token, &api).await;
+    assert_eq!(digits(&chrome.text("dd").await), said["totals"]["visits"].as_i64().expect("one"));
+    let before = said["comparison"]["that"]["totals"]["visits"].as_i64().expect("one");
+    assert_eq!(digits(&chrome.text("dd.before").await), before);
+    // What the link to the CSV gives.
+    let script = "const done = arguments[arguments.length - 1];
+                  const link = document.querySelector('a[href*=\"format=csv\"]');
+                  fetch(link.href).then((answer) => answer.text()).then(done);";
+    let csv = chrome.driver.execute_async(script, vec![]).await.expect("it comes");
+    let csv = csv.json().as_str().expect("a text").to_owned();
+    assert!(csv.starts_with("start,complete,visits,"), "{csv}");
+    assert!(csv.lines().count() >= 15, "{csv}");
+    site.chrome.end().await;
+}
+
+#[tokio::test]
+async fn a_manager_erases_and_an_admin_releases() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    let [viewer, manager, admin] = ["viewer", "manager", "admin"]
+        .map(|role| site.add_user(role, &["--role", role, "--gym", "mitte"]));
+    let account = Uuid::new_v4();
+    site.post(account, 60 * MINUTE, "GYM_CHECKIN").await;
+    site.post(account, 5 * MINUTE, "GYM_CHECKOUT").await;
+
+    chrome.sign_in(&viewer).await;
+    assert_eq!(chrome.texts("a[href$='/members'], a[href$='/set-up']").await, Vec::<String>::new());
+    for path in ["/gyms/mitte/members", "/gyms/mitte/set-up", "/gyms/spandau"] {
+        chrome.open(path).await;
+        assert_eq!(chrome.text("h1").await, "That did not work", "{path}");
+    }
+
+    chrome.sign_in(&manager).await;
+    chrome.visit("/gyms/mitte/members").await;
+    let link = format!("a[href='/gyms/mitte/members/{account}']");
+    chrome.follow(&link).await;
+    chrome.check("one member").await;
+    chrome.keep_picture("member").await;
+    assert_eq!(chrome.texts("h2").await[..2], ["Visits · 1", "Events · 2"]);
+    let path = format!("/api/v1/gyms/mitte/members/{account}");
+    // Not by accident.
+    chrome.click("button.danger").await;
+    assert_eq!(site.service.get(&site.token, &path).await.0, 200);
+    chrome.click("[name=sure]").await;
+    chrome.follow("button.danger").await;
+    assert_eq!(chrome.text("h1").await, "Erasures");
+    chrome.check("erasures").await;
+    while site.service.get(&site.token, &path).await.0 != 404 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    chrome.open("/gyms/mitte/members").await;
+    assert_eq!(chrome.texts(&link).await, Vec::<String>::new());
+
+    // What is too old waits, until events are kept for longer.
+    let set = |months: &str| {
+        let args = ["gym", "set", "mitte", "--retain-events", months];
+        assert!(run(site.service.data(), &args).status.success());
+    };
+    set("3");
+    let old = delivery(Uuid::new_v4(), now() - 200 * 24 * 60 * MINUTE, "GYM_CHECKIN");
+    assert_eq!(site.service.post(&site.webhook, old).await.0, 422);
+    chrome.sign_in(&admin).await;
+    chrome.visit("/gyms/mitte/set-up").await;
+    chrome.keep_picture("set-up").await;
+    assert!(chrome.text("#quarantine").await.contains("beyond_retention"));
+    chrome.follow("#quarantine button").await;
+    assert_eq!(chrome.text("h1").await, "That did not work", "it is still too old");
+    set("off");
+    chrome.visit("/gyms/mitte/set-up").await;
+    chrome.follow("#quarantine button").await;
+    assert!(chrome.text("#quarantine").await.contains("Nothing waits here."));
+    let waiting = site.service.get_ok(&site.token, "/api/v1/gyms/mitte/quarantine").await;
+    assert_eq!(waiting["quarantine"], json!([]));
+    site.chrome.end().await;
+}
+
+/// A form without the word of its session does nothing.
+#[tokio::test]
+async fn a_form_of_another_page_erases_nothing() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    let account = Uuid::new_v4();
+    let body = delivery(account, now() - MINUTE, "GYM_CHECKIN");
+    assert_eq!(service.post(&webhook, body).await.0, 200);
+    let added = run_json(service.data(), &["user", "add", "ann", "--role", "admin", "--json"]);
+    let client = reqwest::Client::builder().cookie_store(true).build().expect("a client");
+    let at = |path: &str| format!("{}{path}", service.root);
+    let link = at(added["path"].as_str().expect("a path"));
+    assert!(client.post(link).send().await.expect("an answer").status().is_success());
+    let erase = client.post(at(&format!("/gyms/mitte/members/{account}/erase")));
+    let (status, _) = answer(erase.form(&[("csrf", "guessed"), ("sure", "yes")])).await;
+    assert_eq!(status, 403);
+    let release = client.post(at("/gyms/mitte/quarantine"));
+    assert_eq!(answer(release.form(&[("csrf", "guessed"), ("id", "1")])).await.0, 403);
+    let token = service.add_token("all", "admin", &[]);
+    let stored: Value =
+        service.get_ok(&token, &format!("/api/v1/gyms/mitte/members/{account}")).await;
+    assert_eq!(stored["events"].as_array().map(Vec::len), Some(1));
+}
