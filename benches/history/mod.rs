@@ -8,6 +8,7 @@ use anyhow::Context;
 use footfall::app::simulate::Delivery;
 use footfall::domain::event::{Event, Kind};
 use footfall::domain::ids::{Account, GymId};
+use footfall::domain::report::busy::Public;
 use footfall::domain::rules::Rules;
 use footfall::projection::apply;
 use footfall::store::{Database, GymSettings, StoreError, Tx};
@@ -37,6 +38,7 @@ pub fn add_gym(tx: &mut Tx<'_>, slug: &str, zone: chrono_tz::Tz) -> Result<GymId
         capacity: Some(100),
         rules: Rules::default(),
         retain_months: None,
+        public: Public::Off,
     };
     tx.add_gym(&slug, &settings, 0)?;
     Ok(tx.view().gym_by_slug(&slug)?.expect("it was added in this transaction").id)

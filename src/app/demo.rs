@@ -17,6 +17,7 @@ use crate::clock;
 use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
 use crate::domain::ids::{Account, GymId};
+use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, Rules};
 use crate::http;
 use crate::projection::{apply, read};
@@ -112,6 +113,7 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
             capacity: Some(gym.capacity),
             rules: Rules::default(),
             retain_months: Some(RETAIN_MONTHS_DEFAULT),
+            public: Public::Off,
         };
         let secret = Secret::fresh("ffs_");
         let slug = gym.slug.parse()?;

@@ -9,6 +9,7 @@ use super::{maintain, output, what_if};
 use crate::clock;
 use crate::domain::calendar::day_of;
 use crate::domain::ids::Slug;
+use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, Rules};
 use crate::store::{Database, Gym, GymSettings};
 
@@ -39,6 +40,9 @@ pub struct AddArgs {
     /// Keep events for so many months, or `off` to keep them for ever [default: 25]
     #[arg(long, value_name = "MONTHS|off", value_parser = parse_retention)]
     retain_events: Option<Retention>,
+    /// What everybody may see of how busy it is, at /busy/<slug> [default: off]
+    #[arg(long, value_name = "off|levels|percent", value_parser = parse_public)]
+    public: Option<Public>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -68,6 +72,9 @@ pub struct SetArgs {
     /// the hour, and never comes back: see `footfall retention --dry-run`
     #[arg(long, value_name = "MONTHS|off", value_parser = parse_retention)]
     retain_events: Option<Retention>,
+    /// What everybody may see of how busy it is, at /busy/<slug> [default: off]
+    #[arg(long, value_name = "off|levels|percent", value_parser = parse_public)]
+    public: Option<Public>,
     /// Change the time zone though there are frozen sums: their days keep the old one
     #[arg(long)]
     frozen_days_keep_zone: bool,
@@ -123,6 +130,7 @@ struct GymRow {
     assumed_tail: u32,
     rejoin_grace: u32,
     retain_events_months: Option<u32>,
+    public: &'static str,
 }
 
 impl GymRow {
@@ -138,6 +146,7 @@ impl GymRow {
             assumed_tail,
             rejoin_grace,
             retain_events_months: settings.retain_months,
+            public: settings.public.name(),
         }
     }
 }
@@ -182,7 +191,9 @@ fn add(database: &Database, args: AddArgs) -> anyhow::Result<()> {
         capacity: args.capacity,
         rules: args.rules.over(Rules::default())?,
         retain_months: args.retain_events.map_or(Some(RETAIN_MONTHS_DEFAULT), |given| given.0),
+        public: args.public.unwrap_or_default(),
     };
+    refuse_without_capacity(&settings)?;
     let mut connection = database.connect()?;
     let added =
         database.transact(&mut connection, |tx| tx.add_gym(&slug, &settings, clock::now()))?;
@@ -205,10 +216,18 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
             let rules = rules.map(|minutes| minutes.to_string()).join("/");
             let kept = row.retain_events_months;
             let kept = kept.map_or("for ever".to_owned(), |months| format!("{months} months"));
-            vec![row.gym.clone(), row.name.clone(), row.time_zone.to_owned(), capacity, rules, kept]
+            let [zone, public] = [row.time_zone, row.public].map(str::to_owned);
+            vec![row.gym.clone(), row.name.clone(), zone, capacity, rules, kept, public]
         });
-        let header =
-            ["GYM", "NAME", "TIME ZONE", "CAPACITY", "WINDOW/STAY/TAIL/GRACE (MIN)", "EVENTS KEPT"];
+        let header = [
+            "GYM",
+            "NAME",
+            "TIME ZONE",
+            "CAPACITY",
+            "WINDOW/STAY/TAIL/GRACE (MIN)",
+            "EVENTS KEPT",
+            "PUBLIC",
+        ];
         output::table(&header, &cells.collect::<Vec<_>>())
     });
     Ok(())
@@ -226,7 +245,9 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
         },
         rules: args.rules.over(before.rules)?,
         retain_months: args.retain_events.map_or(before.retain_months, |given| given.0),
+        public: args.public.unwrap_or(before.public),
     };
+    refuse_without_capacity(&settings)?;
     if args.what_if {
         return what_if::show(database, &gym, &settings, args.json);
     }
@@ -265,6 +286,18 @@ fn refuse_if_frozen(database: &Database, gym: &Gym, zone: Tz) -> anyhow::Result<
         );
     }
     Ok(())
+}
+
+/// How busy a gym is, is told in terms of its capacity.
+fn refuse_without_capacity(settings: &GymSettings) -> anyhow::Result<()> {
+    if settings.public != Public::Off && settings.capacity.is_none() {
+        bail!("--public needs a capacity; say --capacity too, or --public off");
+    }
+    Ok(())
+}
+
+fn parse_public(text: &str) -> Result<Public, String> {
+    Public::from_name(text).ok_or_else(|| "`off`, `levels` or `percent`".to_owned())
 }
 
 fn parse_retention(text: &str) -> Result<Retention, String> {

@@ -6,10 +6,8 @@ use serde::Serialize;
 
 use super::{gyms, output};
 use crate::clock;
+use crate::http::auth::TOKEN_PREFIX;
 use crate::store::{Database, Gym, Reader, Role, Secret};
-
-/// Marks a token of ours, so that a leaked one is recognised.
-const TOKEN_PREFIX: &str = "fft_";
 
 #[derive(Subcommand)]
 pub enum TokenCommand {

@@ -10,10 +10,8 @@ use super::output;
 use super::tokens::{ReachArgs, slugs_seen, slugs_shown};
 use crate::clock;
 use crate::domain::{DAY, Millis};
+use crate::http::auth::LINK_DAYS;
 use crate::store::{Database, PASSWORD_CHARACTERS_MIN, Secret, StoreError, User, hash_password};
-
-/// A link that signs in is good for so many days, once.
-const LINK_DAYS: i64 = 3;
 
 #[derive(Subcommand)]
 pub enum UserCommand {

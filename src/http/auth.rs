@@ -16,6 +16,10 @@ use crate::store::{Gym, Reader, Role, SecretHash, Session, Snapshot, StoreError,
 pub const COOKIE: &str = "footfall_session";
 /// A session ends when it was not used for so many days.
 pub const SESSION_DAYS: i64 = 30;
+/// A link that signs in is good for so many days, once.
+pub const LINK_DAYS: i64 = 3;
+/// Marks a token of ours, so that a leaked one is recognised.
+pub const TOKEN_PREFIX: &str = "fft_";
 
 /// A reader with a valid token, or with a session of the page.
 #[derive(Clone)]

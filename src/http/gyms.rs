@@ -219,7 +219,7 @@ impl OccupancyBody {
             present: occupancy.present,
             observed: occupancy.observed,
             capacity,
-            utilisation: occupancy.utilisation(gym),
+            utilisation: read::utilisation(gym, occupancy.present),
             usual: usual.map(|usual| UsualBody { average: usual.average, peak: usual.peak }),
             today_peak: peak.map(|peak| PeakBody {
                 at: instant_to_the_minute(zone, peak.at),

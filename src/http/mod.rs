@@ -2,7 +2,7 @@
 //! live in this room; SQL and the meaning of numbers may not.
 
 mod answer;
-mod auth;
+pub mod auth;
 mod csv;
 pub mod deliveries;
 mod erasures;
@@ -23,6 +23,7 @@ mod stream;
 mod times;
 pub mod tls;
 mod unfitting;
+pub mod what_if;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -40,7 +41,6 @@ use tokio::task::JoinHandle;
 
 use crate::store::{Snapshot, Store};
 use metrics::Metrics;
-use pages::lockout::Lockout;
 use problem::{Code, Problem};
 use tls::{Expiry, Tls};
 
@@ -54,8 +54,8 @@ pub struct App {
     pub certificate: Option<Expiry>,
     /// Proxies whose word is taken for where a request came from.
     pub trusted_proxies: Vec<IpAddr>,
-    /// Who failed to sign in to the page.
-    pub lockout: Lockout,
+    /// What the page remembers.
+    pages: pages::State,
 }
 
 /// How the door is built.
@@ -82,9 +82,8 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
     let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
     let metrics = Metrics::new(&store, certificate.clone());
     let trusted_proxies = settings.trusted_proxies.clone();
-    let lockout = Lockout::default();
-    let app =
-        web::Data::new(App { store, metrics, stopping, certificate, trusted_proxies, lockout });
+    let pages = pages::State::default();
+    let app = web::Data::new(App { store, metrics, stopping, certificate, trusted_proxies, pages });
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         given => given,
@@ -94,6 +93,9 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
         Actix::new()
             .app_data(app.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| {
+                Problem::new(Code::BadParameter, error.to_string()).into()
+            }))
+            .app_data(web::FormConfig::default().error_handler(|error, _| {
                 Problem::new(Code::BadParameter, error.to_string()).into()
             }))
             .app_data(web::PathConfig::default().error_handler(|_, _| nowhere().into()))

@@ -22,11 +22,9 @@ pub struct Occupancy {
     pub today_peak: Option<Peak>,
 }
 
-impl Occupancy {
-    /// The present over the gym's capacity; none when that is not known.
-    pub fn utilisation(&self, gym: &Gym) -> Option<f64> {
-        share(self.present.into(), gym.settings.capacity?.into())
-    }
+/// The present over the gym's capacity; none when that is not known.
+pub fn utilisation(gym: &Gym, present: u32) -> Option<f64> {
+    share(present.into(), gym.settings.capacity?.into())
 }
 
 pub fn occupancy_now(
@@ -201,6 +199,18 @@ pub fn rates(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Option<Rates>, StoreE
     let days = (Week(week.0 - silence::WEEKS_MAX).first_day().0 - 1, week.first_day().0 + 1);
     let events = snapshot.series(gym.generation, Family::Events, days.0, days.1)?;
     Ok(Some(Rates::before(week, &events, zone, first)))
+}
+
+/// Since the minute of which event a silent span goes on, if one does.
+pub fn silent_since(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    now: Millis,
+) -> Result<Option<Millis>, StoreError> {
+    let Some(last) = last_event(snapshot, gym)? else { return Ok(None) };
+    let rates = rates(snapshot, gym)?;
+    let is_silent = rates.and_then(|rates| rates.is_silent(gym.settings.zone, last, now));
+    Ok((is_silent == Some(true)).then_some(last))
 }
 
 /// The minute of the gym's first event; it stays known when that event is erased.

@@ -8,6 +8,7 @@ use super::database::{Snapshot, StoreError};
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::ids::{Generation, GymId, Position, Slug};
+use crate::domain::report::busy::Public;
 use crate::domain::rules::Rules;
 
 /// What a person decides about a gym.
@@ -20,6 +21,8 @@ pub struct GymSettings {
     pub rules: Rules,
     /// Events are kept for so many months; none: for ever.
     pub retain_months: Option<u32>,
+    /// What everybody may see of how busy it is.
+    pub public: Public,
 }
 
 /// A gym, with how far its projection has come.
@@ -40,7 +43,7 @@ pub struct Gym {
 
 const COLUMNS: &str = "id, slug, name, time_zone, capacity, visit_window, assumed_stay, \
                        assumed_tail, rejoin_grace, generation, position, revision, retain_months, \
-                       frozen_until";
+                       frozen_until, public";
 
 impl Snapshot<'_> {
     /// All gyms, by slug.
@@ -58,7 +61,7 @@ impl Snapshot<'_> {
         rows.next().transpose()
     }
 
-    pub(super) fn gym_by_id(&self, id: GymId) -> Result<Gym, StoreError> {
+    pub fn gym_by_id(&self, id: GymId) -> Result<Gym, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM gyms WHERE id = ?1");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query_and_then([id.0], gym_from)?;
@@ -81,8 +84,8 @@ impl Tx<'_> {
         let [window, stay, tail, grace] = settings.rules.minutes();
         self.transaction.execute(
             "INSERT INTO gyms (slug, name, time_zone, capacity, visit_window, assumed_stay,
-                 assumed_tail, rejoin_grace, generation, created_at, retain_months)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 assumed_tail, rejoin_grace, generation, created_at, retain_months, public)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 slug.as_str(),
                 settings.name,
@@ -94,7 +97,8 @@ impl Tx<'_> {
                 grace,
                 generation.0,
                 now,
-                settings.retain_months
+                settings.retain_months,
+                settings.public.name()
             ],
         )?;
         Ok(true)
@@ -111,7 +115,7 @@ impl Tx<'_> {
         self.transaction.execute(
             "UPDATE gyms SET name = ?2, time_zone = ?3, capacity = ?4, visit_window = ?5,
                  assumed_stay = ?6, assumed_tail = ?7, rejoin_grace = ?8, generation = ?9,
-                 retain_months = ?10, revision = revision + 1
+                 retain_months = ?10, public = ?11, revision = revision + 1
              WHERE id = ?1",
             params![
                 id.0,
@@ -123,7 +127,8 @@ impl Tx<'_> {
                 tail,
                 grace,
                 generation.0,
-                settings.retain_months
+                settings.retain_months,
+                settings.public.name()
             ],
         )?;
         self.forget_gym(id);
@@ -178,6 +183,8 @@ fn gym_from(row: &Row<'_>) -> Result<Gym, StoreError> {
             capacity: row.get(4)?,
             rules: rules.map_err(damaged)?,
             retain_months: row.get(12)?,
+            public: Public::from_name(row.get_ref(14)?.as_str().map_err(|_| Damaged)?)
+                .ok_or(Damaged)?,
         },
         generation: Generation(row.get(9)?),
         position: Position(row.get(10)?),

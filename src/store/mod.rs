@@ -5,6 +5,7 @@
 //! in it, [`Snapshot`] everything that can be read; [`Store`] is what a running service holds:
 //! one writer with a bounded queue, and readers that never wait for it.
 
+mod annotations;
 mod codec;
 mod database;
 mod erasures;
@@ -28,6 +29,7 @@ mod vitals;
 mod webhooks;
 mod writer;
 
+pub use annotations::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind};
 pub use codec::Damaged;
 pub use database::{Database, Snapshot, StoreError};
 pub use erasures::{Erasure, ErasureReason};

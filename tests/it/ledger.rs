@@ -3,6 +3,7 @@
 
 use footfall::domain::event::{Event, Kind};
 use footfall::domain::ids::{Account, Slug};
+use footfall::domain::report::busy::Public;
 use footfall::domain::rules::Rules;
 use footfall::http::reports::{Parameters, ask};
 use footfall::projection::apply::append;
@@ -38,6 +39,7 @@ impl Ledger {
             capacity: like.capacity,
             rules: rules(&like.rules),
             retain_months: None,
+            public: Public::Off,
         };
         let added =
             self.database.transact(&mut self.connection, |tx| tx.add_gym(&slug, &settings, 0));

@@ -164,7 +164,7 @@ async fn what_if_shows_what_would_change_and_changes_nothing() {
     let gym = service.get_ok(&token, "/api/v1/gyms/mitte").await;
     let args = ["gym", "set", "mitte", "--assumed-stay", "20", "--what-if", "--json"];
     let shown = run_json(service.data(), &args);
-    let average = |side: &str| shown[side]["present on average"].as_f64().expect("a number");
+    let average = |side: &str| shown[side]["average"].as_f64().expect("a number");
     assert_eq!((&shown["before"]["visits"], &shown["after"]["visits"]), (&1.into(), &1.into()));
     assert!((average("before") / average("after") - 75.0 / 20.0).abs() < 0.2, "{shown}");
     assert_eq!(service.get_ok(&token, "/api/v1/gyms/mitte").await, gym);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::domain::Millis;
+use crate::domain::report::busy::Public;
 use crate::domain::rules::Rules;
 use crate::store::{Gym, GymSettings};
 
@@ -106,6 +107,8 @@ impl GymLine {
             capacity: self.capacity,
             rules: rules.map_err(|error| error.to_string())?,
             retain_months: self.retain_events_months,
+            // Whether a gym is shown to everybody is decided where it is shown.
+            public: Public::Off,
         })
     }
 }

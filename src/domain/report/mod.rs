@@ -1,6 +1,7 @@
 //! Reports: what a reader gets, computed from tallies; one report, one file. Peaks, means,
 //! percentiles and shares are computed here, on reading, and never stored (model section 4).
 
+pub mod busy;
 pub mod durations;
 pub mod equipment;
 pub mod members;

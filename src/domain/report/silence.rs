@@ -139,7 +139,6 @@ impl Rates {
         self.weeks >= WEEKS_MIN
     }
 
-    /// Whether a run without events that begins in the week is silent.
     /// Whether a silent span goes on that began after that instant; none when that cannot be told.
     pub fn is_silent(&self, zone: Tz, last_event: Millis, now: Millis) -> Option<bool> {
         let whole_minute = |at: Millis| at - at.rem_euclid(MINUTE);
@@ -147,6 +146,7 @@ impl Rates {
         self.are_known().then(|| run.from < run.until && self.call_silent(zone, run))
     }
 
+    /// Whether a run without events that begins in the week is silent.
     fn call_silent(&self, zone: Tz, run: Span) -> bool {
         self.makes_silent(run, &hours(zone, &[(run.from, 0)], run.until))
     }

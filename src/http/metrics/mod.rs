@@ -15,8 +15,8 @@ use super::tls::Expiry;
 use super::{App, openapi};
 use crate::clock;
 use crate::domain::Millis;
-use crate::projection::live::Watch;
-use crate::store::{Store, StoreError};
+use crate::projection::live::{Live, Watch};
+use crate::store::{Snapshot, Store, StoreError};
 use door::Door;
 pub use door::{TypeWord, count};
 use gauges::Gauges;
@@ -32,7 +32,7 @@ pub struct Metrics {
     registry: Registry,
     /// When the certificate expires; none without HTTPS of our own.
     certificate: Option<Expiry>,
-    /// Held while an answer is made, so that two at once do not read the same twice.
+    /// Held while gyms are looked at, so that two at once do not learn the same twice.
     watch: Mutex<Watch>,
 }
 
@@ -47,12 +47,16 @@ impl Metrics {
         Metrics { door, registry, certificate, watch: Mutex::default() }
     }
 
+    /// All gyms at this moment, by slug.
+    pub fn gyms_now(&self, snapshot: &Snapshot<'_>, now: Millis) -> Result<Vec<Live>, StoreError> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).look(snapshot, now)
+    }
+
     /// Everything, as text.
     pub fn text(&self, store: &Store, now: Millis) -> Result<String, StoreError> {
         let mut gauges = Gauges::default();
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         store.read(|snapshot| {
-            let gyms = watch.look(snapshot, now)?;
+            let gyms = self.gyms_now(snapshot, now)?;
             gauges.add_gyms(&gyms);
             gauges.add_webhooks(&snapshot.webhooks(None)?);
             gauges.add_quarantine(&gyms, &snapshot.quarantine_depths()?);
@@ -64,7 +68,6 @@ impl Metrics {
             }
             Ok(())
         })?;
-        drop(watch);
         gauges.add_sizes(&store.database().sizes()?);
         gauges.add_build();
         gauges.add_certificate(self.certificate.as_ref().and_then(Expiry::get));

@@ -9,6 +9,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
+/// The strips above and under the bars.
+const STRIP: f64 = 5.0;
 /// So many names at most fit under a chart.
 const NAMES_MAX: usize = 8;
 /// A scale has about so many steps.
@@ -23,8 +25,26 @@ pub struct Chart<'a> {
     pub line: Vec<Option<f64>>,
     /// Levels with a name, such as a share of the capacity.
     pub levels: Vec<(f64, String)>,
-    /// The place in `bars` of something that happened, with its name.
-    pub events: Vec<(usize, String)>,
+    pub spans: Vec<Span>,
+}
+
+/// A time that is marked along the bars, from one place to another, each counted in bars from the
+/// first.
+pub struct Span {
+    pub kind: SpanKind,
+    pub from: f64,
+    pub until: f64,
+    pub says: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SpanKind {
+    /// Nothing came: a strip under the bars.
+    Silent,
+    /// What somebody noted: a strip above them.
+    Noted,
+    /// From then on things are different: a line across.
+    Change,
 }
 
 pub struct Bar {
@@ -73,11 +93,7 @@ impl Chart<'_> {
                     line.level x1=(LEFT) x2=(WIDTH - RIGHT) y1=(scale.y(*level)) y2=(scale.y(*level)) {}
                     text.level x=(WIDTH - RIGHT) y=(scale.y(*level) - 3.0) { (name) }
                 }
-                @for (place, name) in &self.events {
-                    line.event x1=(round(x(*place))) x2=(round(x(*place))) y1=(TOP) y2=(HEIGHT - BOTTOM) {
-                        title { (name) }
-                    }
-                }
+                @for span in &self.spans { (span.draw(LEFT + span.from * width, LEFT + span.until * width)) }
                 polyline.line points=(self.points(&scale, width)) {}
             }
         }
@@ -96,6 +112,28 @@ impl Chart<'_> {
             value.map(|value| format!("{},{}", round(x), scale.y(value)))
         };
         self.line.iter().enumerate().filter_map(point).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Span {
+    fn draw(&self, from: f64, until: f64) -> Markup {
+        let y = match self.kind {
+            SpanKind::Silent => HEIGHT - BOTTOM,
+            SpanKind::Noted => TOP - STRIP,
+            SpanKind::Change => {
+                return html! {
+                    line.change x1=(round(from)) x2=(round(from)) y1=(TOP) y2=(HEIGHT - BOTTOM) {
+                        title { (self.says) }
+                    }
+                };
+            }
+        };
+        html! {
+            rect.silent[self.kind == SpanKind::Silent].noted[self.kind == SpanKind::Noted]
+                x=(round(from)) y=(y) width=(round((until - from).max(STRIP / 2.0))) height=(STRIP) {
+                title { (self.says) }
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::people;
 use super::visitor::{Page, Visitor};
 use super::words::Words;
 
@@ -9,6 +10,11 @@ use super::words::Words;
 pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
                           img-src 'self'; connect-src 'self'; form-action 'self'; \
                           base-uri 'none'; frame-ancestors 'none'";
+
+/// The same, but anybody may show it in a page of theirs.
+pub const EMBEDDED_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+                                   img-src 'self'; connect-src 'self'; base-uri 'none'; \
+                                   frame-ancestors *";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -26,6 +32,9 @@ pub fn whole(visitor: &Visitor, page: &Page) -> Markup {
                     nav aria-label=(words.say("frame.around")) {
                         a href="/" { (words.say("frame.now")) }
                         a href="/sessions" { (words.say("frame.sessions")) }
+                        @if people::may_open(visitor) {
+                            a href="/people" { (words.say("people.title")) }
+                        }
                     }
                     (languages(words, &visitor.asked))
                     form method="post" action="/sign-out" {
@@ -50,6 +59,17 @@ pub fn bare(words: &Words, title: &str, asked: &str, main: &Markup) -> Markup {
                 header.top { span.brand { "footfall" } (languages(words, asked)) }
                 main #main { h1 { (title) } (main) }
             }
+        }
+    }
+}
+
+/// A page to be shown within another.
+pub fn embedded(words: &Words, title: &str, main: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(words.code) {
+            (head(title))
+            body.bare { main #main { h1 { (title) } (main) } }
         }
     }
 }

@@ -6,11 +6,12 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::set_up;
 use super::table::Cell::{self, Date, Moment, Text, Whole};
-use super::table::listed;
-use super::visitor::{Page, Visitor};
+use super::table::{Lead, listed};
+use super::visitor::{Page, Visitor, see};
+use super::ways::{self, ways};
 use super::words::Words;
-use super::{reports, set_up};
 use crate::http::members::{list_absent, list_new, of_account};
 use crate::http::problem::{Code, Problem};
 use crate::http::{App, erasures};
@@ -54,15 +55,15 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let api = format!("/api/v1/gyms/{}/members", gym.slug);
         let link = format!("/gyms/{}/members", gym.slug);
         let main = html! {
-            (reports::ways(visitor, &gym, Some("list")))
+            (ways(visitor, snapshot, &gym, ways::MEMBERS)?)
             p.note { (words.say("members.note")) }
             @for (days, lost_after, rows) in &absent {
                 @let (from, until) = (days.to_string(), (lost_after - 1).to_string());
                 @let csv = format!("{api}/absent?days={days}&lost_after={lost_after}&format=csv");
                 @let title = words.fill("members.absent", &[&from, &until]);
-                (with_csv(&listed(words, &title, ABSENT, rows, Some(&link)), words, &csv))
+                (with_csv(&listed(words, &title, ABSENT, rows, &Lead::To(&link)), words, &csv))
             }
-            @let list = listed(words, words.say("members.new"), NEW, &new, Some(&link));
+            @let list = listed(words, words.say("members.new"), NEW, &new, &Lead::To(&link));
             (with_csv(&list, words, &format!("{api}/new?format=csv")))
         };
         Ok(Page {
@@ -94,7 +95,7 @@ pub async fn erased(
         let gym = visitor.access.gym(snapshot, &slug)?;
         let words = visitor.words;
         let main = html! {
-            (reports::ways(visitor, &gym, Some("list")))
+            (ways(visitor, snapshot, &gym, ways::MEMBERS)?)
             p.note role="status" { (words.say("members.erased_says")) }
             (set_up::erased(words, snapshot, &gym)?)
         };
@@ -118,10 +119,10 @@ pub async fn one(
         let stored = stored.expect("answers are plain JSON");
         let list = |name: &str| stored[name].as_array().cloned().unwrap_or_default();
         let main = html! {
-            (reports::ways(visitor, &gym, Some("list")))
+            (ways(visitor, snapshot, &gym, ways::MEMBERS)?)
             p { code { (account) } }
-            (listed(words, words.say("members.visits"), VISITS, &list("visits"), None))
-            (listed(words, words.say("members.events"), EVENTS, &list("events"), None))
+            (listed(words, words.say("members.visits"), VISITS, &list("visits"), &Lead::Nowhere))
+            (listed(words, words.say("members.events"), EVENTS, &list("events"), &Lead::Nowhere))
             section.card {
                 h2 { (words.say("members.erase")) }
                 p { (words.say("members.erase_says")) }
@@ -161,10 +162,7 @@ pub async fn erase(
         erasures::request(&app, visitor.access.clone(), slug.clone(), &account).await
     };
     match asked.await {
-        Ok(_) => {
-            let list = format!("/gyms/{slug}/members/erased");
-            HttpResponse::SeeOther().insert_header(("location", list)).finish()
-        }
+        Ok(_) => see(&format!("/gyms/{slug}/members/erased")),
         Err(problem) => visitor.say(&problem),
     }
 }

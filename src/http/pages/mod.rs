@@ -8,25 +8,43 @@
     reason = "what is drawn and written here is far below 2^52, and where it counts not negative"
 )]
 
+mod annotations;
 mod assets;
+mod busy;
 mod chart;
 mod cohorts;
 mod frame;
 mod heat;
 mod language;
-pub mod lockout;
+mod lockout;
+mod marks;
 mod members;
 mod now;
+mod people;
 mod range;
+mod recount;
 mod reports;
+mod rules;
 mod set_up;
 mod sign_in;
 mod table;
 mod views;
 mod visitor;
+mod ways;
 mod words;
 
 use actix_web::{Resource, web};
+
+/// What pages remember of one request for another, in memory.
+#[derive(Default)]
+pub struct State {
+    /// Who failed to sign in.
+    lockout: lockout::Lockout,
+    /// How many were where everybody may know it.
+    busy: busy::Cache,
+    /// What came of counting by other rules.
+    recounts: recount::Recounts,
+}
 
 /// Where each page is.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -38,8 +56,25 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(page("/gyms/{gym}/members/erased").route(web::get().to(members::erased)))
         .service(page("/gyms/{gym}/members/{account}").route(web::get().to(members::one)))
         .service(page("/gyms/{gym}/members/{account}/erase").route(web::post().to(members::erase)))
+        .service(
+            page("/gyms/{gym}/annotations")
+                .route(web::get().to(annotations::all))
+                .route(web::post().to(annotations::change)),
+        )
         .service(page("/gyms/{gym}/set-up").route(web::get().to(set_up::one)))
+        .service(
+            page("/gyms/{gym}/rules")
+                .route(web::get().to(rules::one))
+                .route(web::post().to(rules::recount)),
+        )
+        .service(page("/gyms/{gym}/settings").route(web::post().to(rules::set)))
         .service(page("/gyms/{gym}/quarantine").route(web::post().to(set_up::release)))
+        .service(page("/busy/{gym}.json").route(web::get().to(busy::json)))
+        .service(page("/busy/{gym}.svg").route(web::get().to(busy::svg)))
+        .service(page("/busy/{gym}").route(web::get().to(busy::page)))
+        .service(
+            page("/people").route(web::get().to(people::all)).route(web::post().to(people::change)),
+        )
         .service(page("/language/{code}").route(web::get().to(language::choose)))
         .service(
             page("/sign-in")

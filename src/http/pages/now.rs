@@ -4,9 +4,9 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
 use super::chart::{Bar, Chart};
-use super::reports;
 use super::table::region;
 use super::visitor::{Page, Visitor};
+use super::ways::ways;
 use super::words::Words;
 use crate::clock;
 use crate::domain::calendar::{Bucket, Interval, buckets, day_of, day_start, local, next_start};
@@ -15,32 +15,36 @@ use crate::domain::report::total;
 use crate::domain::{HOUR, MINUTE, Millis, QUARTER};
 use crate::http::App;
 use crate::http::problem::Problem;
-use crate::projection::read::{self, Occupancy};
+use crate::projection::live::Live;
+use crate::projection::read::{self, Occupancy, utilisation};
 use crate::store::{Gym, Snapshot};
 
 /// Marks on the scale, as shares of the capacity.
 const MARKS: [f64; 2] = [0.8, 0.9];
+/// The page of all gyms looks again after so many seconds.
+const LOOK_SECONDS: u32 = 15;
 /// So many of the next hours are told, as usual.
 const NEXT_HOURS: usize = 3;
 
 /// All gyms, the fullest first.
 pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
-    let page = visitor.show(app, |visitor, snapshot| {
+    let seen = app.clone();
+    let page = visitor.show(app, move |visitor, snapshot| {
         let words = visitor.words;
-        let now = clock::now();
-        let gyms = visitor.access.gyms(snapshot)?.into_iter().map(|gym| {
-            let occupancy = read::occupancy_now(snapshot, &gym, now)?;
-            Ok((gym, occupancy))
-        });
-        let mut gyms = gyms.collect::<Result<Vec<_>, Problem>>()?;
-        let fullness = |(gym, occupancy): &(Gym, Occupancy)| occupancy.utilisation(gym);
+        let mut gyms = seen.metrics.gyms_now(snapshot, clock::now())?;
+        gyms.retain(|live| visitor.access.reader.may_see(live.gym.id));
+        let fullness = |live: &Live| utilisation(&live.gym, live.present);
         gyms.sort_by(|a, b| fullness(b).partial_cmp(&fullness(a)).expect("shares are numbers"));
         let main = html! {
             @if gyms.is_empty() { p.note { (words.say("now.no_gyms")) } }
-            div.cards data-every="15" { @for (gym, occupancy) in &gyms {
-                a.card href={ "/gyms/" (gym.slug) } {
-                    h2 { (gym.settings.name) }
-                    (count(words, gym, occupancy))
+            div.cards data-every=(LOOK_SECONDS) { @for live in &gyms {
+                a.card href={ "/gyms/" (live.gym.slug) } {
+                    h2 { (live.gym.settings.name) }
+                    (count(words, &live.gym, live.present))
+                    @if let Some(usual) = live.usual {
+                        p.note { (words.say("now.usual")) ": " (words.decimal(usual.average)) }
+                    }
+                    (silence(words, &live.gym, live.last_event.filter(|_| live.is_silent == Some(true))))
                 }
             } }
         };
@@ -59,9 +63,10 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let usual = hours.iter().map(|hour| read::usual(snapshot, &gym, hour.from));
         let usual = usual.collect::<Result<Vec<_>, _>>()?;
         let main = html! {
-            (reports::ways(visitor, &gym, None))
+            (ways(visitor, snapshot, &gym, "")?)
             div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
-                div.card.now { (count(words, &gym, &occupancy)) }
+                div.card.now { (count(words, &gym, occupancy.present)) }
+                (silence(words, &gym, read::silent_since(snapshot, &gym, now)?))
                 (facts(words, snapshot, &gym, &occupancy, now)?)
                 (today(words, snapshot, &gym, &hours, &usual, now)?)
                 (next(words, &gym, &hours, &usual, now))
@@ -73,9 +78,9 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
 }
 
 /// The number present, of the capacity, with its marks.
-fn count(words: &Words, gym: &Gym, occupancy: &Occupancy) -> Markup {
-    let present = words.whole(occupancy.present.into());
-    let share = occupancy.utilisation(gym);
+fn count(words: &Words, gym: &Gym, present: u32) -> Markup {
+    let share = utilisation(gym, present);
+    let present = words.whole(present.into());
     html! {
         p.count { strong data-count { (present) } " "
             @match (gym.settings.capacity, share) {
@@ -93,6 +98,14 @@ fn count(words: &Words, gym: &Gym, occupancy: &Occupancy) -> Markup {
                 @for mark in MARKS { rect.mark x=(mark * 100.0) width="0.6" height="6" {} }
             }
         }
+    }
+}
+
+/// A word of warning when the gym has been silent since then.
+fn silence(words: &Words, gym: &Gym, since: Option<Millis>) -> Markup {
+    let moment = |at| words.moment(local(gym.settings.zone, at));
+    html! {
+        @if let Some(at) = since { p.alert { (words.fill("now.silent", &[&moment(at)])) } }
     }
 }
 
@@ -160,7 +173,7 @@ fn today(
         bars: bars.collect(),
         line: usual.iter().map(|usual| usual.map(|usual| usual.average)).collect(),
         levels: levels(words, gym, &sampled),
-        events: vec![],
+        spans: vec![],
     };
     Ok(html! {
         section {

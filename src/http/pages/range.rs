@@ -42,8 +42,9 @@ const DAYS_OF_DAYS_MAX: i32 = 100;
 
 /// Whole local days, and how to look at them.
 pub struct Range {
-    first: Day,
-    last: Day,
+    pub first: Day,
+    /// It is in the range.
+    pub last: Day,
     pub from: Millis,
     pub until: Millis,
     pub interval: Interval,
@@ -180,7 +181,8 @@ fn days(asked: &Asked, report: &str, today: Day) -> Result<(Day, Day), Problem> 
     }
 }
 
-fn day(name: &str, text: &str) -> Result<Day, Problem> {
+/// A day that was given as `name`.
+pub fn day(name: &str, text: &str) -> Result<Day, Problem> {
     let parsed = text.parse().ok().filter(|date: &NaiveDate| (2000..2200).contains(&date.year()));
     parsed.map(Day::from_date).ok_or_else(|| {
         let detail = format!("`{name}` is no day like 2026-03-01, from 2000 to 2199");

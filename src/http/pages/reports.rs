@@ -2,29 +2,27 @@
 //! in one table, [`VIEWS`].
 
 use actix_web::{HttpResponse, web};
-use chrono_tz::Tz;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::chart::{Bar, Chart};
+use super::marks::Marks;
 use super::range::{Asked, Range};
-use super::table::Cell::{self, Moment, Start};
-use super::table::{column_key, table};
+use super::table::Cell::{self, Moment, Percent, Start, Text, Whole};
+use super::table::{Lead, column_key, listed, table};
 use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
+use super::ways::ways;
 use super::words::Words;
 use super::{cohorts, heat};
 use crate::clock;
-use crate::domain::calendar::local;
-use crate::domain::report::silence::Span;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 use crate::http::reports;
-use crate::projection::read;
-use crate::store::{Gym, Role, Snapshot};
+use crate::store::{Gym, Snapshot};
 
-/// EGYM sends nothing of members without their consent since this instant (2026-06-24, 00:00 UTC).
-const CONSENT_FILTER: i64 = 1_782_259_200_000;
+const LOSSES: &[(&str, Cell)] =
+    &[("/webhook", Text), ("/events", Whole), ("/missed", Whole), ("/loss", Percent)];
 
 /// One report on one gym.
 pub async fn one(
@@ -51,25 +49,26 @@ fn shown(
     asked: &Asked,
 ) -> Result<Page, Problem> {
     let (words, now) = (visitor.words, clock::now());
-    let zone = gym.settings.zone;
-    let range = Range::of(asked, view.name, zone, now)?;
+    let range = Range::of(asked, view.name, gym.settings.zone, now)?;
     let parameters = range.parameters();
     let report = reports::ask(snapshot, gym, view.name, &parameters, now)?;
     let report = serde_json::to_value(&report).expect("reports are plain JSON");
-    let silent = read::silent_spans(snapshot, gym, range.from, range.until, now)?;
+    let marks = Marks::of(snapshot, gym, &range, now)?;
     let title = words.say(&format!("report.{}", view.name)).to_owned();
     let main = html! {
-        (ways(visitor, gym, Some(view.name)))
+        (ways(visitor, snapshot, gym, view.name)?)
         (range.picker(words, view.name))
         (totals(words, view, &report))
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
-            (picture(words, view, &report, &range))
-            (notes(words, &report, &silent, &range, zone))
+            (picture(words, view, &report, &range, &marks))
+            (notes(words, &report, &marks))
+            (losses(words, &report))
             details open[view.bars.is_empty()] { summary { (words.say("report.table")) }
                 (table(words, view.columns, &rows(view, &report), range.interval))
             }
             p.tools {
+                button type="button" data-print hidden { (words.say("report.print")) } " "
                 a download={ (gym.slug) "-" (view.name) ".csv" } href=(range.csv(gym, view.name)) {
                     (words.say("report.csv"))
                 }
@@ -77,36 +76,6 @@ fn shown(
         }
     };
     Ok(Page { title: format!("{}: {title}", gym.settings.name), main })
-}
-
-/// The ways to a gym's pages.
-pub fn ways(visitor: &Visitor, gym: &Gym, here: Option<&str>) -> Markup {
-    let words = visitor.words;
-    let may = |role| visitor.access.require(role).is_ok();
-    let current = |is: bool| is.then_some("page");
-    html! {
-        nav.ways aria-label=(gym.settings.name) {
-            a href={ "/gyms/" (gym.slug) } aria-current=[current(here.is_none())] {
-                (words.say("frame.now"))
-            }
-            @for view in &VIEWS {
-                a href={ "/gyms/" (gym.slug) "/reports/" (view.name) }
-                    aria-current=[current(here == Some(view.name))] {
-                    (words.say(&format!("report.{}", view.name)))
-                }
-            }
-            @if may(Role::Manager) {
-                a href={ "/gyms/" (gym.slug) "/members" } aria-current=[current(here == Some("list"))] {
-                    (words.say("members.title"))
-                }
-            }
-            @if may(Role::Admin) {
-                a href={ "/gyms/" (gym.slug) "/set-up" } aria-current=[current(here == Some("set-up"))] {
-                    (words.say("set_up.title"))
-                }
-            }
-        }
-    }
 }
 
 fn rows<'v>(view: &View, report: &'v Value) -> Vec<&'v Value> {
@@ -135,17 +104,17 @@ fn totals(words: &Words, view: &View, report: &Value) -> Markup {
     }
 }
 
-fn picture(words: &Words, view: &View, report: &Value, range: &Range) -> Markup {
+fn picture(words: &Words, view: &View, report: &Value, range: &Range, marks: &Marks) -> Markup {
     match view.name {
         "popular-times" => heat::map(words, &rows(view, report)),
         "retention" => cohorts::table(words, &rows(view, report)),
         "durations" => histogram(words, &rows(view, report)),
-        _ => bars(words, view, report, range),
+        _ => bars(words, view, report, range, marks),
     }
 }
 
 /// The report's buckets as bars, with those of the earlier range as a line.
-fn bars(words: &Words, view: &View, report: &Value, range: &Range) -> Markup {
+fn bars(words: &Words, view: &View, report: &Value, range: &Range, marks: &Marks) -> Markup {
     let earlier = report.pointer("/comparison/that/buckets").and_then(Value::as_array);
     let (_, cell) = view.columns.iter().find(|(place, _)| *place == view.bars).expect("a column");
     let number = |row: &Value| row.pointer(view.bars).and_then(Value::as_f64);
@@ -157,18 +126,13 @@ fn bars(words: &Words, view: &View, report: &Value, range: &Range) -> Markup {
         let unfinished = if is_complete { "" } else { words.say("report.incomplete") };
         Bar { says: format!("{name}: {value} {unfinished}"), name, value: number(row), is_complete }
     });
-    let starts = rows.iter().map(|row| row["start"].as_str().unwrap_or_default());
-    let starts = starts.map(chrono::DateTime::parse_from_rfc3339);
-    let before = |at: &i64| *at <= CONSENT_FILTER;
-    let place = starts.flatten().map(|at| at.timestamp_millis()).take_while(before).count();
-    let event = (place.saturating_sub(1), words.say("report.consent").to_owned());
     let counts = format!("counts.{}", view.name);
     let chart = Chart {
         label: words.say(&counts),
         bars: bars.collect(),
         line: earlier.into_iter().flatten().map(number).collect(),
         levels: vec![],
-        events: if range.holds(CONSENT_FILTER) { vec![event] } else { vec![] },
+        spans: marks.spans(words, report),
     };
     chart.draw(|level| words.mark(level))
 }
@@ -191,14 +155,23 @@ fn histogram(words: &Words, groups: &[&Value]) -> Markup {
         bars: bars.collect(),
         line: vec![],
         levels: vec![],
-        events: vec![],
+        spans: vec![],
     };
     chart.draw(|level| words.mark(level))
 }
 
+/// What webhooks that stand beside each other lost.
+fn losses(words: &Words, report: &Value) -> Markup {
+    let webhooks = report.pointer("/totals/webhooks").and_then(Value::as_array);
+    html! {
+        @if let Some(webhooks) = webhooks.filter(|webhooks| !webhooks.is_empty()) {
+            (listed(words, words.say("report.losses"), LOSSES, webhooks, &Lead::Nowhere))
+        }
+    }
+}
+
 /// What the numbers rest on.
-fn notes(words: &Words, report: &Value, silent: &[Span], range: &Range, zone: Tz) -> Markup {
-    let moment = |at| words.moment(local(zone, at));
+fn notes(words: &Words, report: &Value, marks: &Marks) -> Markup {
     html! {
         @match report["coverage"].as_f64() {
             Some(coverage) => p.note { (words.fill("report.coverage", &[&words.percent(coverage)])) },
@@ -211,13 +184,6 @@ fn notes(words: &Words, report: &Value, silent: &[Span], range: &Range, zone: Tz
             };
             p.note { (words.fill("report.compared", &[&day("from"), &day("until")])) }
         }
-        @if range.holds(CONSENT_FILTER) { p.note { (words.say("report.consent")) } }
-        @if !silent.is_empty() {
-            details.silent { summary { (words.fill("report.silent", &[&words.whole(silent.len() as i64)])) }
-                ul { @for span in silent {
-                    li { (moment(span.from)) " – " (moment(span.until)) }
-                } }
-            }
-        }
+        (marks.in_words(words))
     }
 }

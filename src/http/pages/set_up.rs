@@ -1,21 +1,21 @@
-//! How a gym is set up and what waits: webhooks, quarantine and another try, rules, retention; and
-//! who may see what. For the role `admin`; records of erasures for `manager`.
+//! How a gym is set up and what waits: webhooks, quarantine and another try, rules, retention. For
+//! the role `admin`; records of erasures for `manager`.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::reports;
+use super::rules::RULES;
 use super::table::Cell::{self, Moment, Text, Whole};
-use super::table::listed;
-use super::visitor::{Page, Visitor};
+use super::table::{Lead, listed};
+use super::visitor::{Page, Visitor, see};
+use super::ways::{self, ways};
 use super::words::Words;
-use crate::domain::calendar::local;
 use crate::http::gyms::GymBody;
 use crate::http::quarantine::{page_of, release_one};
 use crate::http::{App, erasures};
-use crate::store::{Gym, Reader, Role, Snapshot, StoreError};
+use crate::store::{Gym, Role, Snapshot, StoreError};
 
 /// Deliveries in quarantine that are shown; with more, those are shown that waited longest.
 const WAITING_SHOWN_MAX: usize = 50;
@@ -34,10 +34,6 @@ const ERASURES: &[(&str, Cell)] = &[
     ("/events", Whole),
 ];
 
-const READERS: &[(&str, Cell)] = &[("/name", Text), ("/role", Text), ("/gyms", Text)];
-const TOKENS: &[(&str, Cell)] =
-    &[("/name", Text), ("/role", Text), ("/gyms", Text), ("/used", Text)];
-
 fn json(answer: &impl Serialize) -> Value {
     serde_json::to_value(answer).expect("answers are plain JSON")
 }
@@ -54,27 +50,37 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let words = visitor.words;
         let shown = json(&GymBody::of(snapshot, &gym)?);
         let main = html! {
-            (reports::ways(visitor, &gym, Some("set-up")))
-            (listed(words, words.say("set_up.webhooks"), WEBHOOKS, list(&shown["webhooks"]), None))
+            (ways(visitor, snapshot, &gym, ways::SET_UP)?)
+            (listed(words, words.say("set_up.webhooks"), WEBHOOKS, list(&shown["webhooks"]), &Lead::Nowhere))
             (waiting(visitor, snapshot, &gym)?)
             section {
                 h2 { (words.say("set_up.rules")) }
-                p.note { (words.fill("set_up.rules_note", &[gym.slug.as_str()])) }
+                p { a href={ "/gyms/" (gym.slug) "/rules" } { (words.say("rules.title")) } }
                 dl.facts {
-                    @for rule in ["visit_window", "assumed_stay", "assumed_tail", "rejoin_grace"] { div {
+                    @for rule in RULES { div {
                         dt { (words.say(&format!("set_up.{rule}"))) }
                         @let minutes = words.whole(shown["rules"][rule].as_i64().unwrap_or_default());
                         dd { (words.fill("report.minutes", &[&minutes])) }
                     } }
                     div { dt { (words.say("set_up.retention")) } dd { (kept(words, &gym)) } }
+                    div { dt { (words.say("set_up.capacity")) } dd { (capacity(words, &gym)) } }
+                    div {
+                        @let public = gym.settings.public.name();
+                        dt { (words.say("set_up.public")) }
+                        dd { (words.say(&format!("set_up.public_{public}"))) }
+                    }
                 }
             }
             (erased(words, snapshot, &gym)?)
-            @if visitor.access.reader.gyms.is_none() { (readers(words, snapshot)?) }
         };
         Ok(Page { title: format!("{} – {}", gym.settings.name, words.say("set_up.title")), main })
     });
     page.await
+}
+
+fn capacity(words: &Words, gym: &Gym) -> String {
+    let none = words.say("report.none").to_owned();
+    gym.settings.capacity.map_or(none, |capacity| words.whole(capacity.into()))
 }
 
 fn kept(words: &Words, gym: &Gym) -> String {
@@ -115,37 +121,7 @@ fn waiting(visitor: &Visitor, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Mark
 pub fn erased(words: &Words, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Markup, StoreError> {
     let records = json(&erasures::at_gyms(snapshot, std::slice::from_ref(gym))?);
     let title = words.say("set_up.erasures");
-    Ok(listed(words, title, ERASURES, list(&records["erasures"]), None))
-}
-
-/// Who may read, by token and on the page.
-fn readers(words: &Words, snapshot: &Snapshot<'_>) -> Result<Markup, StoreError> {
-    let gyms = snapshot.gyms()?;
-    let seen = |reader: &Reader| match &reader.gyms {
-        None => words.say("set_up.all_gyms").to_owned(),
-        Some(ids) => {
-            let slugs =
-                gyms.iter().filter(|gym| ids.contains(&gym.id)).map(|gym| gym.slug.as_str());
-            slugs.collect::<Vec<_>>().join(", ")
-        }
-    };
-    let used = |at: Option<i64>| {
-        let moment = |at| format!("{} UTC", words.moment(local(chrono_tz::UTC, at)));
-        at.map_or(words.say("report.none").to_owned(), moment)
-    };
-    let row = |reader: &Reader, last: Option<String>| {
-        serde_json::json!({
-            "name": reader.name, "role": reader.role.name(), "gyms": seen(reader), "used": last,
-        })
-    };
-    let tokens = snapshot.tokens()?;
-    let tokens = tokens.iter().map(|token| row(&token.reader, Some(used(token.last_used_at))));
-    let tokens: Vec<_> = tokens.collect();
-    let users: Vec<_> = snapshot.users()?.iter().map(|user| row(&user.reader, None)).collect();
-    Ok(html! {
-        (listed(words, words.say("set_up.tokens"), TOKENS, &tokens, None))
-        (listed(words, words.say("set_up.users"), READERS, &users, None))
-    })
+    Ok(listed(words, title, ERASURES, list(&records["erasures"]), &Lead::Nowhere))
 }
 
 #[derive(Deserialize)]
@@ -167,10 +143,7 @@ pub async fn release(
         release_one(&app, visitor.access.clone(), slug.clone(), form.id).await
     };
     match tried.await {
-        Ok(_) => {
-            let back = format!("/gyms/{slug}/set-up#quarantine");
-            HttpResponse::SeeOther().insert_header(("location", back)).finish()
-        }
+        Ok(_) => see(&format!("/gyms/{slug}/set-up#quarantine")),
         Err(problem) => visitor.say(&problem),
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::frame;
 use super::table::region;
-use super::visitor::{Page, Visitor, answer, back_to};
+use super::visitor::{Page, Visitor, answer, back_to, see};
 use super::words::Words;
 use crate::clock;
 use crate::domain::calendar::local;
@@ -60,7 +60,7 @@ pub async fn with_password(
     let Attempt { name, password } = attempt.into_inner();
     let address = origin(&request, &app.trusted_proxies).map(|ip| ip.to_string());
     let (address, now) = (address.unwrap_or_default(), clock::now());
-    if !is_from_here(&request) || app.lockout.is_locked(&name, &address, now) {
+    if !is_from_here(&request) || app.pages.lockout.is_locked(&name, &address, now) {
         return show_form(words, &request, Some("sign_in.locked"));
     }
     let asked = name.clone();
@@ -72,11 +72,11 @@ pub async fn with_password(
     });
     match user.await {
         Ok(Some(user)) => {
-            app.lockout.note_success(&name);
+            app.pages.lockout.note_success(&name);
             begin(&app, &request, user.id, back_to(request.query_string())).await
         }
         Ok(None) => {
-            app.lockout.note_failure(&name, &address, now);
+            app.pages.lockout.note_failure(&name, &address, now);
             tracing::info!(%address, "a sign-in failed");
             show_form(words, &request, Some("sign_in.failed"))
         }
@@ -228,7 +228,7 @@ pub async fn sessions(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
 
 pub async fn end(app: web::Data<App>, visitor: Visitor, form: web::Form<Leaving>) -> HttpResponse {
     match try_end(&app, &visitor, &form).await {
-        Ok(()) => HttpResponse::SeeOther().insert_header(("location", "/sessions")).finish(),
+        Ok(()) => see("/sessions"),
         Err(problem) => visitor.say(&problem),
     }
 }

@@ -90,33 +90,45 @@ pub fn table(
     region(words.say("report.table"), &table)
 }
 
-/// A section with a table of what is no bucket: how many there are, and each. With `link`, the first
-/// cell leads there, with its own text as the last part of the path.
+/// What can be done with a row of a list.
+pub enum Lead<'a> {
+    Nowhere,
+    /// Its first cell leads there, with its own text as the last part of the path.
+    To(&'a str),
+    /// Behind its last cell.
+    Button(&'a dyn Fn(&Value) -> Markup),
+}
+
+/// A section with a table of what is no bucket: how many there are, and each.
 pub fn listed(
     words: &Words,
     title: &str,
     columns: &[(&str, Cell)],
     rows: &[Value],
-    link: Option<&str>,
+    lead: &Lead<'_>,
 ) -> Markup {
     let cell = |row: &Value, (place, cell): &(&str, Cell)| {
         cell.show(words, row.pointer(place).unwrap_or(&Value::Null), None)
+    };
+    let first = |shown: &str| match lead {
+        Lead::To(path) => html! { a href={ (path) "/" (shown) } { code { (shown) } } },
+        Lead::Nowhere | Lead::Button(_) => html! { (shown) },
     };
     html! {
         section {
             h2 { (title) " · " (words.whole(rows.len() as i64)) }
             @if !rows.is_empty() { (region(title, &html! { table {
-                thead { tr { @for (place, _) in columns {
-                    th scope="col" { (words.say(&column_key(place))) }
-                } } }
-                tbody { @for row in rows { tr { @for (number, column) in columns.iter().enumerate() {
-                    @let shown = cell(row, column);
-                    @match link.filter(|_| number == 0) {
-                        Some(to) => th scope="row" { a href={ (to) "/" (shown) } { code { (shown) } } },
-                        None if number == 0 => th scope="row" { (shown) },
-                        None => td { (shown) },
+                thead { tr {
+                    @for (place, _) in columns { th scope="col" { (words.say(&column_key(place))) } }
+                    @if let Lead::Button(_) = lead { td {} }
+                } }
+                tbody { @for row in rows { tr {
+                    @for (number, column) in columns.iter().enumerate() {
+                        @let shown = cell(row, column);
+                        @if number == 0 { th scope="row" { (first(&shown)) } } @else { td { (shown) } }
                     }
-                } } } }
+                    @if let Lead::Button(button) = lead { td { (button(row)) } }
+                } } }
             } })) }
         }
     }

@@ -125,6 +125,11 @@ pub fn back_to(query: &str) -> String {
     next.ok().filter(is_ours).unwrap_or_else(|| "/".to_owned())
 }
 
+/// Leads on after a form was taken, so that loading the page again sends nothing again.
+pub fn see(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header(("location", path)).finish()
+}
+
 /// An answer that shows HTML, and lets a browser load nothing that is not ours.
 pub fn answer(mut answer: actix_web::HttpResponseBuilder, page: Markup) -> HttpResponse {
     answer

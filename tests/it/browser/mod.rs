@@ -105,6 +105,8 @@ async fn every_view_is_right_on_every_screen() {
     let chrome = &site.chrome;
     chrome.sign_in(&site.add_user("ann", &["--role", "admin"])).await;
     site.service.post(&site.webhook, "{\"type\": \"GYM_CHECKIN\"}").await;
+    let set = run(site.service.data(), &["gym", "set", "mitte", "--public", "percent"]);
+    assert!(set.status.success());
     let reports = REPORTS.map(|report| (report, format!("/gyms/mitte/reports/{report}")));
     let mut views: Vec<(&str, String)> = reports.to_vec();
     for (name, path) in [
@@ -112,6 +114,7 @@ async fn every_view_is_right_on_every_screen() {
         ("now", "/gyms/mitte"),
         ("set-up", "/gyms/mitte/set-up"),
         ("sessions", "/sessions"),
+        ("busy", "/busy/mitte"),
     ] {
         views.push((name, path.to_owned()));
     }

@@ -9,7 +9,8 @@ async function refresh(selector) {
   if (!answer.ok || answer.redirected) return location.reload();
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [old, fresh] = [document.querySelector(selector), page.querySelector(selector)];
-  if (!old || !fresh) return;
+  // What was waited for is there.
+  if (!fresh) return location.reload();
   const open = [...old.querySelectorAll("details")].map((one) => one.open);
   fresh.querySelectorAll("details").forEach((one, place) => (one.open = open[place] ?? false));
   old.replaceChildren(...fresh.childNodes);
@@ -37,4 +38,9 @@ if (live) {
 const polled = document.querySelector("[data-every]");
 if (polled) {
   setInterval(() => refresh("[data-every]").catch(() => {}), polled.dataset.every * 1000);
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
 }

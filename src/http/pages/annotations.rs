@@ -1,0 +1,163 @@
+//! Annotations of a gym's days: shown on every report, written by managers.
+
+use actix_web::{HttpResponse, web};
+use chrono::NaiveDate;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::range::day;
+use super::table::Cell::{self, Text};
+use super::table::{Lead, listed};
+use super::visitor::{Page, Visitor, see};
+use super::ways::{self, ways};
+use super::words::Words;
+use crate::clock;
+use crate::domain::calendar::{Day, day_of};
+use crate::http::problem::{Code, Problem};
+use crate::http::{App, blocking};
+use crate::store::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind, Gym, Role};
+
+const COLUMNS: &[(&str, Cell)] = &[("/days", Text), ("/kind", Text), ("/text", Text)];
+
+/// A gym's annotations, and for managers the way to write one.
+pub async fn all(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>) -> HttpResponse {
+    let page = visitor.show(app, move |visitor, snapshot| {
+        let gym = visitor.access.gym(snapshot, &slug)?;
+        let words = visitor.words;
+        let always = [NaiveDate::MIN, NaiveDate::MAX].map(Day::from_date);
+        let found = snapshot.annotations(gym.id, always[0], always[1])?;
+        let main = html! {
+            (ways(visitor, snapshot, &gym, ways::ANNOTATIONS)?)
+            p.note { (words.say("annotations.note")) }
+            @if visitor.access.require(Role::Manager).is_ok() { (form(visitor, &gym)) }
+            (list(visitor, &found))
+        };
+        Ok(Page {
+            title: format!("{} – {}", gym.settings.name, words.say("annotations.title")),
+            main,
+        })
+    });
+    page.await
+}
+
+fn list(visitor: &Visitor, found: &[(i64, Annotation)]) -> Markup {
+    let words = visitor.words;
+    let rows = found.iter().rev().map(|(id, note)| {
+        let kind = words.say(&format!("annotations.{}", note.kind.name())).to_owned();
+        json!({ "id": id, "days": days_shown(words, note), "kind": kind, "text": note.text })
+    });
+    let button = |row: &Value| {
+        html! { form method="post" {
+            input type="hidden" name="csrf" value=(visitor.csrf);
+            button name="remove" value=(row["id"]) { (words.say("annotations.remove")) }
+        } }
+    };
+    let may_write = visitor.access.require(Role::Manager).is_ok();
+    let lead = if may_write { Lead::Button(&button) } else { Lead::Nowhere };
+    listed(words, words.say("annotations.title"), COLUMNS, &rows.collect::<Vec<_>>(), &lead)
+}
+
+fn form(visitor: &Visitor, gym: &Gym) -> Markup {
+    let words = visitor.words;
+    let today = day_of(gym.settings.zone, clock::now()).date();
+    html! {
+        form.range method="post" {
+            input type="hidden" name="csrf" value=(visitor.csrf);
+            label { (words.say("range.from")) input type="date" name="from" value=(today) required; }
+            label { (words.say("range.to")) input type="date" name="to" value=(today) required; }
+            label { (words.say("column.kind")) select name="kind" {
+                @for kind in AnnotationKind::ALL {
+                    option value=(kind.name()) { (words.say(&format!("annotations.{}", kind.name()))) }
+                }
+            } }
+            label { (words.say("column.text"))
+                input name="text" maxlength=(ANNOTATION_CHARACTERS_MAX) required; }
+            label.check { input type="checkbox" name="everywhere" value="yes";
+                (words.say("annotations.everywhere")) }
+            button { (words.say("annotations.add")) }
+        }
+    }
+}
+
+/// The days of an annotation, as people write them.
+pub fn days_shown(words: &Words, note: &Annotation) -> String {
+    let [first, last] = [note.first, note.last].map(|day| words.date(day.date()));
+    if first == last { first } else { format!("{first} – {last}") }
+}
+
+#[derive(Deserialize)]
+pub struct Change {
+    csrf: String,
+    /// The annotation to remove; else one is added.
+    remove: Option<i64>,
+    from: Option<String>,
+    to: Option<String>,
+    kind: Option<String>,
+    text: Option<String>,
+    /// Given: at all gyms that the writer may see.
+    everywhere: Option<String>,
+}
+
+impl Change {
+    fn annotation(&self) -> Result<Annotation, Problem> {
+        let end = |name, given: &Option<String>| day(name, given.as_deref().unwrap_or_default());
+        let (first, last) = (end("from", &self.from)?, end("to", &self.to)?);
+        if first > last {
+            return Err(Problem::new(Code::BadRange, "the first day must not be after the last"));
+        }
+        let kind = AnnotationKind::from_name(self.kind.as_deref().unwrap_or_default());
+        let kind = kind.ok_or_else(|| Problem::new(Code::BadParameter, "there is no such kind"))?;
+        let text = self.text.as_deref().unwrap_or_default().trim().to_owned();
+        if !(1..=ANNOTATION_CHARACTERS_MAX).contains(&text.chars().count()) {
+            let detail = format!("the text has 1 to {ANNOTATION_CHARACTERS_MAX} characters");
+            return Err(Problem::new(Code::BadParameter, detail));
+        }
+        Ok(Annotation { first, last, kind, text })
+    }
+}
+
+/// Adds an annotation, or removes one. For the role `manager`.
+pub async fn change(
+    app: web::Data<App>,
+    visitor: Visitor,
+    slug: web::Path<String>,
+    form: web::Form<Change>,
+) -> HttpResponse {
+    match try_change(&app, &visitor, &slug, &form).await {
+        Ok(()) => see(&format!("/gyms/{slug}/annotations")),
+        Err(problem) => visitor.say(&problem),
+    }
+}
+
+async fn try_change(
+    app: &web::Data<App>,
+    visitor: &Visitor,
+    slug: &str,
+    form: &Change,
+) -> Result<(), Problem> {
+    visitor.check(&form.csrf)?;
+    visitor.access.require(Role::Manager)?;
+    let (access, slug) = (visitor.access.clone(), slug.to_owned());
+    let (gym, all) = blocking(app.clone(), move |snapshot| {
+        Ok((access.gym(snapshot, &slug)?.id, access.gyms(snapshot)?))
+    })
+    .await?;
+    if let Some(id) = form.remove {
+        app.store.write(move |tx| tx.remove_annotation(gym, id)).await?;
+        return Ok(());
+    }
+    let annotation = form.annotation()?;
+    let everywhere = form.everywhere.is_some();
+    let gyms = all.into_iter().map(|gym| gym.id).filter(|id| everywhere || *id == gym);
+    let (gyms, now) = (gyms.collect::<Vec<_>>(), clock::now());
+    let added = app.store.write(move |tx| {
+        let mut added = true;
+        for gym in &gyms {
+            added &= tx.add_annotation(*gym, &annotation, now)?;
+        }
+        Ok(added)
+    });
+    let full = || Problem::new(Code::BadParameter, visitor.words.say("annotations.full"));
+    added.await?.then_some(()).ok_or_else(full)
+}

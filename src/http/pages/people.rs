@@ -1,0 +1,272 @@
+//! Who may look: people who sign in to the page, and tokens of programs. For an `admin` of all gyms.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use maud::{Markup, html};
+use serde_json::{Value, json};
+
+use super::frame;
+use super::table::Cell::{self, Text};
+use super::table::{Lead, listed};
+use super::visitor::{Page, Visitor, answer, see};
+use super::words::Words;
+use crate::clock;
+use crate::domain::DAY;
+use crate::domain::calendar::local;
+use crate::http::auth::{LINK_DAYS, TOKEN_PREFIX};
+use crate::http::problem::{Code, Problem};
+use crate::http::{App, blocking};
+use crate::store::{Gym, Reader, Role, Secret, Snapshot, StoreError};
+
+/// Characters of a name.
+const NAME_CHARACTERS_MAX: usize = 100;
+
+const USERS: &[(&str, Cell)] = &[("/name", Text), ("/role", Text), ("/gyms", Text)];
+const TOKENS: &[(&str, Cell)] =
+    &[("/name", Text), ("/role", Text), ("/gyms", Text), ("/used", Text)];
+
+/// Whether a visitor may see and change who may look.
+pub fn may_open(visitor: &Visitor) -> bool {
+    let reader = &visitor.access.reader;
+    reader.role == Role::Admin && reader.gyms.is_none()
+}
+
+fn check(visitor: &Visitor) -> Result<(), Problem> {
+    visitor.access.require(Role::Admin)?;
+    let some = || Problem::new(Code::Forbidden, "this needs an admin of all gyms");
+    may_open(visitor).then_some(()).ok_or_else(some)
+}
+
+pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
+    let page = visitor.show(app, |visitor, snapshot| {
+        check(visitor)?;
+        let main = html! { (lists(visitor, snapshot)?) (form(visitor, snapshot)?) };
+        Ok(Page { title: visitor.words.say("people.title").to_owned(), main })
+    });
+    page.await
+}
+
+fn lists(visitor: &Visitor, snapshot: &Snapshot<'_>) -> Result<Markup, StoreError> {
+    let (words, gyms) = (visitor.words, snapshot.gyms()?);
+    let used = |at| format!("{} UTC", words.moment(local(chrono_tz::UTC, at)));
+    let none = || words.say("report.none").to_owned();
+    let users = snapshot.users()?;
+    let users: Vec<_> = users.iter().map(|user| row(words, &gyms, &user.reader, None)).collect();
+    let tokens = snapshot.tokens()?;
+    let tokens = tokens.iter().map(|token| {
+        let used = token.last_used_at.map_or_else(none, used);
+        row(words, &gyms, &token.reader, Some(&used))
+    });
+    let tokens: Vec<_> = tokens.collect();
+    let button = |what: Do, row: &Value| {
+        html! { form method="post" {
+            input type="hidden" name="csrf" value=(visitor.csrf);
+            input type="hidden" name="name" value=(row["name"].as_str().unwrap_or_default());
+            button name="do" value=(what.word()) { (words.say(&format!("people.{}", what.word()))) }
+        } }
+    };
+    let of_users = |row: &Value| html! { (button(Do::Link, row)) (button(Do::RemoveUser, row)) };
+    let of_tokens = |row: &Value| button(Do::RemoveToken, row);
+    Ok(html! {
+        (listed(words, words.say("people.users"), USERS, &users, &Lead::Button(&of_users)))
+        (listed(words, words.say("people.tokens"), TOKENS, &tokens, &Lead::Button(&of_tokens)))
+    })
+}
+
+fn row(words: &Words, gyms: &[Gym], reader: &Reader, used: Option<&str>) -> Value {
+    let seen = if reader.gyms.is_some() {
+        let seen = gyms.iter().filter(|gym| reader.may_see(gym.id));
+        seen.map(|gym| gym.slug.as_str()).collect::<Vec<_>>().join(", ")
+    } else {
+        words.say("people.all_gyms").to_owned()
+    };
+    json!({ "name": reader.name, "role": reader.role.name(), "gyms": seen, "used": used })
+}
+
+fn form(visitor: &Visitor, snapshot: &Snapshot<'_>) -> Result<Markup, StoreError> {
+    let words = visitor.words;
+    Ok(html! {
+        section {
+            h2 { (words.say("people.add")) }
+            form method="post" {
+                input type="hidden" name="csrf" value=(visitor.csrf);
+                div.range {
+                    label { (words.say("sign_in.name"))
+                        input name="name" maxlength=(NAME_CHARACTERS_MAX) autocomplete="off" required; }
+                    label { (words.say("column.role")) select name="role" {
+                        @for role in Role::ALL { option value=(role.name()) {
+                            (words.say(&format!("people.{}", role.name())))
+                        } }
+                    } }
+                }
+                fieldset { legend { (words.say("people.gyms")) }
+                    @for gym in snapshot.gyms()? {
+                        label.check { input type="checkbox" name="gym" value=(gym.slug);
+                            (gym.settings.name) }
+                    }
+                }
+                div.range { @for what in [Do::AddUser, Do::AddToken] {
+                    button name="do" value=(what.word()) {
+                        (words.say(&format!("people.{}", what.word())))
+                    }
+                } }
+            }
+        }
+    })
+}
+
+/// What a form asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Do {
+    AddUser,
+    Link,
+    RemoveUser,
+    AddToken,
+    RemoveToken,
+}
+
+impl Do {
+    const ALL: [Do; 5] = [Do::AddUser, Do::Link, Do::RemoveUser, Do::AddToken, Do::RemoveToken];
+
+    fn word(self) -> &'static str {
+        match self {
+            Do::AddUser => "add_user",
+            Do::Link => "link",
+            Do::RemoveUser => "remove_user",
+            Do::AddToken => "add_token",
+            Do::RemoveToken => "remove_token",
+        }
+    }
+}
+
+/// What a form holds, in pairs, since a gym may come more than once.
+pub struct Asked(Vec<(String, String)>);
+
+impl Asked {
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn one(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    fn what(&self) -> Result<Do, Problem> {
+        let found = Do::ALL.into_iter().find(|what| what.word() == self.one("do"));
+        found.ok_or_else(|| Problem::new(Code::BadParameter, "`do` is no word that is known here"))
+    }
+
+    fn name(&self) -> Result<String, Problem> {
+        let name = self.one("name").trim();
+        if (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) {
+            return Ok(name.to_owned());
+        }
+        let detail = format!("a name has 1 to {NAME_CHARACTERS_MAX} characters");
+        Err(Problem::new(Code::BadParameter, detail))
+    }
+
+    /// Who is to be added.
+    fn reader(&self, gyms: &[Gym]) -> Result<Reader, Problem> {
+        let unknown = || Problem::new(Code::BadParameter, "there is no such role or gym");
+        let role = Role::ALL.into_iter().find(|role| role.name() == self.one("role"));
+        let ids = self.all("gym").map(|slug| {
+            gyms.iter().find(|gym| gym.slug.as_str() == slug).map(|gym| gym.id).ok_or_else(unknown)
+        });
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let gyms = (!ids.is_empty()).then_some(ids);
+        Ok(Reader { name: self.name()?, role: role.ok_or_else(unknown)?, gyms })
+    }
+}
+
+pub async fn change(
+    app: web::Data<App>,
+    visitor: Visitor,
+    request: HttpRequest,
+    form: web::Form<Vec<(String, String)>>,
+) -> HttpResponse {
+    match try_change(&app, &visitor, &Asked(form.into_inner())).await {
+        Ok(None) => see("/people"),
+        Ok(Some(shown)) => told_once(&visitor, &request, &shown),
+        Err(problem) => visitor.say(&problem),
+    }
+}
+
+/// Does what is asked; with what is to be shown once.
+async fn try_change(
+    app: &web::Data<App>,
+    visitor: &Visitor,
+    asked: &Asked,
+) -> Result<Option<Shown>, Problem> {
+    visitor.check(asked.one("csrf"))?;
+    check(visitor)?;
+    let (name, now) = (asked.name()?, clock::now());
+    let refused = |key| Problem::new(Code::BadParameter, visitor.words.say(key));
+    match asked.what()? {
+        Do::AddUser => {
+            let reader = asked.reader(&gyms(app).await?)?;
+            let added = app.store.write(move |tx| tx.add_user(&reader, None, now)).await?;
+            if added { link(app, name).await } else { Err(refused("people.taken")) }
+        }
+        Do::Link => link(app, name).await,
+        Do::RemoveUser if name == visitor.access.reader.name => Err(refused("people.yourself")),
+        Do::RemoveUser => gone(app.store.write(move |tx| tx.remove_user(&name)).await?),
+        Do::AddToken => {
+            let reader = asked.reader(&gyms(app).await?)?;
+            let token = Secret::fresh(TOKEN_PREFIX);
+            let hash = token.hash();
+            let added = app.store.write(move |tx| tx.add_token(&reader, &hash, now)).await?;
+            if added { Ok(Some(Shown::Token(name, token))) } else { Err(refused("people.taken")) }
+        }
+        Do::RemoveToken => gone(app.store.write(move |tx| tx.remove_token(&name)).await?),
+    }
+}
+
+/// A fresh link for a user.
+async fn link(app: &web::Data<App>, name: String) -> Result<Option<Shown>, Problem> {
+    let (link, wanted, now) = (Secret::fresh(""), name.clone(), clock::now());
+    let hash = link.hash();
+    let linked = app.store.write(move |tx| {
+        let user = tx.view().user(&wanted)?;
+        user.map(|user| tx.set_link(user.id, &hash, now + LINK_DAYS * DAY)).transpose()
+    });
+    gone(linked.await?.is_some())?;
+    Ok(Some(Shown::Link(name, link)))
+}
+
+/// After something that needs somebody to be there.
+fn gone(was_there: bool) -> Result<Option<Shown>, Problem> {
+    let none = || Problem::new(Code::NotFound, "there is nobody of that name");
+    was_there.then_some(None).ok_or_else(none)
+}
+
+async fn gyms(app: &web::Data<App>) -> Result<Vec<Gym>, Problem> {
+    blocking(app.clone(), |snapshot| Ok(snapshot.gyms()?)).await
+}
+
+/// What is shown this once, and whose it is.
+enum Shown {
+    Token(String, Secret),
+    Link(String, Secret),
+}
+
+fn told_once(visitor: &Visitor, request: &HttpRequest, shown: &Shown) -> HttpResponse {
+    let words = visitor.words;
+    let (name, text, says) = match shown {
+        Shown::Token(name, token) => (name, token.reveal().to_owned(), "people.token_once"),
+        Shown::Link(name, link) => {
+            let from = request.connection_info();
+            let (scheme, host) = (from.scheme(), from.host());
+            let url = format!("{scheme}://{host}/sign-in/{}", link.reveal());
+            (name, url, "people.link_once")
+        }
+    };
+    let main = html! {
+        section {
+            p { (words.fill(says, &[name, &words.whole(LINK_DAYS)])) }
+            p { code.secret { (text) } }
+            p { a href="/people" { (words.say("people.title")) } }
+        }
+    };
+    let page = Page { title: words.say("people.title").to_owned(), main };
+    answer(HttpResponse::Ok(), frame::whole(visitor, &page))
+}

@@ -1,0 +1,103 @@
+//! Counting a gym again by other rules, in a thread of its own: as a trial, or for good. What became
+//! of it is kept until the next one, for whoever asks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use crate::clock;
+use crate::domain::ids::GymId;
+use crate::domain::rules::Rules;
+use crate::http::problem::{Code, Problem};
+use crate::http::what_if::figures;
+use crate::projection::rebuild;
+use crate::store::{Database, Gym, GymSettings};
+
+/// The last recount of each gym.
+#[derive(Clone, Default)]
+pub struct Recounts(Arc<Mutex<HashMap<GymId, Recount>>>);
+
+#[derive(Clone)]
+pub struct Recount {
+    pub rules: Rules,
+    pub is_trial: bool,
+    pub state: State,
+}
+
+#[derive(Clone)]
+pub enum State {
+    /// So many events were counted.
+    Running(u64),
+    /// The main figures by the rules before, and by these.
+    Done {
+        before: Value,
+        after: Value,
+    },
+    Failed,
+}
+
+impl Recounts {
+    fn all(&self) -> MutexGuard<'_, HashMap<GymId, Recount>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn of(&self, gym: GymId) -> Option<Recount> {
+        self.all().get(&gym).cloned()
+    }
+
+    fn set(&self, gym: GymId, state: State) {
+        if let Some(recount) = self.all().get_mut(&gym) {
+            recount.state = state;
+        }
+    }
+
+    /// Begins to count a gym by other rules. One goes on at a time.
+    pub fn begin(
+        &self,
+        database: &Database,
+        gym: Gym,
+        rules: Rules,
+        is_trial: bool,
+    ) -> Result<(), Problem> {
+        let mut all = self.all();
+        let is_running = |recount: &Recount| matches!(recount.state, State::Running(_));
+        if all.values().any(is_running) || database.is_rebuilding() {
+            let detail = "a gym is being counted again; wait until that is done";
+            return Err(Problem::new(Code::Unavailable, detail));
+        }
+        all.insert(gym.id, Recount { rules, is_trial, state: State::Running(0) });
+        drop(all);
+        let (recounts, database) = (self.clone(), database.clone());
+        std::thread::spawn(move || {
+            let state =
+                recounts.count(&database, &gym, rules, is_trial).unwrap_or_else(|problem| {
+                    tracing::error!(%problem, "a gym could not be counted by other rules");
+                    State::Failed
+                });
+            recounts.set(gym.id, state);
+        });
+        Ok(())
+    }
+
+    fn count(
+        &self,
+        database: &Database,
+        gym: &Gym,
+        rules: Rules,
+        is_trial: bool,
+    ) -> Result<State, Problem> {
+        let look =
+            |gym: &Gym| database.read(|snapshot| Ok(figures(snapshot, gym, clock::now())))?;
+        let before = look(gym)?;
+        let settings = GymSettings { rules, ..gym.settings.clone() };
+        let mut progress = |events| self.set(gym.id, State::Running(events));
+        let after = if is_trial {
+            rebuild::try_out(database, gym, &settings, &mut progress, look)??
+        } else {
+            rebuild::rebuild(database, gym.id, Some(&settings), &mut progress)?;
+            look(&database.read(|snapshot| snapshot.gym_by_id(gym.id))?)?
+        };
+        Ok(State::Done { before, after })
+    }
+}

@@ -1,0 +1,239 @@
+//! A gym's rules: what others would change, and changing them; and its capacity, and what everybody
+//! may see. For the role `admin`.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::recount::{Recount, State};
+use super::table::{Cell, region};
+use super::visitor::{Page, Visitor, see};
+use super::ways::{self, ways};
+use super::words::Words;
+use crate::domain::calendar::local;
+use crate::domain::report::busy::Public;
+use crate::domain::rules::{Rules, VISIT_WINDOW_MINUTES_MAX};
+use crate::http::problem::{Code, Problem};
+use crate::http::{App, blocking, what_if};
+use crate::store::{Gym, GymSettings, Role};
+
+/// The rules by name, in their order.
+pub const RULES: [&str; 4] = ["visit_window", "assumed_stay", "assumed_tail", "rejoin_grace"];
+
+/// While it is counted, the page looks again after so many seconds.
+const LOOK_SECONDS: u32 = 1;
+
+pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>) -> HttpResponse {
+    let recounts = app.pages.recounts.clone();
+    let page = visitor.show(app, move |visitor, snapshot| {
+        visitor.access.require(Role::Admin)?;
+        let gym = visitor.access.gym(snapshot, &slug)?;
+        let words = visitor.words;
+        let recount = recounts.of(gym.id);
+        let tried = recount.as_ref().filter(|recount| recount.is_trial);
+        let shown = tried.map_or(gym.settings.rules, |recount| recount.rules);
+        let zone = gym.settings.zone;
+        let main = html! {
+            (ways(visitor, snapshot, &gym, ways::SET_UP)?)
+            section {
+                h2 { (words.say("set_up.rules")) }
+                p.note { (words.say("rules.note")) }
+                @if let Some(until) = gym.frozen_until {
+                    @let day = words.date(local(zone, until).date_naive());
+                    p.note { (words.fill("rules.frozen", &[&day])) }
+                }
+                (rules_form(visitor, &gym, shown))
+                @if let Some(recount) = &recount { (progress(words, recount)) }
+            }
+            (settings_form(visitor, &gym))
+        };
+        let title = words.say("rules.title");
+        Ok(Page { title: format!("{} – {title}", gym.settings.name), main })
+    });
+    page.await
+}
+
+fn rules_form(visitor: &Visitor, gym: &Gym, shown: Rules) -> Markup {
+    let words = visitor.words;
+    let fields = RULES.iter().zip(shown.minutes()).zip(gym.settings.rules.minutes());
+    html! {
+        form.range method="post" {
+            input type="hidden" name="csrf" value=(visitor.csrf);
+            @for ((rule, minutes), now) in fields {
+                label { (words.say(&format!("set_up.{rule}")))
+                    " (" (words.fill("rules.now", &[&words.whole(now.into())])) ")"
+                    input type="number" name=(rule) value=(minutes) min="0"
+                        max=(VISIT_WINDOW_MINUTES_MAX) required; }
+            }
+            button name="do" value="try" { (words.say("rules.try")) }
+            button name="do" value="apply" { (words.say("rules.apply")) }
+        }
+    }
+}
+
+/// How far a recount is, or what came of it.
+fn progress(words: &Words, recount: &Recount) -> Markup {
+    let rules = recount.rules.minutes().map(|minutes| words.whole(minutes.into())).join(" / ");
+    let done = if recount.is_trial { "rules.tried" } else { "rules.applied" };
+    match &recount.state {
+        State::Running(events) => {
+            let events = words.whole(events.cast_signed());
+            html! {
+                p.note role="status" data-every=(LOOK_SECONDS) {
+                    (words.fill("rules.running", &[&rules, &events]))
+                }
+            }
+        }
+        State::Failed => html! { p.alert role="alert" { (words.fill("rules.failed", &[&rules])) } },
+        State::Done { before, after } => html! {
+            p role="status" { (words.fill(done, &[&rules, &words.whole(what_if::DAYS.into())])) }
+            (compared(words, before, after))
+        },
+    }
+}
+
+/// The main figures side by side.
+fn compared(words: &Words, before: &Value, after: &Value) -> Markup {
+    let names = before.as_object().into_iter().flat_map(|figures| figures.keys());
+    let title = words.say("rules.figure");
+    region(
+        title,
+        &html! { table {
+            thead { tr { @for key in ["rules.figure", "rules.before", "rules.after"] {
+                th scope="col" { (words.say(key)) }
+            } } }
+            tbody { @for name in names { tr.changed[before[name] != after[name]] {
+                th scope="row" { (words.say(&format!("column.{name}"))) }
+                @for side in [before, after] { td { (cell(name).show(words, &side[name], None)) } }
+            } } }
+        } },
+    )
+}
+
+fn cell(figure: &str) -> Cell {
+    match figure {
+        "coverage" => Cell::Percent,
+        "average" => Cell::Decimal,
+        "mean_minutes" | "median_minutes" => Cell::Minutes,
+        _ => Cell::Whole,
+    }
+}
+
+fn settings_form(visitor: &Visitor, gym: &Gym) -> Markup {
+    let words = visitor.words;
+    let settings = &gym.settings;
+    html! {
+        section {
+            h2 { (words.say("rules.settings")) }
+            p.note { (words.say("rules.public_note")) " "
+                a href={ "/busy/" (gym.slug) } { "/busy/" (gym.slug) } }
+            form.range method="post" action={ "/gyms/" (gym.slug) "/settings" } {
+                input type="hidden" name="csrf" value=(visitor.csrf);
+                label { (words.say("set_up.capacity"))
+                    input type="number" name="capacity" min="0" value=[settings.capacity]; }
+                label { (words.say("set_up.public")) select name="public" {
+                    @for public in Public::ALL {
+                        option value=(public.name()) selected[public == settings.public] {
+                            (words.say(&format!("set_up.public_{}", public.name())))
+                        }
+                    }
+                } }
+                button { (words.say("rules.save")) }
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Wanted {
+    csrf: String,
+    /// `try` or `apply`.
+    r#do: String,
+    visit_window: u32,
+    assumed_stay: u32,
+    assumed_tail: u32,
+    rejoin_grace: u32,
+}
+
+/// Begins to count the gym by other rules.
+pub async fn recount(
+    app: web::Data<App>,
+    visitor: Visitor,
+    slug: web::Path<String>,
+    wanted: web::Form<Wanted>,
+) -> HttpResponse {
+    let back = format!("/gyms/{slug}/rules");
+    let begun = async {
+        let gym = administered(&app, &visitor, &wanted.csrf, slug.into_inner()).await?;
+        let Wanted { visit_window, assumed_stay, assumed_tail, rejoin_grace, .. } = *wanted;
+        let rules = Rules::new(visit_window, assumed_stay, assumed_tail, rejoin_grace);
+        let rules = rules.map_err(|error| Problem::new(Code::BadParameter, error.to_string()))?;
+        app.pages.recounts.begin(app.store.database(), gym, rules, wanted.r#do != "apply")
+    };
+    match begun.await {
+        Ok(()) => see(&back),
+        Err(problem) => visitor.say(&problem),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Settings {
+    csrf: String,
+    /// Empty or 0: not known.
+    capacity: String,
+    public: String,
+}
+
+impl Settings {
+    fn parsed(&self) -> Result<(Option<u32>, Public), Problem> {
+        let bad = |detail: &str| Problem::new(Code::BadParameter, detail);
+        let capacity = match self.capacity.trim() {
+            "" => 0,
+            given => given.parse().map_err(|_| bad("the capacity is no whole number"))?,
+        };
+        let capacity = Some(capacity).filter(|capacity| *capacity > 0);
+        let public = Public::from_name(&self.public);
+        let public = public.ok_or_else(|| bad("`public` is off, levels or percent"))?;
+        if public != Public::Off && capacity.is_none() {
+            return Err(bad("how busy a gym is, is told in terms of its capacity: give that too"));
+        }
+        Ok((capacity, public))
+    }
+}
+
+/// Changes what needs no recount.
+pub async fn set(
+    app: web::Data<App>,
+    visitor: Visitor,
+    slug: web::Path<String>,
+    form: web::Form<Settings>,
+) -> HttpResponse {
+    let back = format!("/gyms/{slug}/rules");
+    let done = async {
+        let gym = administered(&app, &visitor, &form.csrf, slug.into_inner()).await?;
+        let (capacity, public) = form.parsed()?;
+        let set = app.store.write(move |tx| {
+            let now = tx.gym(gym.id)?;
+            tx.set_gym(gym.id, &GymSettings { capacity, public, ..now.settings }, now.generation)
+        });
+        Ok::<(), Problem>(set.await?)
+    };
+    match done.await {
+        Ok(()) => see(&back),
+        Err(problem) => visitor.say(&problem),
+    }
+}
+
+/// The gym, when a form of ours came from somebody who may change it.
+async fn administered(
+    app: &web::Data<App>,
+    visitor: &Visitor,
+    csrf: &str,
+    slug: String,
+) -> Result<Gym, Problem> {
+    visitor.check(csrf)?;
+    visitor.access.require(Role::Admin)?;
+    let access = visitor.access.clone();
+    blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await
+}
