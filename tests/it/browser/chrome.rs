@@ -34,6 +34,12 @@ const FAULTS: &str = r#"
       (error) => done([`${error}`]));
 "#;
 
+/// The bytes of a page and of all that it loads, as if nothing of it were kept from before.
+const TRANSFERRED: &str = r#"
+    const parts = ["navigation", "resource"].flatMap((one) => performance.getEntriesByType(one));
+    return parts.reduce((sum, one) => sum + one.encodedBodySize + 300, 0);
+"#;
+
 pub struct Chrome {
     child: Child,
     pub driver: WebDriver,
@@ -137,6 +143,8 @@ impl Chrome {
             let url = url.as_str().expect("a text");
             assert!(url.starts_with(&self.root), "{path} loads {url}");
         }
+        let transferred = self.ask(TRANSFERRED).await.as_u64().expect("a number");
+        assert!(transferred < 150_000, "{path} takes {transferred} bytes");
         self.driver.execute(self.axe.as_str(), vec![]).await.expect("axe is there");
         let faults = self.driver.execute_async(FAULTS, vec![]).await.expect("axe runs");
         assert_eq!(faults.json(), &json!([]), "{path}");

@@ -107,12 +107,16 @@ async fn every_view_is_right_on_every_screen() {
     site.service.post(&site.webhook, "{\"type\": \"GYM_CHECKIN\"}").await;
     let set = run(site.service.data(), &["gym", "set", "mitte", "--public", "percent"]);
     assert!(set.status.success());
+    note(chrome, &day(9), &day(8), "refit", "New floor in the free-weights area").await;
     let reports = REPORTS.map(|report| (report, format!("/gyms/mitte/reports/{report}")));
     let mut views: Vec<(&str, String)> = reports.to_vec();
     for (name, path) in [
         ("now-all", "/"),
         ("now", "/gyms/mitte"),
         ("set-up", "/gyms/mitte/set-up"),
+        ("rules", "/gyms/mitte/rules"),
+        ("annotations", "/gyms/mitte/annotations"),
+        ("people", "/people"),
         ("sessions", "/sessions"),
         ("busy", "/busy/mitte"),
     ] {
@@ -267,6 +271,126 @@ async fn a_manager_erases_and_an_admin_releases() {
     site.chrome.end().await;
 }
 
+/// Writes an annotation of gym `mitte` on the page.
+async fn note(chrome: &Chrome, from: &str, to: &str, kind: &str, text: &str) {
+    chrome.visit("/gyms/mitte/annotations").await;
+    for (name, value) in [("from", from), ("to", to), ("kind", kind)] {
+        chrome
+            .ask(&format!("document.querySelector('main [name={name}]').value = '{value}'"))
+            .await;
+    }
+    chrome.fill("[name=text]", text).await;
+    chrome.follow("form.range button").await;
+    assert!(chrome.text("tbody").await.contains(text));
+}
+
+#[tokio::test]
+async fn a_manager_notes_what_happened_and_it_stands_on_every_report() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    chrome.sign_in(&site.add_user("ann", &["--role", "manager"])).await;
+    note(chrome, &day(6), &day(5), "holiday", "<b>Carnival</b>").await;
+    let range = format!("from={}&to={}&interval=1d", day(7), day(4));
+    chrome.visit(&format!("/gyms/mitte/reports/visits?{range}")).await;
+    let marked = chrome.texts("svg.chart rect.noted title").await;
+    assert!(marked.len() == 1 && marked[0].ends_with(": Holiday, <b>Carnival</b>"), "{marked:?}");
+    assert_eq!(chrome.texts(".noted li").await, marked);
+    let extent = "const box = (one) => document.querySelector(one).getBoundingClientRect();
+                  const bars = document.querySelectorAll('rect.bar');
+                  const [strip, second, third] = [box('rect.noted'), bars[1], bars[2]];
+                  return strip.left <= second.getBoundingClientRect().left
+                      && strip.right >= third.getBoundingClientRect().right
+                      && strip.right <= bars[3].getBoundingClientRect().left";
+    assert_eq!(chrome.ask(extent).await, true, "it spans its two days and no other");
+    // The same range of another gym, which has no such note.
+    chrome.click(".others summary").await;
+    chrome.follow(".others a").await;
+    let now = chrome.driver.current_url().await.expect("one");
+    assert_eq!((now.path(), now.query()), ("/gyms/spandau/reports/visits", Some(range.as_str())));
+    assert_eq!(chrome.texts(".noted li").await, Vec::<String>::new());
+    chrome.visit("/gyms/mitte/annotations").await;
+    chrome.follow("td button").await;
+    assert_eq!(chrome.texts("td").await, Vec::<String>::new());
+
+    chrome.sign_in(&site.add_user("joe", &["--role", "viewer"])).await;
+    chrome.visit("/gyms/mitte/annotations").await;
+    assert_eq!(chrome.texts("main form").await, Vec::<String>::new(), "a viewer only reads");
+    site.chrome.end().await;
+}
+
+#[tokio::test]
+async fn an_admin_tries_rules_before_they_hold() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    chrome.sign_in(&site.add_user("ann", &["--role", "admin"])).await;
+    let rules =
+        async || site.service.get_ok(&site.token, "/api/v1/gyms/mitte").await["rules"].clone();
+    let before = rules().await;
+    let (from, until) = (day(28), day(0));
+    let api = format!("/api/v1/gyms/mitte/reports/occupancy?from={from}&until={until}");
+    let average =
+        async || site.service.get_ok(&site.token, &api).await["totals"]["average"].clone();
+    let average_before = average().await;
+    let set = async |button: &str| {
+        chrome.visit("/gyms/mitte/rules").await;
+        chrome.ask("document.querySelector('[name=assumed_stay]').value = 20").await;
+        chrome.follow(&format!("[name=do][value={button}]")).await;
+        while chrome.ask("return document.querySelector('tbody') === null").await == true {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        chrome.check(button).await;
+        chrome.texts("tr.changed td").await
+    };
+    let tried = set("try").await;
+    assert!(!tried.is_empty(), "fewer minutes are assumed");
+    chrome.keep_picture("rules").await;
+    assert_eq!((rules().await, average().await), (before, average_before.clone()));
+    assert_eq!(set("apply").await, tried, "what was tried is what came");
+    assert_eq!(rules().await["assumed_stay"], 20);
+    assert!(average().await.as_f64() < average_before.as_f64());
+    assert_eq!(crate::service::verify(site.service.data())["ok"], true);
+    // Rules that make no sense are refused, with the reason.
+    chrome.open("/gyms/mitte/rules").await;
+    chrome.ask("document.querySelector('[name=assumed_stay]').value = 500").await;
+    chrome.follow("[name=do][value=apply]").await;
+    assert!(chrome.text("main").await.contains("at most visit_window (480 minutes)"));
+    site.chrome.end().await;
+}
+
+#[tokio::test]
+async fn an_admin_adds_people_and_tokens_and_removes_them() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    let ann = site.add_user("ann", &["--role", "admin"]);
+    chrome.sign_in(&ann).await;
+    let add = async |name: &str, button: &str| {
+        chrome.visit("/people").await;
+        chrome.fill("[name=name][required]", name).await;
+        chrome.click("[name=gym][value=spandau]").await;
+        chrome.follow(&format!("button[value={button}]")).await;
+        chrome.check(button).await;
+    };
+    add("till", "add_token").await;
+    let token = chrome.text(".secret").await;
+    let gyms = site.service.get_ok(&token, "/api/v1/gyms").await;
+    assert_eq!(gyms["gyms"].as_array().map(Vec::len), Some(1));
+    assert_eq!(gyms["gyms"][0]["gym"], "spandau");
+    add("till", "add_token").await;
+    assert!(chrome.text("main").await.contains("taken"));
+    add("joe", "add_user").await;
+    let link = chrome.text(".secret").await;
+    chrome.visit("/people").await;
+    chrome.follow("form:has([value=till]) button[value=remove_token]").await;
+    assert_eq!(site.service.get(&token, "/api/v1/gyms").await.0, 401);
+    // Who was added comes in by the link, and sees no more than was ticked.
+    chrome.sign_in(link.strip_prefix(&site.service.root).expect("of this service")).await;
+    assert_eq!(chrome.texts("main h2").await, ["spandau"]);
+    assert_eq!(chrome.texts("a[href='/people']").await, Vec::<String>::new());
+    chrome.open("/people").await;
+    assert_eq!(chrome.text("h1").await, "That did not work");
+    site.chrome.end().await;
+}
+
 /// A form without the word of its session does nothing.
 #[tokio::test]
 async fn a_form_of_another_page_erases_nothing() {
@@ -285,6 +409,14 @@ async fn a_form_of_another_page_erases_nothing() {
     assert_eq!(status, 403);
     let release = client.post(at("/gyms/mitte/quarantine"));
     assert_eq!(answer(release.form(&[("csrf", "guessed"), ("id", "1")])).await.0, 403);
+    for (path, fields) in [
+        ("/people", &[("do", "add_token"), ("name", "x"), ("role", "admin")][..]),
+        ("/gyms/mitte/settings", &[("capacity", "1"), ("public", "percent")]),
+        ("/gyms/mitte/annotations", &[("from", "2026-01-01"), ("text", "x")]),
+    ] {
+        let form = client.post(at(path)).form(&[&[("csrf", "guessed")], fields].concat());
+        assert_eq!(answer(form).await.0, 403, "{path}");
+    }
     let token = service.add_token("all", "admin", &[]);
     let stored: Value =
         service.get_ok(&token, &format!("/api/v1/gyms/mitte/members/{account}")).await;
