@@ -12,6 +12,10 @@ demo *arguments:
 test *arguments:
     cargo test --release {{ arguments }}
 
+# The pictures in docs/screenshots, taken by the tests of the page in a real browser.
+screenshots:
+    SCREENSHOTS=1 cargo test --release --test it browser
+
 # Format, lints and dependencies, as they must be before a commit.
 lint:
     cargo fmt --check

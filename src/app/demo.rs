@@ -113,7 +113,7 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
             capacity: Some(gym.capacity),
             rules: Rules::default(),
             retain_months: Some(RETAIN_MONTHS_DEFAULT),
-            public: Public::Off,
+            public: Public::Percent,
         };
         let secret = Secret::fresh("ffs_");
         let slug = gym.slug.parse()?;
@@ -218,6 +218,9 @@ fn welcome(root: &str, sign_in: &str, token: &str) -> String {
         String::new(),
         "Look at it (this link signs you in, once):".to_owned(),
         format!("  {root}{sign_in}"),
+        String::new(),
+        "How busy it is, for everybody, to be shown on a gym's own site:".to_owned(),
+        format!("  {root}/busy/berlin"),
         String::new(),
         "Who is in there now, for programs:".to_owned(),
     ];

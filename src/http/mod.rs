@@ -145,6 +145,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config
         .service(at("/webhooks/{webhook}").route(web::post().to(deliveries::receive)))
         .service(at("/api/openapi.json").route(web::get().to(page::document)))
+        .service(at("/busy/{gym}.json").route(web::get().to(pages::busy::json)))
         .service(at("/docs").route(web::get().to(page::to_page)))
         .service(at("/docs/{file:.*}").route(web::get().to(page::page)))
         .service(at("/healthz").route(web::get().to(health::healthz)))

@@ -38,6 +38,7 @@ problems! {
     ListProblems: Unauthorized Forbidden NotFound BadParameter Unavailable;
     ReleaseProblems: Unauthorized Forbidden NotFound WrongShape Unavailable;
     HealthProblems: Unavailable;
+    OpenGymProblems: NotFound Unavailable;
     PageProblems: NotFound;
 }
 

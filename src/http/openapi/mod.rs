@@ -16,13 +16,14 @@ use utoipa::{Modify, OpenApi};
 use super::problem::ProblemBody;
 use super::reports::{Chain, Report, report_words};
 use super::{
-    deliveries, erasures, events, gyms, health, members, metrics, page, quarantine, reports, stream,
+    deliveries, erasures, events, gyms, health, members, metrics, page, pages, quarantine, reports,
+    stream,
 };
 use crate::domain::ids::SLUG_CHARS_MAX;
 pub use answers::{
     DeliveryProblems, GymProblems, HealthProblems, IfNoneMatch, JsonOrCsv, ListProblems,
-    ManagerProblems, PageProblems, ReleaseProblems, ReportProblems, RoleProblems, TokenProblems,
-    codes,
+    ManagerProblems, OpenGymProblems, PageProblems, ReleaseProblems, ReportProblems, RoleProblems,
+    TokenProblems, codes,
 };
 pub use shapes::{
     ComparisonWord, Delivery, EndOfRange, FormatWord, GroupingWord, IntervalWord, OccupancyEvent,
@@ -49,6 +50,7 @@ a path does not take is answered 405, with `Allow`.
         gyms::one,
         gyms::occupancy,
         stream::occupancy,
+        pages::busy::json,
         reports::of_gym,
         reports::chain::of_chain,
         members::absent,

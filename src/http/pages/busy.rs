@@ -14,11 +14,11 @@ use super::words::Words;
 use crate::clock;
 use crate::domain::calendar::local;
 use crate::domain::ids::{GymId, Slug};
-use crate::domain::report::busy::{Busy, Public, busy};
+use crate::domain::report::busy::{Busy, Level, Public, busy};
 use crate::domain::{MINUTE, Millis};
 use crate::http::problem::{Code, Problem};
 use crate::http::times::instant_to_the_minute;
-use crate::http::{App, blocking};
+use crate::http::{App, blocking, openapi};
 use crate::projection::read;
 use crate::store::{Gym, GymSettings, Snapshot, StoreError};
 
@@ -27,21 +27,33 @@ const KEPT: Millis = MINUTE;
 /// An embedded page looks again after so many seconds.
 const LOOK_SECONDS: u32 = 60;
 
-/// What everybody may see of a gym.
-#[derive(Serialize)]
+/// What everybody may see of a gym: never a count.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Busy)]
 struct Told {
+    /// Its slug.
     gym: String,
     name: String,
+    /// The minute that it is about.
+    #[schema(format = DateTime)]
     at: String,
     #[serde(skip)]
     clock: chrono::DateTime<chrono::FixedOffset>,
-    /// `quiet`, `moderate`, `busy` or `very_busy`.
+    /// `quiet`, `moderate` (from 25 % of the capacity on), `busy` (from 50 %) or `very_busy` (from
+    /// 80 %).
+    #[schema(schema_with = level_words)]
     level: &'static str,
     /// The same, from 1 to 4.
     #[serde(skip)]
     fields: u32,
-    /// In steps of 5; null where only levels are told, and where few are there.
+    /// Of the capacity, in steps of 5; null where only levels are told, and with fewer than 5
+    /// members present.
+    #[schema(required)]
     percent: Option<u32>,
+}
+
+fn level_words() -> utoipa::openapi::Object {
+    openapi::one_of(Level::ALL.map(Level::name))
 }
 
 /// How many were there, and when they were counted, of gyms that everybody may see.
@@ -103,6 +115,17 @@ fn open_to_all(answer: &mut HttpResponseBuilder) {
         .insert_header(("cross-origin-resource-policy", "cross-origin"));
 }
 
+/// How busy a gym is, for everybody, if the gym chose so.
+///
+/// It is worked out at most once a minute, and any page may ask.
+#[utoipa::path(
+    get,
+    path = "/busy/{gym}.json",
+    tag = "gyms",
+    operation_id = "busy",
+    security(()),
+    responses((status = 200, description = "Now", body = Told), openapi::OpenGymProblems)
+)]
 pub async fn json(app: web::Data<App>, slug: web::Path<String>) -> HttpResponse {
     match told(&app, slug).await {
         Ok(told) => {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 52.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
@@ -86,7 +86,7 @@ impl Chart<'_> {
                             height=(round(scale.y(0.0) - scale.y(value))) { title { (bar.says) } }
                     }
                     @if place % every == 0 {
-                        text.name x=(round(x(place) + width / 2.0)) y=(HEIGHT - 8.0) { (bar.name) }
+                        text.name.every-other[place / every % 2 == 1] x=(round(x(place) + width / 2.0)) y=(HEIGHT - 8.0) { (bar.name) }
                     }
                 }
                 @for (level, name) in &self.levels {

@@ -10,7 +10,7 @@
 
 mod annotations;
 mod assets;
-mod busy;
+pub mod busy;
 mod chart;
 mod cohorts;
 mod frame;
@@ -69,7 +69,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(page("/gyms/{gym}/settings").route(web::post().to(rules::set)))
         .service(page("/gyms/{gym}/quarantine").route(web::post().to(set_up::release)))
-        .service(page("/busy/{gym}.json").route(web::get().to(busy::json)))
         .service(page("/busy/{gym}.svg").route(web::get().to(busy::svg)))
         .service(page("/busy/{gym}").route(web::get().to(busy::page)))
         .service(

@@ -45,6 +45,8 @@ fn show_form(words: &Words, request: &HttpRequest, failure: Option<&str>) -> Htt
     let status = match failure {
         None => HttpResponse::Ok(),
         Some("sign_in.locked") => HttpResponse::TooManyRequests(),
+        Some("sign_in.foreign") => HttpResponse::Forbidden(),
+        Some("sign_in.unavailable") => HttpResponse::ServiceUnavailable(),
         Some(_) => HttpResponse::Unauthorized(),
     };
     answer(status, page)
@@ -60,7 +62,10 @@ pub async fn with_password(
     let Attempt { name, password } = attempt.into_inner();
     let address = origin(&request, &app.trusted_proxies).map(|ip| ip.to_string());
     let (address, now) = (address.unwrap_or_default(), clock::now());
-    if !is_from_here(&request) || app.pages.lockout.is_locked(&name, &address, now) {
+    if !is_from_here(&request) {
+        return show_form(words, &request, Some("sign_in.foreign"));
+    }
+    if app.pages.lockout.is_locked(&name, &address, now) {
         return show_form(words, &request, Some("sign_in.locked"));
     }
     let asked = name.clone();
@@ -108,6 +113,10 @@ pub async fn with_link(
     request: HttpRequest,
     link: web::Path<String>,
 ) -> HttpResponse {
+    // Else another site could sign somebody in as somebody else, without their noticing.
+    if !is_from_here(&request) {
+        return show_form(Words::of(&request), &request, Some("sign_in.foreign"));
+    }
     let hash = SecretHash::of(link.as_bytes());
     let taken = app.store.write(move |tx| tx.take_link(&hash, clock::now())).await;
     let Ok(Some(user)) = taken else { return stale(Words::of(&request)) };

@@ -5,7 +5,7 @@
 
 mod chrome;
 
-use chrono_tz::Europe::Berlin;
+use chrono_tz::Tz;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,13 +28,15 @@ impl Site {
     async fn open() -> Option<Site> {
         let service = Service::start();
         let chrome = Chrome::start(&service.root).await?;
-        let webhook = service.add_gym("mitte", "Europe/Berlin");
-        let other = service.add_gym("spandau", "Europe/Berlin");
+        let zone = evening();
+        let webhook = service.add_gym("mitte", zone.name());
+        let other = service.add_gym("spandau", zone.name());
         for (webhook, days, seed) in [(&webhook, "64", "1"), (&other, "8", "2")] {
             let url = format!("{}{}", service.root, webhook.path);
             let args = ["simulate", "--members", "220", "--days", days, "--seed", seed];
+            let args = [&args[..], &["--time-zone", zone.name()]].concat();
             let to = ["--url", &url, "--secret", &webhook.secret];
-            let simulated = run(service.data(), &[&args[..], &to[..]].concat());
+            let simulated = run(service.data(), &[&args[..], &to].concat());
             assert!(simulated.status.success(), "{}", String::from_utf8_lossy(&simulated.stderr));
         }
         let token = service.add_token("all", "admin", &[]);
@@ -58,9 +60,17 @@ fn digits(text: &str) -> i64 {
     digits.parse().unwrap_or_else(|_| panic!("no number in {text:?}"))
 }
 
+/// Where it is between six and seven in the evening, so that gyms are busy whenever this runs.
+fn evening() -> Tz {
+    let ahead = 18 - (now() / (60 * MINUTE)).rem_euclid(24);
+    let ahead = if ahead > 14 { ahead - 24 } else { ahead };
+    // The sign in these names is that of the way back to UTC.
+    format!("Etc/GMT{:+}", -ahead).parse().expect("there is such a zone")
+}
+
 /// So many local days ago.
 fn day(ago: i32) -> String {
-    day_of(Berlin, now()).plus(-ago).date().to_string()
+    day_of(evening(), now()).plus(-ago).date().to_string()
 }
 
 #[tokio::test]
@@ -343,7 +353,7 @@ async fn an_admin_tries_rules_before_they_hold() {
     };
     let tried = set("try").await;
     assert!(!tried.is_empty(), "fewer minutes are assumed");
-    chrome.keep_picture("rules").await;
+    chrome.keep_picture("rules-tried").await;
     assert_eq!((rules().await, average().await), (before, average_before.clone()));
     assert_eq!(set("apply").await, tried, "what was tried is what came");
     assert_eq!(rules().await["assumed_stay"], 20);

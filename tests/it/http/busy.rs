@@ -54,7 +54,11 @@ async fn everybody_sees_what_a_gym_chose_to_show() {
     assert!(header("content-security-policy").contains("frame-ancestors *"));
     assert_eq!(header("cache-control"), "public, max-age=60");
 
-    let set = run(service.data(), &["gym", "set", "levels", "--capacity", "0"]);
+    // At once, though a number is kept for a minute.
+    assert!(run(service.data(), &["gym", "set", "levels", "--public", "off"]).status.success());
+    assert_eq!(told(&service, "/busy/levels.json").await.0, 404);
+
+    let set = run(service.data(), &["gym", "set", "percent", "--capacity", "0"]);
     let said = String::from_utf8_lossy(&set.stderr).into_owned();
     assert!(!set.status.success() && said.contains("--public"), "{said}");
 }

@@ -53,7 +53,8 @@ const ROUTES: [Route; 14] = [
 ];
 
 /// What needs no token.
-const OPEN: [(&str, &str); 7] = [
+const OPEN: [(&str, &str); 8] = [
+    ("GET", "/busy/{gym}.json"),
     ("POST", "/webhooks/{webhook}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
