@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::range::day;
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
-use super::visitor::{Page, Visitor, see};
+use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
 use super::words::Words;
 use crate::clock;
@@ -124,10 +124,8 @@ pub async fn change(
     slug: web::Path<String>,
     form: web::Form<Change>,
 ) -> HttpResponse {
-    match try_change(&app, &visitor, &slug, &form).await {
-        Ok(()) => see(&format!("/gyms/{slug}/annotations")),
-        Err(problem) => visitor.say(&problem),
-    }
+    let changed = try_change(&app, &visitor, &slug, &form).await;
+    visitor.lead(changed, &format!("/gyms/{slug}/annotations"))
 }
 
 async fn try_change(

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::set_up;
 use super::table::Cell::{self, Date, Moment, Text, Whole};
 use super::table::{Lead, listed};
-use super::visitor::{Page, Visitor, see};
+use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
 use super::words::Words;
 use crate::http::members::{list_absent, list_new, of_account};
@@ -161,8 +161,6 @@ pub async fn erase(
         }
         erasures::request(&app, visitor.access.clone(), slug.clone(), &account).await
     };
-    match asked.await {
-        Ok(_) => see(&format!("/gyms/{slug}/members/erased")),
-        Err(problem) => visitor.say(&problem),
-    }
+    let records = format!("/gyms/{slug}/members/erased");
+    visitor.lead(asked.await, &records)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::frame;
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
-use super::visitor::{Page, Visitor, answer, see};
+use super::visitor::{Page, Visitor, answer};
 use super::words::Words;
 use crate::clock;
 use crate::domain::DAY;
@@ -185,9 +185,8 @@ pub async fn change(
     form: web::Form<Vec<(String, String)>>,
 ) -> HttpResponse {
     match try_change(&app, &visitor, &Asked(form.into_inner())).await {
-        Ok(None) => see("/people"),
         Ok(Some(shown)) => told_once(&visitor, &request, &shown),
-        Err(problem) => visitor.say(&problem),
+        other => visitor.lead(other, "/people"),
     }
 }
 

@@ -26,6 +26,15 @@ pub struct Asked {
     group_by: Option<String>,
 }
 
+impl Asked {
+    /// The preset that was chosen, or that holds when nothing was; none with days of one's own.
+    fn preset(&self, report: &str) -> Option<&str> {
+        let usual = if report == "retention" { "year" } else { "28" };
+        let chosen = self.range.as_deref().filter(|range| !range.is_empty());
+        chosen.or_else(|| (self.from.is_none() || self.to.is_none()).then_some(usual))
+    }
+}
+
 const PRESETS: [&str; 7] = ["today", "yesterday", "7", "28", "month", "quarter", "year"];
 const INTERVALS: [(&str, Interval); 4] = [
     ("1h", Interval::Hour),
@@ -70,6 +79,10 @@ impl Range {
         Ok(Range { first, last, from, until, interval, asked: asked.clone() })
     }
 
+    pub fn group_by(&self) -> Option<&str> {
+        self.asked.group_by.as_deref()
+    }
+
     pub fn holds(&self, at: Millis) -> bool {
         (self.from..self.until).contains(&at)
     }
@@ -110,7 +123,7 @@ impl Range {
     }
 
     pub fn picker(&self, words: &Words, report: &str) -> Markup {
-        let preset = self.asked.range.as_deref();
+        let preset = self.asked.preset(report);
         let option = |value: &str, key: String, chosen: bool| {
             html! { option value=(value) selected[chosen] { (words.say(&key)) } }
         };
@@ -161,11 +174,9 @@ fn days(asked: &Asked, report: &str, today: Day) -> Result<(Day, Day), Problem> 
     let date = today.date();
     let begins =
         |month| Day::from_date(NaiveDate::from_ymd_opt(date.year(), month, 1).expect("a day"));
-    let usual = if report == "retention" { "year" } else { "28" };
-    let preset = asked.range.as_deref().filter(|range| !range.is_empty());
-    match (preset, &asked.from, &asked.to) {
+    match (asked.preset(report), &asked.from, &asked.to) {
         (None, Some(from), Some(to)) => Ok((day("from", from)?, day("to", to)?)),
-        (preset, ..) => match preset.unwrap_or(usual) {
+        (preset, ..) => match preset.unwrap_or_default() {
             "today" => Ok((today, today)),
             "yesterday" => Ok((today.plus(-1), today.plus(-1))),
             "7" => Ok((today.plus(-6), today)),

@@ -64,8 +64,8 @@ fn shown(
             (picture(words, view, &report, &range, &marks))
             (notes(words, &report, &marks))
             (losses(words, &report))
-            details open[view.bars.is_empty()] { summary { (words.say("report.table")) }
-                (table(words, view.columns, &rows(view, &report), range.interval))
+            details { summary { (words.say("report.table")) }
+                (table(words, &view.columns(range.group_by()), &rows(view, &report), range.interval))
             }
             p.tools {
                 button type="button" data-print hidden { (words.say("report.print")) } " "

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::recount::{Recount, State};
 use super::table::{Cell, region};
-use super::visitor::{Page, Visitor, see};
+use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
 use super::words::Words;
 use crate::domain::calendar::local;
@@ -171,10 +171,7 @@ pub async fn recount(
         let rules = rules.map_err(|error| Problem::new(Code::BadParameter, error.to_string()))?;
         app.pages.recounts.begin(app.store.database(), gym, rules, wanted.r#do != "apply")
     };
-    match begun.await {
-        Ok(()) => see(&back),
-        Err(problem) => visitor.say(&problem),
-    }
+    visitor.lead(begun.await, &back)
 }
 
 #[derive(Deserialize)]
@@ -219,10 +216,7 @@ pub async fn set(
         });
         Ok::<(), Problem>(set.await?)
     };
-    match done.await {
-        Ok(()) => see(&back),
-        Err(problem) => visitor.say(&problem),
-    }
+    visitor.lead(done.await, &back)
 }
 
 /// The gym, when a form of ours came from somebody who may change it.

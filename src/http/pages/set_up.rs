@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::rules::RULES;
 use super::table::Cell::{self, Moment, Text, Whole};
 use super::table::{Lead, listed};
-use super::visitor::{Page, Visitor, see};
+use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
 use super::words::Words;
 use crate::http::gyms::GymBody;
@@ -142,8 +142,6 @@ pub async fn release(
         visitor.check(&form.csrf)?;
         release_one(&app, visitor.access.clone(), slug.clone(), form.id).await
     };
-    match tried.await {
-        Ok(_) => see(&format!("/gyms/{slug}/set-up#quarantine")),
-        Err(problem) => visitor.say(&problem),
-    }
+    let back = format!("/gyms/{slug}/set-up#quarantine");
+    visitor.lead(tried.await, &back)
 }

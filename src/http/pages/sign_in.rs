@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::frame;
 use super::table::region;
-use super::visitor::{Page, Visitor, answer, back_to, see};
+use super::visitor::{Page, Visitor, answer, back_to};
 use super::words::Words;
 use crate::clock;
 use crate::domain::calendar::local;
@@ -236,10 +236,7 @@ pub async fn sessions(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
 }
 
 pub async fn end(app: web::Data<App>, visitor: Visitor, form: web::Form<Leaving>) -> HttpResponse {
-    match try_end(&app, &visitor, &form).await {
-        Ok(()) => see("/sessions"),
-        Err(problem) => visitor.say(&problem),
-    }
+    visitor.lead(try_end(&app, &visitor, &form).await, "/sessions")
 }
 
 async fn try_end(app: &web::Data<App>, visitor: &Visitor, form: &Leaving) -> Result<(), Problem> {

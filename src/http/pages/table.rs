@@ -18,6 +18,10 @@ pub enum Cell {
     Moment,
     Text,
     YesNo,
+    /// 1 = Monday.
+    Weekday,
+    /// Of the day.
+    Hour,
     Whole,
     Decimal,
     Percent,
@@ -34,6 +38,8 @@ impl Cell {
             Cell::Date => day(value).map_or_else(none, |day| words.date(day)),
             Cell::Month | Cell::Text => value.as_str().unwrap_or_default().to_owned(),
             Cell::YesNo => value.as_bool().map_or_else(none, |is| yes_no(words, is)),
+            Cell::Weekday => number(&|n| words.weekday(n as u32).to_owned()),
+            Cell::Hour => number(&|n| words.clock(n as u32, 0)),
             Cell::Whole => number(&|n| words.whole(n as i64)),
             Cell::Decimal => number(&|n| words.decimal(n)),
             Cell::Percent => number(&|n| words.percent(n)),

@@ -1,6 +1,8 @@
 //! What is shown of each report: which list is its table, which column its bars, which totals.
 
-use super::table::Cell::{self, Decimal, Minutes, Moment, Month, Percent, Start, Whole};
+use super::table::Cell::{
+    self, Decimal, Hour, Minutes, Moment, Month, Percent, Start, Weekday, Whole,
+};
 
 /// How one report is shown.
 pub struct View {
@@ -13,6 +15,19 @@ pub struct View {
     pub columns: &'static [(&'static str, Cell)],
     /// The totals that are told, by their place.
     pub totals: &'static [(&'static str, Cell)],
+}
+
+impl View {
+    /// The columns of the table, when groups are named by what they are grouped by.
+    pub fn columns(&self, group_by: Option<&str>) -> Vec<(&'static str, Cell)> {
+        let key = match group_by {
+            Some("weekday") => Weekday,
+            Some("hour") => Hour,
+            _ => Whole,
+        };
+        let columns = self.columns.iter();
+        columns.map(|&(place, cell)| (place, if place == "/key" { key } else { cell })).collect()
+    }
 }
 
 pub const VIEWS: [View; 9] = [
@@ -101,8 +116,8 @@ pub const VIEWS: [View; 9] = [
         list: "cells",
         bars: "",
         columns: &[
-            ("/weekday", Whole),
-            ("/hour", Whole),
+            ("/weekday", Weekday),
+            ("/hour", Hour),
             ("/average", Decimal),
             ("/peak", Decimal),
             ("/hours", Whole),

@@ -62,6 +62,15 @@ impl Visitor {
         answer(HttpResponse::build(problem.status_code()), frame::whole(self, &page))
     }
 
+    /// Leads on after a form was taken, so that loading the page again sends nothing again; or says
+    /// why it was not.
+    pub fn lead<T>(&self, taken: Result<T, Problem>, path: &str) -> HttpResponse {
+        match taken {
+            Ok(_) => HttpResponse::SeeOther().insert_header(("location", path)).finish(),
+            Err(problem) => self.say(&problem),
+        }
+    }
+
     /// Whether a form is ours, sent from a page of this session.
     pub fn check(&self, csrf: &str) -> Result<(), Problem> {
         if csrf == self.csrf {
@@ -123,11 +132,6 @@ pub fn back_to(query: &str) -> String {
         begins_here && !matches!(characters.next(), Some('/' | '\\')) && next.is_ascii()
     };
     next.ok().filter(is_ours).unwrap_or_else(|| "/".to_owned())
-}
-
-/// Leads on after a form was taken, so that loading the page again sends nothing again.
-pub fn see(path: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header(("location", path)).finish()
 }
 
 /// An answer that shows HTML, and lets a browser load nothing that is not ours.

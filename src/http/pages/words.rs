@@ -108,8 +108,12 @@ impl Words {
 
     /// A time of day on the gym's clock.
     pub fn time(&self, at: DateTime<FixedOffset>) -> String {
-        let (hour, minute) = (format!("{:02}", at.hour()), format!("{:02}", at.minute()));
-        self.fill("format.time", &[&hour, &minute])
+        self.clock(at.hour(), at.minute())
+    }
+
+    /// What a clock shows.
+    pub fn clock(&self, hour: u32, minute: u32) -> String {
+        self.fill("format.time", &[&format!("{hour:02}"), &format!("{minute:02}")])
     }
 
     /// A day and a time of day on the gym's clock.

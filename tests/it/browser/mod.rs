@@ -353,6 +353,7 @@ async fn an_admin_tries_rules_before_they_hold() {
     };
     let tried = set("try").await;
     assert!(!tried.is_empty(), "fewer minutes are assumed");
+    chrome.resize(1200, 900).await;
     chrome.keep_picture("rules-tried").await;
     assert_eq!((rules().await, average().await), (before, average_before.clone()));
     assert_eq!(set("apply").await, tried, "what was tried is what came");
