@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::range::day;
 use super::table::Cell::{self, Text};
@@ -113,8 +114,19 @@ impl Change {
             let detail = format!("the text has 1 to {ANNOTATION_CHARACTERS_MAX} characters");
             return Err(Problem::new(Code::BadParameter, detail));
         }
+        if names_an_account(&text) {
+            let detail = "an annotation is no place for an account: an erasure would not find it";
+            return Err(Problem::new(Code::BadParameter, detail));
+        }
         Ok(Annotation { first, last, kind, text })
     }
+}
+
+/// Whether a UUID stands anywhere in a text, with hyphens or without.
+fn names_an_account(text: &str) -> bool {
+    let at_length = |length| text.as_bytes().windows(length);
+    let mut parts = at_length(36).chain(at_length(32));
+    parts.any(|part| Uuid::try_parse_ascii(part).is_ok())
 }
 
 /// Adds an annotation, or removes one. For the role `manager`.
@@ -158,4 +170,16 @@ async fn try_change(
     });
     let full = || Problem::new(Code::BadParameter, visitor.words.say("annotations.full"));
     added.await?.then_some(()).ok_or_else(full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_found_in_any_text() {
+        assert!(names_an_account("of ä6f2c1d3e-0000-4000-8000-000000000001, again"));
+        assert!(names_an_account("6F2C1D3E000040008000000000000001"));
+        assert!(!names_an_account("closed 2026-03-01 to 2026-03-04 for a new floor, 1,200 m²"));
+    }
 }
