@@ -1,6 +1,10 @@
 //! What a page loads: one style sheet, one script, one picture. All of it is in the binary.
 
+use std::sync::LazyLock;
+
 use actix_web::{HttpResponse, web};
+
+use crate::store::SecretHash;
 
 const FILES: [(&str, &str, &str); 3] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
@@ -8,11 +12,17 @@ const FILES: [(&str, &str, &str); 3] = [
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
+/// Names what is in all of them, so that a browser keeps a file only as long as it is the same.
+pub static TAG: LazyLock<String> = LazyLock::new(|| {
+    let all = FILES.map(|(_, _, text)| text).concat();
+    SecretHash::of(all.as_bytes()).to_hex()[..8].to_owned()
+});
+
 pub async fn file(name: web::Path<String>) -> HttpResponse {
     let Some((_, kind, text)) = FILES.iter().find(|(known, ..)| known == name.as_ref()) else {
         return HttpResponse::NotFound().finish();
     };
-    // The address names the version, so that a browser may keep it.
+    // The address names what is in it.
     HttpResponse::Ok()
         .content_type(*kind)
         .insert_header(("cache-control", "public, max-age=86400"))

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::assets::TAG;
 use super::people;
 use super::visitor::{Page, Visitor};
 use super::words::Words;
@@ -15,8 +16,6 @@ pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self
 pub const EMBEDDED_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
                                    img-src 'self'; connect-src 'self'; base-uri 'none'; \
                                    frame-ancestors *";
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A page for who is signed in.
 pub fn whole(visitor: &Visitor, page: &Page) -> Markup {
@@ -82,8 +81,8 @@ fn head(title: &str) -> Markup {
             meta name="color-scheme" content="light dark";
             title { (title) " · footfall" }
             link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-            link rel="stylesheet" href={ "/assets/style.css?" (VERSION) };
-            script defer src={ "/assets/live.js?" (VERSION) } {}
+            link rel="stylesheet" href={ "/assets/style.css?" (*TAG) };
+            script defer src={ "/assets/live.js?" (*TAG) } {}
         }
     }
 }
