@@ -38,7 +38,7 @@ pub use ledger::LedgerEntry;
 pub use log::LoggedEvent;
 pub use meters::Meters;
 pub use notices::Notice;
-pub use password::{PASSWORD_CHARACTERS_MIN, hash_password, matches_password};
+pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, hash_password, matches_password};
 pub use quarantine::{Quarantined, Reason};
 pub use redundancy::Redundancy;
 pub use secret::{Secret, SecretHash};

@@ -25,6 +25,7 @@ mod range;
 mod recount;
 mod reports;
 mod rules;
+mod sessions;
 mod set_up;
 mod sign_in;
 mod table;
@@ -88,9 +89,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(page("/sign-out").route(web::post().to(sign_in::out)))
         .service(
             page("/sessions")
-                .route(web::get().to(sign_in::sessions))
-                .route(web::post().to(sign_in::end)),
+                .route(web::get().to(sessions::all))
+                .route(web::post().to(sessions::end)),
         )
+        .service(page("/password").route(web::post().to(sessions::set_password)))
         .service(page("/assets/{file}").route(web::get().to(assets::file)));
 }
 

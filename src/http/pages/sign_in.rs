@@ -1,4 +1,4 @@
-//! Signing in, with a password or a link that is good once, and out; and the sessions that are open.
+//! Signing in, with a password or a link that is good once, and out.
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -6,16 +6,13 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::frame;
-use super::table::region;
-use super::visitor::{Page, Visitor, answer, back_to};
+use super::visitor::{Visitor, answer, back_to};
 use super::words::Words;
 use crate::clock;
-use crate::domain::calendar::local;
 use crate::http::auth::{COOKIE, SESSION_DAYS, used_since};
 use crate::http::origin::origin;
-use crate::http::problem::{Code, Problem};
 use crate::http::{App, blocking};
-use crate::store::{Role, Secret, SecretHash, matches_password};
+use crate::store::{Secret, SecretHash, matches_password};
 
 #[derive(Deserialize)]
 pub struct Attempt {
@@ -60,8 +57,7 @@ pub async fn with_password(
 ) -> HttpResponse {
     let words = Words::of(&request);
     let Attempt { name, password } = attempt.into_inner();
-    let address = origin(&request, &app.trusted_proxies).map(|ip| ip.to_string());
-    let (address, now) = (address.unwrap_or_default(), clock::now());
+    let (address, now) = (address(&app, &request), clock::now());
     if !is_from_here(&request) {
         return show_form(words, &request, Some("sign_in.foreign"));
     }
@@ -132,13 +128,19 @@ fn stale(words: &Words) -> HttpResponse {
     answer(HttpResponse::NotFound(), page)
 }
 
+/// Where a request came from, as lock-out remembers it.
+pub fn address(app: &App, request: &HttpRequest) -> String {
+    origin(request, &app.trusted_proxies).map(|ip| ip.to_string()).unwrap_or_default()
+}
+
 /// Whether the browser says that a page of ours sent the form. Old ones say nothing.
 fn is_from_here(request: &HttpRequest) -> bool {
     let site = request.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok());
     site.is_none_or(|site| site == "same-origin" || site == "none")
 }
 
-async fn begin(
+/// Begins a session, and leads on.
+pub async fn begin(
     app: &web::Data<App>,
     request: &HttpRequest,
     user: i64,
@@ -172,9 +174,6 @@ fn cookie<'c>(
 #[derive(Deserialize)]
 pub struct Leaving {
     csrf: String,
-    /// The session to end.
-    #[serde(default)]
-    session: Option<i64>,
 }
 
 pub async fn out(
@@ -193,65 +192,4 @@ pub async fn out(
     let mut answer = HttpResponse::SeeOther();
     let gone = cookie(&app, &request, "").max_age(Duration::ZERO).finish();
     answer.cookie(gone).insert_header(("location", "/sign-in")).finish()
-}
-
-/// The sessions that are open: one's own, and for an admin everybody's.
-pub async fn sessions(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
-    let page = visitor.show(app, |visitor, snapshot| {
-        let words = visitor.words;
-        let users = snapshot.users()?;
-        let shown = snapshot.sessions(used_since(clock::now()))?.into_iter();
-        let shown: Vec<_> = shown.filter(|session| may_end(visitor, session.user)).collect();
-        let moment = |at| words.moment(local(chrono_tz::UTC, at));
-        let name = |id| users.iter().find(|user| user.id == id).map_or("", |u| &u.reader.name);
-        let main = html! {
-            (region(words.say("sessions.title"), &html! { table {
-                thead { tr {
-                    th scope="col" { (words.say("sessions.user")) }
-                    th scope="col" { (words.say("sessions.since")) }
-                    th scope="col" { (words.say("sessions.used")) }
-                    th scope="col" { (words.say("sessions.end")) }
-                } }
-                tbody { @for session in &shown { tr {
-                    th scope="row" { (name(session.user)) }
-                    td { (moment(session.created_at)) " UTC" }
-                    td { (moment(session.last_used_at)) " UTC" }
-                    td {
-                        @if session.id == visitor.session.id { (words.say("sessions.this")) }
-                        @else {
-                            form method="post" {
-                                input type="hidden" name="csrf" value=(visitor.csrf);
-                                button name="session" value=(session.id) {
-                                    (words.say("sessions.end"))
-                                }
-                            }
-                        }
-                    }
-                } } }
-            } }))
-        };
-        Ok(Page { title: words.say("sessions.title").to_owned(), main })
-    });
-    page.await
-}
-
-pub async fn end(app: web::Data<App>, visitor: Visitor, form: web::Form<Leaving>) -> HttpResponse {
-    visitor.lead(try_end(&app, &visitor, &form).await, "/sessions")
-}
-
-async fn try_end(app: &web::Data<App>, visitor: &Visitor, form: &Leaving) -> Result<(), Problem> {
-    visitor.check(&form.csrf)?;
-    let open = blocking(app.clone(), |snapshot| Ok(snapshot.sessions(used_since(clock::now()))?));
-    let open = open.await?;
-    let found = open.iter().find(|session| Some(session.id) == form.session);
-    let ended = found.filter(|session| may_end(visitor, session.user)).map(|session| session.id);
-    let none = || Problem::new(Code::NotFound, "there is no such session");
-    let ended = ended.ok_or_else(none)?;
-    app.store.write(move |tx| tx.end_session(ended)).await?;
-    Ok(())
-}
-
-fn may_end(visitor: &Visitor, user: i64) -> bool {
-    let reader = &visitor.access.reader;
-    user == visitor.session.user || (reader.role == Role::Admin && reader.gyms.is_none())
 }

@@ -134,6 +134,32 @@ async fn a_password_signs_in_until_it_failed_too_often() {
 }
 
 #[actix_web::test]
+async fn a_password_of_ones_own_ends_the_other_sessions() {
+    let service = Service::start();
+    let link = || run_json(service.data(), &["user", "link", "ann", "--json"]);
+    let path = |shown: Value| shown["path"].as_str().expect("a path").to_owned();
+    let (here, there) = (Browser::of(&service), Browser::of(&service));
+    here.post(&add_user(&service, "ann", &["--role", "viewer"]), &[]).await;
+    there.post(&path(link()), &[]).await;
+    assert_eq!(there.open("/sessions").await.1.matches("viewer").count(), 0, "signed in");
+    let set = async |current: &str, password: &str| {
+        let csrf = csrf_of(&here.open("/sessions").await.1).to_owned();
+        let form = [("csrf", &*csrf), ("current", current), ("password", password)];
+        here.post("/password", &form).await.0
+    };
+    assert_eq!(set("", "short").await, 422);
+    assert_eq!(set("", "correct horse").await, 200, "there was none before");
+    assert!(there.open("/sessions").await.1.contains("name=\"name\""), "it has to sign in");
+    assert_eq!(set("battery staple", "another horse").await, 403);
+    assert_eq!(set("correct horse", "another horse").await, 200);
+    let right = [("name", "ann"), ("password", "another horse")];
+    assert_eq!(there.post("/sign-in", &right).await.0, 200);
+    let foreign =
+        [("csrf", "made up"), ("current", "another horse"), ("password", "correct horse")];
+    assert_eq!(here.post("/password", &foreign).await.0, 403);
+}
+
+#[actix_web::test]
 async fn a_cookie_opens_nothing_that_changes_something() {
     let service = Service::start();
     service.add_gym("berlin", "Europe/Berlin");
