@@ -27,6 +27,11 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// Nothing is marked.
+    pub fn none(zone: Tz) -> Marks {
+        Marks { zone, silent: vec![], notes: vec![], is_filtered_within: false }
+    }
+
     pub fn of(
         snapshot: &Snapshot<'_>,
         gym: &Gym,

@@ -11,6 +11,7 @@
 mod annotations;
 mod assets;
 pub mod busy;
+mod chain;
 mod chart;
 mod cohorts;
 mod frame;
@@ -51,6 +52,7 @@ pub struct State {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(page("/").route(web::get().to(now::all)))
+        .service(page("/reports/{report}").route(web::get().to(chain::one)))
         .service(page("/gyms/{gym}").route(web::get().to(now::one)))
         .service(page("/gyms/{gym}/reports/{report}").route(web::get().to(reports::one)))
         .service(page("/gyms/{gym}/members").route(web::get().to(members::all)))

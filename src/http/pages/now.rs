@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
+use super::chain;
 use super::chart::{Bar, Chart};
 use super::table::region;
 use super::visitor::{Page, Visitor};
@@ -36,6 +37,7 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
         let fullness = |live: &Live| utilisation(&live.gym, live.present);
         gyms.sort_by(|a, b| fullness(b).partial_cmp(&fullness(a)).expect("shares are numbers"));
         let main = html! {
+            @if gyms.len() > 1 { (chain::ways(words, None)) }
             @if gyms.is_empty() { p.note { (words.say("now.no_gyms")) } }
             div.cards data-every=(LOOK_SECONDS) { @for live in &gyms {
                 a.card href={ "/gyms/" (live.gym.slug) } {

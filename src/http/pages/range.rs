@@ -10,7 +10,6 @@ use crate::domain::Millis;
 use crate::domain::calendar::{Day, Interval, day_of, day_start};
 use crate::http::problem::{Code, Problem};
 use crate::http::reports::Parameters;
-use crate::store::Gym;
 
 /// What the picker sends.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -105,8 +104,8 @@ impl Range {
         found.expect("one of them was chosen").0
     }
 
-    /// The same question's answer as CSV.
-    pub fn csv(&self, gym: &Gym, report: &str) -> String {
+    /// The same question, answered as CSV.
+    pub fn csv_query(&self) -> String {
         let asked = self.parameters();
         let mut query = form_urlencoded::Serializer::new(String::new());
         let pairs = [
@@ -118,11 +117,11 @@ impl Range {
         for (name, value) in pairs {
             query.extend_pairs(value.map(|value| (name, value)));
         }
-        let query = query.append_pair("format", "csv").finish();
-        format!("/api/v1/gyms/{}/reports/{report}?{query}", gym.slug)
+        query.append_pair("format", "csv").finish()
     }
 
-    pub fn picker(&self, words: &Words, report: &str) -> Markup {
+    /// Of one gym, ranges can be compared, and what is not in buckets grouped.
+    pub fn picker(&self, words: &Words, report: &str, is_of_one: bool) -> Markup {
         let preset = self.asked.preset(report);
         let option = |value: &str, key: String, chosen: bool| {
             html! { option value=(value) selected[chosen] { (words.say(&key)) } }
@@ -138,14 +137,14 @@ impl Range {
                     input type="date" name="from" value=(self.first.date()) required; }
                 label { (words.say("range.to"))
                     input type="date" name="to" value=(self.last.date()) required; }
-                @if report == "durations" {
+                @if report == "durations" && is_of_one {
                     label { (words.say("range.group")) select name="group_by" {
                         @for word in GROUPINGS {
                             (option(word, format!("group.{word}"),
                                 self.asked.group_by.as_deref() == Some(word)))
                         }
                     } }
-                } @else if report != "popular-times" && report != "retention" {
+                } @else if !["durations", "popular-times", "retention"].contains(&report) {
                     label { (words.say("range.interval")) select name="interval" {
                         @for (word, interval) in INTERVALS {
                             @if report != "members" || interval != Interval::Hour {
@@ -154,7 +153,7 @@ impl Range {
                         }
                     } }
                 }
-                @if report != "popular-times" && report != "retention" {
+                @if is_of_one && report != "popular-times" && report != "retention" {
                     label { (words.say("range.compare")) select name="compare" {
                         option value="" { (words.say("compare.none")) }
                         @for word in COMPARISONS {

@@ -57,7 +57,7 @@ fn shown(
     let title = words.say(&format!("report.{}", view.name)).to_owned();
     let main = html! {
         (ways(visitor, snapshot, gym, view.name)?)
-        (range.picker(words, view.name))
+        (range.picker(words, view.name, true))
         (totals(words, view, &report))
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
@@ -69,7 +69,8 @@ fn shown(
             }
             p.tools {
                 button type="button" data-print hidden { (words.say("report.print")) } " "
-                a download={ (gym.slug) "-" (view.name) ".csv" } href=(range.csv(gym, view.name)) {
+                a download={ (gym.slug) "-" (view.name) ".csv" }
+                    href={ "/api/v1/gyms/" (gym.slug) "/reports/" (view.name) "?" (range.csv_query()) } {
                     (words.say("report.csv"))
                 }
             }
@@ -114,7 +115,7 @@ fn picture(words: &Words, view: &View, report: &Value, range: &Range, marks: &Ma
 }
 
 /// The report's buckets as bars, with those of the earlier range as a line.
-fn bars(words: &Words, view: &View, report: &Value, range: &Range, marks: &Marks) -> Markup {
+pub fn bars(words: &Words, view: &View, report: &Value, range: &Range, marks: &Marks) -> Markup {
     let earlier = report.pointer("/comparison/that/buckets").and_then(Value::as_array);
     let (_, cell) = view.columns.iter().find(|(place, _)| *place == view.bars).expect("a column");
     let number = |row: &Value| row.pointer(view.bars).and_then(Value::as_f64);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Name, Parameters, Question, Report, answer, interval_words, report_words, rests_on};
 use crate::clock;
+use crate::domain::Millis;
 use crate::http::answer::{Fresh, tagged};
 use crate::http::auth::Access;
 use crate::http::problem::{Code, Problem};
@@ -61,11 +62,7 @@ pub async fn of_chain(
     let answer = blocking(app, move |snapshot| {
         let (name, now) = (Name::parse(&name)?, clock::now());
         let gyms = chosen(snapshot, &access, parameters.gyms.as_deref())?;
-        let asked = gyms.into_iter().map(|gym| {
-            let question = Question::of(name, &parameters, gym.settings.zone, now)?;
-            Ok((gym, question))
-        });
-        let asked = asked.collect::<Result<Vec<_>, Problem>>()?;
+        let asked = questions(name, gyms, &parameters, now)?;
         let rests_on = asked.iter().map(|(gym, question)| rests_on(snapshot, gym, question));
         let rests_on = rests_on.collect::<Result<Vec<_>, _>>()?;
         fresh.answer(&rests_on, || over(snapshot, name, &asked), |chain| (&["gym"], rows_of(chain)))
@@ -92,6 +89,32 @@ fn chosen(
         return Err(Problem::new(Code::NotFound, "there is no gym that your token may see"));
     }
     Ok(gyms)
+}
+
+/// Answers a question about several gyms, as its parameters put it.
+pub fn ask_chain(
+    snapshot: &Snapshot<'_>,
+    gyms: Vec<Gym>,
+    report: &str,
+    parameters: &Parameters,
+    now: Millis,
+) -> Result<Chain, Problem> {
+    let name = Name::parse(report)?;
+    over(snapshot, name, &questions(name, gyms, parameters, now)?)
+}
+
+/// The same of each gym, in its own zone.
+fn questions(
+    name: Name,
+    gyms: Vec<Gym>,
+    parameters: &Parameters,
+    now: Millis,
+) -> Result<Vec<(Gym, Question)>, Problem> {
+    let asked = gyms.into_iter().map(|gym| {
+        let question = Question::of(name, parameters, gym.settings.zone, now)?;
+        Ok((gym, question))
+    });
+    asked.collect()
 }
 
 fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Result<Chain, Problem> {

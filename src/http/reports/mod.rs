@@ -28,7 +28,7 @@ use crate::domain::report::total;
 use crate::domain::{MINUTE, Millis};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
-pub use chain::{Chain, of_chain};
+pub use chain::{Chain, ask_chain, of_chain};
 use question::{Compare, Name, Question};
 pub use question::{Parameters, comparison_words, grouping_words, interval_words, report_words};
 

@@ -83,7 +83,8 @@ async fn every_page_has_all_its_words_in_every_language() {
     let reports = REPORTS.map(|report| format!("/gyms/berlin/reports/{report}"));
     let others = ["", "/annotations", "/members", "/members/erased", "/set-up", "/rules"];
     let others = others.map(|page| format!("/gyms/berlin{page}"));
-    let rest = ["/", "/people", "/sessions"].map(str::to_owned);
+    let rest = ["/", "/people", "/sessions", "/reports/visits", "/reports/durations"];
+    let rest = rest.map(str::to_owned);
     for code in ["en", "de"] {
         let page = browser.open(&format!("/language/{code}?next=%2F")).await.1;
         assert!(page.contains(&format!("<html lang=\"{code}\"")));

@@ -1,0 +1,122 @@
+//! A report over all gyms that a visitor may see: each gym's figures, and the sum of what is a sum.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::marks::Marks;
+use super::range::{Asked, Range};
+use super::reports::bars;
+use super::table::{column_key, region};
+use super::views::{VIEWS, View};
+use super::visitor::{Page, Visitor};
+use super::words::Words;
+use crate::clock;
+use crate::http::App;
+use crate::http::problem::{Code, Problem};
+use crate::http::reports::ask_chain;
+use crate::store::{Gym, Snapshot};
+
+/// The reports that have a total for each gym.
+fn views() -> impl Iterator<Item = &'static View> {
+    VIEWS.iter().filter(|view| !view.totals.is_empty() && view.name != "retention")
+}
+
+/// The ways to the reports over all gyms.
+pub fn ways(words: &Words, here: Option<&str>) -> Markup {
+    html! {
+        nav.ways aria-label=(words.say("chain.title")) { @for view in views() {
+            a href={ "/reports/" (view.name) }
+                aria-current=[(here == Some(view.name)).then_some("page")] {
+                (words.say(&format!("report.{}", view.name)))
+            }
+        } }
+    }
+}
+
+pub async fn one(
+    app: web::Data<App>,
+    visitor: Visitor,
+    name: web::Path<String>,
+    asked: web::Query<Asked>,
+) -> HttpResponse {
+    let page = visitor.show(app, move |visitor, snapshot| {
+        let none = || Problem::new(Code::NotFound, format!("there is no report {name:?}"));
+        let view = views().find(|view| view.name == *name).ok_or_else(none)?;
+        shown(visitor, snapshot, view, &asked)
+    });
+    page.await
+}
+
+fn shown(
+    visitor: &Visitor,
+    snapshot: &Snapshot<'_>,
+    view: &View,
+    asked: &Asked,
+) -> Result<Page, Problem> {
+    let (words, now) = (visitor.words, clock::now());
+    let gyms = visitor.access.gyms(snapshot)?;
+    let none = || Problem::new(Code::NotFound, words.say("now.no_gyms"));
+    // Days are each gym's own; the first gym says which of them is today.
+    let zone = gyms.first().ok_or_else(none)?.settings.zone;
+    let range = Range::of(asked, view.name, zone, now)?;
+    let chain = ask_chain(snapshot, gyms.clone(), view.name, &range.parameters(), now)?;
+    let mut chain = serde_json::to_value(&chain).expect("reports are plain JSON");
+    name_as_utc(&mut chain);
+    let main = html! {
+        (ways(words, Some(view.name)))
+        (range.picker(words, view.name, false))
+        section.report {
+            h2 { (words.say(&format!("counts.{}", view.name))) }
+            @if chain["buckets"].as_array().is_some_and(|buckets| !buckets.is_empty()) {
+                (bars(words, view, &chain, &range, &Marks::none(zone)))
+                p.note { (words.say("report.hatched")) }
+            }
+            p.note { (words.say("chain.note")) }
+            (table(words, view, &gyms, &chain, &visitor.asked))
+            p.tools {
+                a download={ (view.name) ".csv" }
+                    href={ "/api/v1/reports/" (view.name) "?" (range.csv_query()) } {
+                    (words.say("report.csv"))
+                }
+            }
+        }
+    };
+    let key = format!("report.{}", view.name);
+    Ok(Page { title: format!("{}: {}", words.say("chain.title"), words.say(&key)), main })
+}
+
+/// Buckets of a chain have local names without an offset. To show them, any offset will do.
+fn name_as_utc(chain: &mut Value) {
+    for bucket in chain["buckets"].as_array_mut().into_iter().flatten() {
+        if let Some(name) = bucket["start"].as_str() {
+            bucket["start"] = format!("{name}Z").into();
+        }
+    }
+}
+
+/// Each gym's totals, and the sum of those that are sums.
+fn table(words: &Words, view: &View, gyms: &[Gym], chain: &Value, asked: &str) -> Markup {
+    let query = asked.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
+    let report = |gym: &Gym| format!("/gyms/{}/reports/{}{query}", gym.slug, view.name);
+    let row = |totals: &Value| {
+        html! { @for (place, cell) in view.totals {
+            td { (cell.show(words, totals.pointer(place).unwrap_or(&Value::Null), None)) }
+        } }
+    };
+    let reports = chain["gyms"].as_array().into_iter().flatten();
+    region(
+        words.say("chain.title"),
+        &html! { table {
+            thead { tr {
+                th scope="col" { (words.say("chain.gym")) }
+                @for (place, _) in view.totals { th scope="col" { (words.say(&column_key(place))) } }
+            } }
+            tbody { @for (gym, of_gym) in gyms.iter().zip(reports) { tr {
+                th scope="row" { a href=(report(gym)) { (gym.settings.name) } }
+                (row(&of_gym["totals"]))
+            } } }
+            tfoot { tr { th scope="row" { (words.say("chain.sum")) } (row(&chain["totals"])) } }
+        } },
+    )
+}
