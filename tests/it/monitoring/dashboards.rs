@@ -1,6 +1,6 @@
 //! The dashboards are what Grafana takes, ask the API for what it has, and name no data source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
@@ -59,6 +59,51 @@ fn ids_are_unique_links_lead_somewhere_and_every_panel_is_described() {
             assert!(uids.contains(&uid), "{url} leads nowhere");
         }
     }
+}
+
+/// Each variable of a dashboard, and whether it holds several values, or all.
+fn holds_many(board: &Value) -> BTreeMap<&str, bool> {
+    let variables = list(&board["templating"], "list").iter();
+    variables
+        .filter_map(|one| {
+            let is_set = |flag: &str| one[flag].as_bool() == Some(true);
+            Some((one["name"].as_str()?, is_set("multi") || is_set("includeAll")))
+        })
+        .collect()
+}
+
+#[test]
+fn no_link_carries_many_values_to_where_one_is_taken_or_back() {
+    let boards = boards();
+    for board in &boards {
+        let links: Vec<_> = list(board, "links").iter().collect();
+        assert_eq!(links.len(), BOARDS.len() - 1, "{}: links to the others", board["title"]);
+        for link in links {
+            assert_eq!(link["keepTime"], true, "{link}: the time goes along");
+            let uid = link["url"].as_str().and_then(|url| url.strip_prefix("/d/"));
+            let to = boards.iter().find(|board| board["uid"].as_str() == uid).expect("it exists");
+            let (here, there) = (holds_many(board), holds_many(to));
+            let differs = |name: &&&str| there.get(**name).is_some_and(|many| *many != here[**name]);
+            let differing: Vec<_> = here.keys().filter(differs).collect();
+            let carries = link["includeVars"] == true;
+            assert!(!carries || differing.is_empty(), "{link} carries {differing:?}");
+        }
+    }
+}
+
+#[test]
+fn local_times_without_an_offset_are_not_taken_for_instants() {
+    let boards = boards();
+    let targets = boards.iter().flat_map(panels).flat_map(|panel| list(panel, "targets"));
+    let of_chain = targets.filter(|target| {
+        target["url"].as_str().is_some_and(|url| url.starts_with("/api/v1/reports/"))
+    });
+    let starts: Vec<_> = of_chain
+        .flat_map(|target| list(target, "columns"))
+        .filter(|column| column["selector"] == "start")
+        .collect();
+    assert!(!starts.is_empty());
+    assert!(starts.iter().all(|column| column["type"] == "string"), "{starts:?}");
 }
 
 #[test]
