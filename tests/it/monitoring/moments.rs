@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::dashboards::{MAY_BE_EMPTY, columns_of};
 use super::{Watched, scrape, value};
 use crate::service::{Service, answer, delivery, now, run};
 
@@ -80,6 +81,8 @@ async fn a_gym_that_stopped_sending_is_silent_as_the_report_says() {
     let path = format!("/api/v1/gyms/mitte/reports/quality?until={until}");
     let quality = service.get_ok(&token, &path).await;
     let spans = quality["totals"]["silent_spans"].as_array().expect("a list");
+    let columns = columns_of(MAY_BE_EMPTY);
+    assert!(!columns.is_empty() && columns.iter().all(|name| spans[0][name].is_string()));
     let last = spans.last().and_then(|span| span["until"].as_str()).expect("there is a span");
     let end = DateTime::parse_from_rfc3339(last).expect("a time").timestamp_millis();
     assert!(now() - end < DAY, "it is still going on: {last}");

@@ -20,9 +20,18 @@ def lost(given, kept, path=""):
         yield f"{path}: {given!r} became {kept!r}"
 
 
+def unmixed(panel):
+    """The types of questions go by the panel's data source: one panel for each question."""
+    if panel.get("datasource", {}).get("uid") != "-- Mixed --":
+        return [panel]
+    targets = panel["targets"]
+    return [{**panel, "datasource": one["datasource"], "targets": [one]} for one in targets]
+
+
 register_default_plugins()
 with open(sys.argv[1], encoding="utf-8") as file:
     board = json.load(file)
+board["panels"] = [part for panel in board["panels"] for part in unmixed(panel)]
 kept = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
 findings = list(lost(board, kept))
 print("\n".join(findings))
