@@ -153,5 +153,5 @@ fn watched_by(rule: &str) -> Vec<String> {
         let ends = compared.iter().filter_map(|sign| part.find(sign));
         part[..ends.min().unwrap_or(part.len())].trim().to_owned()
     };
-    rule.split(" or ").map(left).collect()
+    rule.split(" or ").flat_map(|part| part.split(" and ")).map(left).collect()
 }
