@@ -5,7 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::Watched;
+use serde_json::Value;
+
+use super::dashboards::BOARDS;
+use super::{Watched, texts};
 
 pub const CONFIGURATION: &str = include_str!("../../../dashboards/prometheus/prometheus.yml");
 pub const RULES: &str = include_str!("../../../dashboards/prometheus/rules.yml");
@@ -61,6 +64,16 @@ async fn promtool_has_nothing_to_say_about_the_metrics() {
     input.write_all(text.as_bytes()).expect("it reads");
     drop(input);
     assert!(checked.wait().expect("it ended").success(), "what it found stands above");
+}
+
+#[test]
+fn the_runbooks_on_the_dashboard_are_those_of_the_documentation() {
+    let (_, after) = OPERATING.split_once("### Runbooks\n").expect("the chapter is there");
+    let (chapter, _) = after.split_once("\n## ").expect("another follows");
+    let [.., (_, health)] = BOARDS;
+    let board: Value = serde_json::from_str(health).expect("JSON");
+    let shown = texts(&board["panels"], "content");
+    assert_eq!(shown, [format!("{}\n", chapter.trim())]);
 }
 
 #[test]
