@@ -84,6 +84,12 @@ impl Watch {
         live.collect()
     }
 
+    /// Whether nothing has come since then for so long that for the gym it would be a silent span;
+    /// none where that cannot be told. It goes by what the last look knew.
+    pub fn is_silent(&self, gym: &Gym, since: Millis, now: Millis) -> Option<bool> {
+        self.learned(gym)?.past.as_ref()?.is_silent(gym, since, now)
+    }
+
     fn learn(
         &mut self,
         snapshot: &Snapshot<'_>,

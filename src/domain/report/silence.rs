@@ -62,7 +62,8 @@ pub fn spans(events: &Series, zone: Tz, first_event: Millis, now: Millis) -> Vec
             place += 1;
         }
         let rates = &rates[(hours[place].week.0 - first_week.0).unsigned_abs() as usize];
-        if rates.makes_silent(run, &hours[place..]) {
+        let ahead = hours[place..].iter().map(|hour| (hour.bucket(), hour.of_week));
+        if rates.makes_silent(run, ahead) {
             spans.push(run);
         }
     }
@@ -86,13 +87,18 @@ struct Hour {
     events: i64,
 }
 
+impl Hour {
+    fn bucket(&self) -> Bucket {
+        Bucket { from: self.from, until: self.until }
+    }
+}
+
 /// The local hours from the first of these minutes to the one after `until`, with what they hold.
 fn hours(zone: Tz, mut minutes: &[(Millis, i64)], until: Millis) -> Vec<Hour> {
     let from = start_of(zone, minutes[0].0, Interval::Hour);
     let hours = buckets(zone, from, until + 2 * MINUTE, Interval::Hour);
     let hours = hours.map(|Bucket { from, until }| {
-        let (weekday, hour) = weekday_and_hour(zone, from);
-        let of_week = ((weekday - 1) * 24 + hour) as usize;
+        let of_week = hour_of_week(zone, from);
         let held = minutes.iter().take_while(|(at, _)| *at < until).count();
         let (held, later) = minutes.split_at(held);
         minutes = later;
@@ -100,6 +106,11 @@ fn hours(zone: Tz, mut minutes: &[(Millis, i64)], until: Millis) -> Vec<Hour> {
         Hour { from, until, week: day_of(zone, from).week(), of_week, events }
     });
     hours.collect()
+}
+
+fn hour_of_week(zone: Tz, at: Millis) -> usize {
+    let (weekday, hour) = weekday_and_hour(zone, at);
+    ((weekday - 1) * 24 + hour) as usize
 }
 
 /// What the complete weeks before a local week come to: how often a gym sends, by hour of the week.
@@ -146,21 +157,25 @@ impl Rates {
         self.are_known().then(|| run.from < run.until && self.call_silent(zone, run))
     }
 
-    /// Whether a run without events that begins in the week is silent.
+    /// Whether a run without events that begins in the week is silent. Its hours are laid out no
+    /// further than it takes, so that a door that was closed for years costs no more than others.
     fn call_silent(&self, zone: Tz, run: Span) -> bool {
-        self.makes_silent(run, &hours(zone, &[(run.from, 0)], run.until))
+        let hours =
+            buckets(zone, start_of(zone, run.from, Interval::Hour), run.until, Interval::Hour);
+        self.makes_silent(run, hours.map(|hour| (hour, hour_of_week(zone, hour.from))))
     }
 
-    /// Whether enough events were to be expected in a run that begins in the first of these hours.
-    fn makes_silent(&self, run: Span, hours: &[Hour]) -> bool {
+    /// Whether enough events were to be expected in a run that begins in the first of these hours,
+    /// each with its place in the week.
+    fn makes_silent(&self, run: Span, hours: impl Iterator<Item = (Bucket, usize)>) -> bool {
         let needed = EXPECTED_MIN * MINUTES_OF_HOUR * self.weeks;
         if !self.are_known() {
             return false;
         }
         let mut expected = 0;
-        for hour in hours.iter().take_while(|hour| hour.from < run.until) {
+        for (hour, of_week) in hours.take_while(|(hour, _)| hour.from < run.until) {
             let minutes = (hour.until.min(run.until) - hour.from.max(run.from)) / MINUTE;
-            expected += self.events[hour.of_week] * minutes;
+            expected += self.events[of_week] * minutes;
             if expected >= needed {
                 return true;
             }

@@ -66,14 +66,21 @@ impl Gauges {
         });
     }
 
-    pub fn add_webhooks(&mut self, webhooks: &[Webhook]) {
-        let at = |time: fn(&Webhook) -> Option<Millis>| {
-            webhooks.iter().filter_map(move |webhook| {
-                let word = webhook_word(&webhook.public_id);
-                let labels = [("gym", webhook.slug.as_str()), ("webhook", word)];
-                Some(gauge(&labels, seconds(time(webhook)?)))
-            })
+    pub fn add_webhooks(&mut self, webhooks: &[Webhook], silent: &[Option<bool>]) {
+        let by_webhook = |webhook: &Webhook, value| {
+            let word = webhook_word(&webhook.public_id);
+            gauge(&[("gym", webhook.slug.as_str()), ("webhook", word)], value)
         };
+        let at = |time: fn(&Webhook) -> Option<Millis>| {
+            webhooks
+                .iter()
+                .filter_map(move |webhook| Some(by_webhook(webhook, seconds(time(webhook)?))))
+        };
+        let help = "1 while nothing comes through the webhook, although for its gym it should.";
+        let known = webhooks.iter().zip(silent).filter_map(|(webhook, silent)| {
+            Some(by_webhook(webhook, f64::from(u8::from((*silent)?))))
+        });
+        self.add("footfall_webhook_silent", help, known);
         let help = "When the webhook last delivered; absent before.";
         let name = "footfall_webhook_last_delivery_timestamp_seconds";
         self.add(name, help, at(|webhook| webhook.last_delivery_at));

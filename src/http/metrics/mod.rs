@@ -4,7 +4,8 @@
 mod door;
 mod gauges;
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::{HttpResponse, web};
 use prometheus::process_collector::ProcessCollector;
@@ -16,7 +17,7 @@ use super::{App, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::projection::live::{Live, Watch};
-use crate::store::{Snapshot, Store, StoreError};
+use crate::store::{Snapshot, Store, StoreError, Webhook};
 use door::Door;
 pub use door::{TypeWord, count};
 use gauges::Gauges;
@@ -49,7 +50,21 @@ impl Metrics {
 
     /// All gyms at this moment, by slug.
     pub fn gyms_now(&self, snapshot: &Snapshot<'_>, now: Millis) -> Result<Vec<Live>, StoreError> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner).look(snapshot, now)
+        self.watch().look(snapshot, now)
+    }
+
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether each webhook is silent, where that can be told.
+    fn are_silent(&self, gyms: &[Live], webhooks: &[Webhook], now: Millis) -> Vec<Option<bool>> {
+        let gyms: HashMap<_, _> = gyms.iter().map(|live| (live.gym.id, &live.gym)).collect();
+        let watch = self.watch();
+        let is_silent = |webhook: &Webhook| {
+            watch.is_silent(gyms.get(&webhook.gym)?, webhook.last_delivery_at?, now)
+        };
+        webhooks.iter().map(is_silent).collect()
     }
 
     /// Everything, as text.
@@ -57,8 +72,9 @@ impl Metrics {
         let mut gauges = Gauges::default();
         store.read(|snapshot| {
             let gyms = self.gyms_now(snapshot, now)?;
+            let webhooks = snapshot.webhooks(None)?;
             gauges.add_gyms(&gyms);
-            gauges.add_webhooks(&snapshot.webhooks(None)?);
+            gauges.add_webhooks(&webhooks, &self.are_silent(&gyms, &webhooks, now));
             gauges.add_quarantine(&gyms, &snapshot.quarantine_depths()?);
             gauges.add_vitals(&snapshot.vitals()?, store.waiting());
             let builds = snapshot.builds()?;

@@ -76,7 +76,16 @@ async fn a_gym_that_stopped_sending_is_silent_as_the_report_says() {
         run(service.data(), &[&args[..], &["--from", &from, "--until", &until]].concat());
     assert!(simulated.status.success(), "{}", String::from_utf8_lossy(&simulated.stderr));
     let token = service.add_token("viewer", "viewer", &[]);
-    assert_eq!(value(&scrape(&service).await, "footfall_gym_silent{gym=\"mitte\"}"), Some(1.0));
+    let text = scrape(&service).await;
+    assert_eq!(value(&text, "footfall_gym_silent{gym=\"mitte\"}"), Some(1.0));
+    // All of it was received just now, so the webhook is not silent though the gym is.
+    let labels = format!(r#"{{gym="mitte",webhook="{}"}}"#, &webhook.path[10..18]);
+    let silent = format!("footfall_webhook_silent{labels}");
+    assert_eq!(value(&text, &silent), Some(0.0));
+    let sql = format!("UPDATE webhooks SET last_delivery_at = {}", now() - 3 * DAY);
+    let database = Connection::open(service.data().join("footfall.db")).expect("it opens");
+    database.execute_batch(&sql).expect("the schema is known");
+    assert_eq!(value(&scrape(&service).await, &silent), Some(1.0));
     let until = day_of(chrono_tz::UTC, now()).plus(2).date();
     let path = format!("/api/v1/gyms/mitte/reports/quality?until={until}");
     let quality = service.get_ok(&token, &path).await;
