@@ -73,6 +73,7 @@ impl Metrics {
         store.read(|snapshot| {
             let gyms = self.gyms_now(snapshot, now)?;
             let webhooks = snapshot.webhooks(None)?;
+            self.door.expect(&gyms, &webhooks);
             gauges.add_gyms(&gyms);
             gauges.add_webhooks(&webhooks, &self.are_silent(&gyms, &webhooks, now));
             gauges.add_quarantine(&gyms, &snapshot.quarantine_depths()?);

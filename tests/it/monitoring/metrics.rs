@@ -56,6 +56,28 @@ async fn what_comes_from_outside_is_no_label_and_makes_no_new_series() {
     assert_eq!(counted[0], counted[1], "a second of the same kind makes no new series");
 }
 
+#[tokio::test]
+async fn a_gym_has_its_series_before_its_first_event() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    let text = scrape(&service).await;
+    let first = &webhook.path["/webhooks/".len()..][..8];
+    let mut expected = vec![
+        r#"footfall_stay_seconds_count{gym="mitte"}"#.to_owned(),
+        r#"footfall_delivery_delay_seconds_count{gym="mitte"}"#.to_owned(),
+        r#"footfall_deliveries_unauthorized_total{gym="",webhook="unknown"}"#.to_owned(),
+        format!(r#"footfall_deliveries_unauthorized_total{{gym="mitte",webhook="{first}"}}"#),
+    ];
+    for outcome in ["accepted", "duplicate", "erased", "quarantined", "refused"] {
+        let word = if outcome == "quarantined" { "unknown" } else { "GYM_CHECKIN" };
+        let labels = format!(r#"{{gym="mitte",outcome="{outcome}",type="{word}"}}"#);
+        expected.push(format!("footfall_deliveries_total{labels}"));
+    }
+    for series in expected {
+        assert_eq!(value(&text, &series), Some(0.0), "{series} in\n{text}");
+    }
+}
+
 /// The names of labels in a text of metrics.
 fn labels(text: &str) -> BTreeSet<String> {
     let series = text.lines().filter_map(|line| line.split_once('{')?.1.rsplit_once('}'));
