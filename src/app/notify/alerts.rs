@@ -15,7 +15,7 @@ use crate::projection::read;
 use crate::store::{Gym, Snapshot, StoreError};
 
 /// Why somebody is alerted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     Capacity,
     Silent,

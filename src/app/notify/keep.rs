@@ -1,6 +1,5 @@
 //! Sends notices while the service runs: each digest once, and of a cause for alert one word when
-//! it begins to hold, at most one in an hour. What was told is kept with the data, so a restart
-//! tells nobody twice.
+//! it begins to hold, at most one in an hour.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,25 +11,25 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Notices;
-use super::alerts::{Finding, Lookout, State};
+use super::alerts::{Cause, Finding, Lookout, State};
 use super::content::Content;
 use super::figures::Digest;
+use super::memory::{Address, Memory};
 use super::schedule::due;
-use super::ways::Recipient;
+use super::ways::{DeliveryError, Recipient};
 use crate::app::config::Want;
 use crate::clock;
 use crate::domain::ids::GymId;
-use crate::domain::{HOUR, MINUTE, Millis};
-use crate::store::{Gym, Notice, SecretHash, Store, StoreError};
+use crate::domain::{HOUR, Millis};
+use crate::store::{Gym, Notice, Store, StoreError};
 
 /// Time between two looks for something to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// So many are on their way at once.
 const UNDER_WAY_MAX: usize = 8;
-/// What does not arrive is given up after so many tries.
-const TRIES_MAX: u32 = 6;
-/// The second try is so much later than the first, and each further pause is twice as long.
-const TRY_AGAIN: Millis = 5 * MINUTE;
+/// A cause that was told is taken for over when it could not be told for so long whether it holds:
+/// else the next time that it begins would be passed over.
+const UNKNOWN_MAX: Millis = 6 * HOUR;
 
 /// Goes on until it is dropped.
 pub async fn keep(store: Store, notices: Notices) {
@@ -44,7 +43,9 @@ pub async fn keep(store: Store, notices: Notices) {
         Err(error) => tracing::error!(%error, "gyms cannot be read"),
     }
     let notices = Arc::new(notices);
-    let mut desk = Desk { store, lookout: Lookout::default(), failures: HashMap::new() };
+    let memory = Memory::new(store.clone());
+    let lookout = Lookout::default();
+    let mut desk = Desk { store, lookout, memory, doubts: Doubts::default() };
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,22 +64,11 @@ pub async fn keep(store: Store, notices: Notices) {
     }
 }
 
-/// To whom something of a gym is told: the gym, the subject, and the recipient's hash.
-type Address = (GymId, &'static str, [u8; 32]);
-
 struct Desk {
     store: Store,
     lookout: Lookout,
-    failures: HashMap<Address, Failure>,
-}
-
-/// A notice that did not arrive.
-#[derive(Clone, Copy)]
-struct Failure {
-    /// What it was about, as in [`Letter`].
-    of: Millis,
-    tries: u32,
-    next: Millis,
+    memory: Memory,
+    doubts: Doubts,
 }
 
 /// A notice on its way to one recipient.
@@ -87,10 +77,14 @@ struct Letter {
     subject: &'static str,
     recipient: Recipient,
     content: Content,
-    /// Which one it is: the end of a digest's period, or the hour of an alert.
-    of: Millis,
-    /// What is remembered when it has arrived.
-    notice: Notice,
+    /// The end of a digest's period; none of an alert.
+    of: Option<Millis>,
+}
+
+impl Letter {
+    fn address(&self) -> Address {
+        (self.gym.id, self.subject, *self.recipient.hash().bytes())
+    }
 }
 
 /// What a look came to.
@@ -117,38 +111,33 @@ impl Desk {
     }
 
     fn alert(
-        &self,
+        &mut self,
         notices: &Notices,
         finding: &Finding,
         now: Millis,
         found: &mut Found,
     ) -> Result<(), StoreError> {
         let Finding { gym, cause, state } = finding;
-        let subject = cause.name();
+        let is_unknown = matches!(state, State::Unknown);
+        let is_unknown = self.doubts.are_fresh((gym.id, *cause), is_unknown, now);
         for recipient in notices.recipients(gym, Want::Alerts) {
-            let address = (gym.id, subject, *recipient.hash().bytes());
-            let told = self.told(&address)?;
-            match state {
-                State::Holds(content) => {
-                    let of = now - now.rem_euclid(HOUR);
-                    let is_new = told.is_none_or(|told| !told.holds && now - told.at >= HOUR);
-                    if is_new && self.may_try(&address, of, now) {
-                        found.letters.push(Letter {
-                            gym: gym.clone(),
-                            subject,
-                            recipient: recipient.clone(),
-                            content: content.clone(),
-                            of,
-                            notice: Notice { at: now, holds: true },
-                        });
-                    }
+            let address = (gym.id, cause.name(), *recipient.hash().bytes());
+            let told = self.memory.told(&address)?;
+            if let State::Holds(content) = state {
+                let is_new = told.is_none_or(|told| !told.holds && now - told.at >= HOUR);
+                if is_new && self.memory.may_try(&address, None, now) {
+                    found.letters.push(Letter {
+                        gym: gym.clone(),
+                        subject: cause.name(),
+                        recipient: recipient.clone(),
+                        content: content.clone(),
+                        of: None,
+                    });
                 }
-                State::Quiet => {
-                    found
-                        .over
-                        .extend(told.filter(|told| told.holds).map(|told| (address, told.at)));
-                }
-                State::Unknown => {}
+            } else if !is_unknown {
+                self.memory.forget_failures(&address);
+                let over = told.filter(|told| told.holds);
+                found.over.extend(over.map(|told| (address, told.at)));
             }
         }
         Ok(())
@@ -166,8 +155,8 @@ impl Desk {
             let mut waiting = vec![];
             for recipient in notices.recipients(gym, period.want()) {
                 let address = (gym.id, subject, *recipient.hash().bytes());
-                let is_told = self.told(&address)?.is_some_and(|told| told.at >= of);
-                if !is_told && self.may_try(&address, of, now) {
+                let is_told = self.memory.told(&address)?.is_some_and(|told| told.at >= of);
+                if !is_told && self.memory.may_try(&address, Some(of), now) {
                     waiting.push(recipient.clone());
                 }
             }
@@ -182,26 +171,16 @@ impl Desk {
                 subject,
                 recipient,
                 content: content.clone(),
-                of,
-                notice: Notice { at: of, holds: false },
+                of: Some(of),
             }));
         }
         Ok(())
     }
 
-    fn told(&self, (gym, subject, recipient): &Address) -> Result<Option<Notice>, StoreError> {
-        let recipient = SecretHash::from_bytes(*recipient);
-        self.store.read(|snapshot| snapshot.last_notice(*gym, subject, &recipient))
-    }
-
-    fn may_try(&self, address: &Address, of: Millis, now: Millis) -> bool {
-        let failure = self.failures.get(address).filter(|failure| failure.of == of);
-        failure.is_none_or(|failure| failure.tries < TRIES_MAX && failure.next <= now)
-    }
-
     async fn tell(&mut self, notices: &Notices, found: Found) {
+        self.memory.catch_up().await;
         for (address, at) in found.over {
-            self.remember(address, Notice { at, holds: false }).await;
+            self.memory.remember(address, Notice { at, holds: false }).await;
         }
         let sent = found.letters.into_iter().map(async |letter| {
             let outcome = notices.ways.send(&letter.recipient, &letter.content).await;
@@ -209,33 +188,63 @@ impl Desk {
         });
         let mut sent = iter(sent).buffer_unordered(UNDER_WAY_MAX);
         while let Some((letter, outcome)) = sent.next().await {
-            let Letter { gym, subject, recipient, of, notice, .. } = letter;
-            let address = (gym.id, subject, *recipient.hash().bytes());
-            let (slug, by) = (&gym.slug, recipient.word());
-            if let Err(error) = outcome {
-                let before = self.failures.get(&address).filter(|failure| failure.of == of);
-                let tries = before.map_or(0, |failure| failure.tries) + 1;
-                let next = clock::now() + (TRY_AGAIN << (tries - 1));
-                self.failures.insert(address, Failure { of, tries, next });
-                let is_last = tries == TRIES_MAX;
-                tracing::warn!(gym = %slug, subject, by, tries, is_last, %error, "a notice failed");
-            } else if self.remember(address, notice).await {
-                tracing::info!(gym = %slug, subject, by, "a notice was sent");
-                self.failures.remove(&address);
-            } else {
-                // Better told once without being remembered than told every minute.
-                self.failures.insert(address, Failure { of, tries: TRIES_MAX, next: 0 });
-            }
+            self.note(&letter, outcome).await;
         }
     }
 
-    async fn remember(&self, (gym, subject, recipient): Address, notice: Notice) -> bool {
-        let recipient = SecretHash::from_bytes(recipient);
-        let written =
-            self.store.write(move |tx| tx.set_notice(gym, subject, &recipient, notice)).await;
-        if let Err(error) = &written {
-            tracing::error!(%error, "what was told could not be remembered");
+    /// Remembers what came of a letter.
+    async fn note(&mut self, letter: &Letter, outcome: Result<(), DeliveryError>) {
+        let Letter { gym, subject, recipient, of, .. } = letter;
+        let (address, slug, by) = (letter.address(), &gym.slug, recipient.word());
+        let now = clock::now();
+        match outcome {
+            Ok(()) => {
+                tracing::info!(gym = %slug, subject, by, "a notice was sent");
+                self.memory.forget_failures(&address);
+                let notice = Notice { at: of.unwrap_or(now), holds: of.is_none() };
+                self.memory.remember(address, notice).await;
+            }
+            Err(error) => {
+                let may_have_arrived = error.may_have_arrived();
+                let tries = self.memory.failed(address, *of, may_have_arrived);
+                tracing::warn!(gym = %slug, subject, by, tries, %error, "a notice failed");
+                // Kept with the data, so that a restart does not say it a second time either.
+                if may_have_arrived && of.is_none() {
+                    self.memory.remember(address, Notice { at: now, holds: false }).await;
+                }
+            }
         }
-        written.is_ok()
+    }
+}
+
+/// Causes of which it cannot be told whether they hold, and since when.
+#[derive(Default)]
+struct Doubts(HashMap<(GymId, Cause), Millis>);
+
+impl Doubts {
+    /// Whether it cannot be told now, and could be not so long ago.
+    fn are_fresh(&mut self, cause: (GymId, Cause), is_unknown: bool, now: Millis) -> bool {
+        if is_unknown {
+            now - *self.0.entry(cause).or_insert(now) < UNKNOWN_MAX
+        } else {
+            self.0.remove(&cause);
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_nobody_can_tell_of_is_over_after_some_hours() {
+        let (cause, mut doubts) = ((GymId(1), Cause::Drop), Doubts::default());
+        assert!(doubts.are_fresh(cause, true, 0));
+        assert!(doubts.are_fresh(cause, true, UNKNOWN_MAX - 1));
+        assert!(!doubts.are_fresh(cause, true, UNKNOWN_MAX));
+        assert!(!doubts.are_fresh(cause, false, UNKNOWN_MAX));
+        assert!(doubts.are_fresh(cause, true, UNKNOWN_MAX + 1), "it begins anew");
+        assert!(doubts.are_fresh((GymId(2), Cause::Drop), true, UNKNOWN_MAX));
     }
 }

@@ -6,6 +6,7 @@ mod alerts;
 mod content;
 mod figures;
 mod keep;
+mod memory;
 mod schedule;
 mod ways;
 

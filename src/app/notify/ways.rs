@@ -1,10 +1,14 @@
 //! The ways to a manager: a mail over SMTP, and JSON to a webhook as Slack takes it. A URL and a
 //! password are secrets: no error here quotes one.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::iter;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as SmtpTls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
@@ -17,6 +21,9 @@ use crate::store::SecretHash;
 
 /// One delivery, from the first byte to the answer, takes at most this.
 const DELIVERY_MAX: Duration = Duration::from_secs(10);
+
+/// And until there is a connection, at most this.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// Where a notice goes.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,14 +67,57 @@ pub enum DeliveryError {
     Refused(lettre::transport::smtp::response::Code),
     #[error("the mail server cannot be used: {0}")]
     Smtp(String),
+    #[error("the mail server broke off: {0}")]
+    SmtpBroken(String),
     #[error("the mail cannot be written: {0}")]
     Mail(#[from] lettre::error::Error),
     #[error("the webhook answered {0}")]
     Status(reqwest::StatusCode),
     #[error("the webhook cannot be reached: {0}")]
     Http(String),
+    #[error("the webhook broke off: {0}")]
+    HttpBroken(String),
     #[error("no answer within {} s", DELIVERY_MAX.as_secs())]
     TooSlow,
+}
+
+impl DeliveryError {
+    /// Whether the receiver may have taken it all the same. It has not when there was no
+    /// connection, or when it answered that it did not.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::SmtpBroken(_) | Self::HttpBroken(_) | Self::TooSlow => true,
+            Self::Refused(_) | Self::Smtp(_) | Self::Mail(_) | Self::Status(_) | Self::Http(_) => {
+                false
+            }
+        }
+    }
+
+    fn of_smtp(error: &SmtpError) -> DeliveryError {
+        match error.status() {
+            Some(code) => DeliveryError::Refused(code),
+            None if never_connected(error) => DeliveryError::Smtp(error.to_string()),
+            None => DeliveryError::SmtpBroken(error.to_string()),
+        }
+    }
+
+    fn of_http(error: reqwest::Error) -> DeliveryError {
+        let never_connected = error.is_connect() || error.is_builder();
+        let text = format!("{:#}", anyhow::Error::new(error.without_url()));
+        if never_connected { DeliveryError::Http(text) } else { DeliveryError::HttpBroken(text) }
+    }
+}
+
+/// Whether there was no session in which a mail could be handed over.
+fn never_connected(error: &SmtpError) -> bool {
+    let mut causes =
+        iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+    // What the other side says to a TLS handshake or to a port where nothing listens.
+    let is_refusal = |kind| matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::InvalidData);
+    let refused = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| is_refusal(error.kind()))
+    };
+    error.is_client() || error.is_tls() || causes.any(refused)
 }
 
 /// Sends notices.
@@ -80,6 +130,8 @@ impl Ways {
     pub fn open(config: &MailConfig) -> anyhow::Result<Ways> {
         // A redirect could carry the secret in the URL to somebody else.
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        // Sooner than the whole, so that a host that does not answer is told from a slow one.
+        let client = client.connect_timeout(CONNECT_MAX);
         let mail = if config.server.is_empty() { None } else { Some(open_mail(config)?) };
         Ok(Ways { mail, client: client.build()? })
     }
@@ -104,17 +156,12 @@ impl Ways {
         let mail = Message::builder().from(from.clone()).to(to.clone());
         let mail = mail.subject(&content.subject).multipart(body)?;
         let sent = transport.send(mail).await;
-        sent.map(drop).map_err(|error| match error.status() {
-            Some(code) => DeliveryError::Refused(code),
-            None => DeliveryError::Smtp(error.to_string()),
-        })
+        sent.map(drop).map_err(|error| DeliveryError::of_smtp(&error))
     }
 
     async fn post(&self, url: &Url, content: &Content) -> Result<(), DeliveryError> {
         let sent = self.client.post(url.clone()).json(&content.json()).send().await;
-        let answer = sent.map_err(|error| {
-            DeliveryError::Http(format!("{:#}", anyhow::Error::new(error.without_url())))
-        })?;
+        let answer = sent.map_err(DeliveryError::of_http)?;
         let status = answer.status();
         if status.is_success() { Ok(()) } else { Err(DeliveryError::Status(status)) }
     }

@@ -89,7 +89,8 @@ fn no_link_carries_many_values_to_where_one_is_taken_or_back() {
             let uid = link["url"].as_str().and_then(|url| url.strip_prefix("/d/"));
             let to = boards.iter().find(|board| board["uid"].as_str() == uid).expect("it exists");
             let (here, there) = (holds_many(board), holds_many(to));
-            let differs = |name: &&&str| there.get(**name).is_some_and(|many| *many != here[**name]);
+            let differs =
+                |name: &&&str| there.get(**name).is_some_and(|many| *many != here[**name]);
             let differing: Vec<_> = here.keys().filter(differs).collect();
             let carries = link["includeVars"] == true;
             assert!(!carries || differing.is_empty(), "{link} carries {differing:?}");

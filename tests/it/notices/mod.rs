@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::service::{BINARY, Service, Webhook, delivery, now, run};
 use crate::tls::authority::{Authority, Term};
-use receivers::{Hook, MailServer, has_aiosmtpd};
+use receivers::{Hook, MailServer, Mute, has_aiosmtpd};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -209,20 +209,24 @@ async fn a_mail_that_should_be_encrypted_is_not_sent_in_the_clear() {
 #[tokio::test]
 async fn a_service_sends_each_digest_once() {
     let service = Service::start();
-    service.add_gym("mitte", "Europe/Berlin");
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
     service.add_gym("spandau", "Europe/Berlin");
     let folder = service.folder.clone();
+    let time = |ago: i64| {
+        let time = chrono::DateTime::from_timestamp_millis(now() - ago * 24 * HOUR);
+        time.expect("a time").to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    };
+    simulate(&service, &webhook, &["--from", &time(3), "--until", &time(0)]);
     drop(service);
     let start = |notify: &str| {
         Service::start_with(folder.clone(), "127.0.0.1:0", &[("FOOTFALL_NOTIFY", notify)])
     };
     let (first, second) = (Hook::start(), Hook::start());
-    let entry = |hook: &Hook| {
-        format!(r#"{{ gyms = ["mitte"], webhook = "{}", wants = ["daily"] }}"#, hook.url)
-    };
+    let entry = |hook: &Hook| format!(r#"{{ webhook = "{}", wants = ["daily"] }}"#, hook.url);
     // Named twice, told once.
     let service = start(&format!("[{0}, {0}]", entry(&first)));
     let titles = first.wait_for(1).await;
+    // The other gym has no day to tell of yet.
     assert!(titles[0].starts_with("mitte: daily digest, "), "{titles:?}");
     wait_for_rows(&folder, "SELECT count(*) FROM notices WHERE subject = 'daily'", 1).await;
     assert!(service.stop());
@@ -284,6 +288,41 @@ async fn a_full_gym_is_told_once_an_hour() {
     assert!(service.stop());
     let both = ["mitte: 2 present, over 90 % of 2", "spandau: 2 present, over 90 % of 2"];
     assert_eq!(hook.titles(), both);
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_not_said_again_within_the_hour() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    let other = service.add_gym("spandau", "Europe/Berlin");
+    let folder = service.folder.clone();
+    for gym in ["mitte", "spandau"] {
+        assert!(run(service.data(), &["gym", "set", gym, "--capacity", "1"]).status.success());
+    }
+    let mute = Mute::start();
+    let notify = format!(r#"[{{ webhook = "{}", wants = ["alerts"] }}]"#, mute.url);
+    let again = |service: Service| {
+        assert!(service.stop());
+        Service::start_with(folder.clone(), "127.0.0.1:0", &[("FOOTFALL_NOTIFY", &notify)])
+    };
+    let come = async |service: &Service, webhook: &Webhook| {
+        for _ in 0..2 {
+            let body = delivery(Uuid::new_v4(), now(), "GYM_CHECKIN");
+            assert_eq!(service.post(webhook, body).await.0, 200);
+        }
+    };
+    come(&service, &webhook).await;
+    let service = again(service);
+    wait_for_rows(&folder, "SELECT count(*) FROM notices WHERE NOT holds", 1).await;
+    come(&service, &other).await;
+    let service = again(service);
+    // The other gym is told in the same look.
+    wait_for_rows(&folder, "SELECT count(*) FROM notices WHERE NOT holds", 2).await;
+    assert!(service.stop());
+    assert_eq!(
+        mute.titles(),
+        ["mitte: 2 present, over 90 % of 1", "spandau: 2 present, over 90 % of 1"]
+    );
 }
 
 /// Visits of 55 minutes, 16 in each hour of the last five weeks up to three hours ago; then, if

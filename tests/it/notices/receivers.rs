@@ -1,6 +1,7 @@
 //! Where notices go in tests: a real SMTP server (aiosmtpd), and a server that takes webhooks.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -108,10 +109,7 @@ impl Hook {
 
     /// The titles of what came so far, sorted.
     pub fn titles(&self) -> Vec<String> {
-        let title = |body: &Value| body["text"].as_str().expect("a text").to_owned();
-        let mut titles: Vec<_> = self.bodies().iter().map(title).collect();
-        titles.sort();
-        titles
+        titles_of(&self.bodies())
     }
 
     /// Waits until so many came; answers them.
@@ -124,5 +122,57 @@ impl Hook {
 
     pub async fn stop(self) {
         self.handle.stop(false).await;
+    }
+}
+
+fn titles_of(bodies: &[Value]) -> Vec<String> {
+    let title = |body: &Value| body["text"].as_str().expect("a text").to_owned();
+    let mut titles: Vec<_> = bodies.iter().map(title).collect();
+    titles.sort();
+    titles
+}
+
+/// Takes webhooks and breaks off without an answer, so that the sender cannot know.
+pub struct Mute {
+    pub url: String,
+    bodies: Bodies,
+}
+
+impl Mute {
+    pub fn start() -> Mute {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
+        let bodies = Bodies::default();
+        let taken = bodies.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let body = body_of(BufReader::new(stream.expect("a connection")));
+                taken.lock().expect("nobody panicked").push(body);
+            }
+        });
+        Mute { url, bodies }
+    }
+
+    /// The titles of what came so far.
+    pub fn titles(&self) -> Vec<String> {
+        titles_of(&self.bodies.lock().expect("nobody panicked"))
+    }
+}
+
+/// The JSON of a request.
+fn body_of(mut request: impl BufRead) -> Value {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        request.read_line(&mut line).expect("a line");
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(bytes) = line.strip_prefix("content-length: ") {
+            length = bytes.parse().expect("a number");
+        }
+        if line.is_empty() {
+            let mut body = vec![0; length];
+            request.read_exact(&mut body).expect("a body");
+            return serde_json::from_slice(&body).expect("JSON");
+        }
     }
 }
