@@ -21,6 +21,7 @@ use crate::app::config::Want;
 use crate::clock;
 use crate::domain::ids::GymId;
 use crate::domain::{HOUR, Millis};
+use crate::projection::read;
 use crate::store::{Gym, Notice, Store, StoreError};
 
 /// Time between two looks for something to tell.
@@ -160,7 +161,7 @@ impl Desk {
                     waiting.push(recipient.clone());
                 }
             }
-            if waiting.is_empty() {
+            if waiting.is_empty() || self.is_before_first_event(gym, of)? {
                 continue;
             }
             let digest =
@@ -175,6 +176,12 @@ impl Desk {
             }));
         }
         Ok(())
+    }
+
+    /// Of a time before a gym's first event there is nothing to say.
+    fn is_before_first_event(&self, gym: &Gym, until: Millis) -> Result<bool, StoreError> {
+        let first = self.store.read(|snapshot| read::first_event(snapshot, gym))?;
+        Ok(first.is_none_or(|first| until <= first))
     }
 
     async fn tell(&mut self, notices: &Notices, found: Found) {
