@@ -6,12 +6,11 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::figures::{Digest, Figures};
+use super::remarks::remarks;
 use super::schedule::Period;
 use crate::domain::Millis;
 use crate::domain::calendar::{Bucket, local};
 
-/// Silent spans that a digest lists; of more it says how many.
-const SPANS_SHOWN_MAX: usize = 10;
 /// No figure.
 const NONE: &str = "–";
 
@@ -33,29 +32,30 @@ impl Content {
 
     pub fn of_digest(digest: &Digest) -> Content {
         let name = &digest.gym.settings.name;
-        let zone = digest.gym.settings.zone;
-        let (this, before) = (&digest.this, &digest.before);
+        let (this, before) = (&digest.this, digest.before.as_ref());
         let (over, earlier) = match digest.period {
             Period::Day => ("day", "a week before"),
             Period::Week => ("week", "week before"),
         };
-        let header = [String::new(), format!("this {over}"), earlier.into(), "change".into()];
+        let so_far = if digest.so_far.is_some() { " so far" } else { "" };
+        let this_one = format!("this {over}{so_far}");
+        let header = [String::new(), this_one, earlier.into(), "change".into()];
         let number = |label: &str, of: fn(&Figures) -> Option<f64>, digits: usize| {
-            row(label, of(this), of(before), digits)
+            row(label, of(this), before.and_then(of), digits)
         };
         let rows = vec![
             header,
             number("Visits", |f| whole(f.visits), 0),
-            number("Members", |f| whole(f.members), 0),
-            number("New members", |f| whole(f.new), 0),
+            number("Members", |f| f.members.and_then(whole), 0),
+            number("New members", |f| f.new.and_then(whole), 0),
             number("Present on average", |f| f.average, 1),
             number("Peak", |f| f.peak.and_then(|peak| whole(peak.present)), 0),
             number("Median stay, minutes", |f| f.median_minutes.map(f64::from), 0),
             number("Equipment check-ins", |f| whole(f.equipment_checkins), 0),
             number("Visits seen at both ends, %", |f| f.coverage.map(|share| share * 100.0), 0),
         ];
-        let subject = format!("{name}: {} digest, {}", digest.period.name(), days(digest));
-        Content { subject, rows, remarks: remarks(digest, zone, earlier) }
+        let subject = format!("{name}: {} digest, {}{so_far}", digest.period.name(), days(digest));
+        Content { subject, rows, remarks: remarks(digest) }
     }
 
     pub fn text(&self) -> String {
@@ -134,51 +134,6 @@ fn row(label: &str, this: Option<f64>, before: Option<f64>, digits: usize) -> [S
         _ => NONE.into(),
     };
     [label.to_owned(), shown(this), shown(before), change]
-}
-
-/// What the figures rest on, above all where something is missing.
-fn remarks(digest: &Digest, zone: Tz, earlier: &str) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if !digest.has_events {
-        remarks.push(
-            "This gym has never sent an event: is its webhook registered? `footfall webhook list` \
-             shows the last delivery."
-                .to_owned(),
-        );
-    } else if digest.this.visits == 0 {
-        remarks.push("No visit was received in this time.".to_owned());
-    }
-    if let Some(peak) = digest.this.peak.filter(|peak| peak.present > 0) {
-        let at = local(zone, peak.at).format("%A %H:%M");
-        remarks.push(format!("The peak was on {at}."));
-    }
-    remarks.extend(incomplete(&digest.this, zone, "INCOMPLETE:"));
-    remarks.extend(incomplete(&digest.before, zone, &format!("INCOMPLETE, {earlier}:")));
-    if digest.this.hours_incomplete == 0 && digest.has_events {
-        remarks.push("Every hour is complete.".to_owned());
-    }
-    remarks.push(format!("Times are those of {}.", zone.name()));
-    remarks
-}
-
-fn incomplete(figures: &Figures, zone: Tz, word: &str) -> Vec<String> {
-    if figures.hours_incomplete == 0 {
-        return vec![];
-    }
-    let mut said = vec![format!(
-        "{word} {} of {} hours are not complete; the figures may be too low.",
-        figures.hours_incomplete, figures.hours
-    )];
-    let spans = figures.silent.iter().take(SPANS_SHOWN_MAX);
-    said.extend(spans.map(|span| {
-        let range = Bucket { from: span.from, until: span.until };
-        format!("Silent although events were all but certain: {}.", times(zone, range))
-    }));
-    let more = figures.silent.len().saturating_sub(SPANS_SHOWN_MAX);
-    if more > 0 {
-        said.push(format!("And {more} more silent spans: see the report `quality`."));
-    }
-    said
 }
 
 /// The local days of a digest.

@@ -1,5 +1,7 @@
 //! The numbers of a digest, read as every report reads them.
 
+use chrono_tz::Tz;
+
 use crate::domain::Millis;
 use crate::domain::calendar::{Bucket, Interval, buckets, day_of, days_earlier, start_of};
 use crate::domain::report::durations::GroupBy;
@@ -21,19 +23,27 @@ const DAYS_BEFORE: i32 = 7;
 pub struct Digest {
     pub gym: Gym,
     pub period: Period,
+    /// All of it, also what is still to come.
     pub range: Bucket,
+    /// Up to when the figures of both sides go, when it is not over.
+    pub so_far: Option<Millis>,
     pub this: Figures,
-    pub before: Figures,
-    /// Whether the gym has ever sent an event.
-    pub has_events: bool,
+    /// None where the gym had sent nothing yet.
+    pub before: Option<Figures>,
+    /// None of a gym that has never sent an event.
+    pub first_event: Option<Millis>,
+    /// Deliveries that wait in quarantine now.
+    pub waiting: i64,
 }
 
 /// The figures of one range.
 #[derive(Debug, Clone)]
 pub struct Figures {
+    pub range: Bucket,
     pub visits: i64,
-    pub members: i64,
-    pub new: i64,
+    /// Distinct members of a part of a day or week are not known.
+    pub members: Option<i64>,
+    pub new: Option<i64>,
     pub average: Option<f64>,
     pub peak: Option<Peak>,
     pub median_minutes: Option<u32>,
@@ -43,6 +53,10 @@ pub struct Figures {
     /// Of those, how many are not complete.
     pub hours_incomplete: usize,
     pub silent: Vec<Span>,
+    /// Whether there are weeks enough behind to call anything silent.
+    pub can_be_told: bool,
+    /// Deliveries that went to quarantine.
+    pub quarantined: i64,
 }
 
 impl Digest {
@@ -53,34 +67,56 @@ impl Digest {
         range: Bucket,
         now: Millis,
     ) -> Result<Digest, StoreError> {
-        let earlier = |at| days_earlier(gym.settings.zone, at, DAYS_BEFORE);
-        let before = Bucket { from: earlier(range.from), until: earlier(range.until) };
+        let zone = gym.settings.zone;
+        let until = passed(zone, range, now);
+        let so_far = (until < range.until).then_some(until);
+        let earlier = |at| days_earlier(zone, at, DAYS_BEFORE);
+        let before = Bucket { from: earlier(range.from), until: earlier(until) };
+        let first_event = read::first_event(snapshot, gym)?;
+        let ask = Ask { snapshot, gym, period, first_event, is_whole: so_far.is_none(), now };
+        let has_begun = first_event.is_some_and(|first| first < before.until);
+        let depths = snapshot.quarantine_depths()?;
+        let waiting = depths.iter().find(|(id, _)| *id == gym.id).map_or(0, |(_, depth)| *depth);
         Ok(Digest {
             gym: gym.clone(),
             period,
             range,
-            this: Figures::read(snapshot, gym, period, range, now)?,
-            before: Figures::read(snapshot, gym, period, before, now)?,
-            has_events: read::first_event(snapshot, gym)?.is_some(),
+            so_far,
+            this: ask.figures(Bucket { until, ..range })?,
+            before: if has_begun { Some(ask.figures(before)?) } else { None },
+            first_event,
+            waiting,
         })
+    }
+
+    /// Whether enough of a range is over to say anything.
+    pub fn has_begun(zone: Tz, range: Bucket, now: Millis) -> bool {
+        range.from < passed(zone, range, now)
     }
 }
 
-impl Figures {
-    fn read(
-        snapshot: &Snapshot<'_>,
-        gym: &Gym,
-        period: Period,
-        range: Bucket,
-        now: Millis,
-    ) -> Result<Figures, StoreError> {
+/// Up to when a range is over, in the smallest steps that can be compared (model section 4,
+/// comparison).
+fn passed(zone: Tz, range: Bucket, now: Millis) -> Millis {
+    range.until.min(start_of(zone, now, Interval::Quarter))
+}
+
+/// What both sides of a digest are asked with.
+struct Ask<'a> {
+    snapshot: &'a Snapshot<'a>,
+    gym: &'a Gym,
+    period: Period,
+    first_event: Option<Millis>,
+    /// Whether the ranges are whole days or weeks.
+    is_whole: bool,
+    now: Millis,
+}
+
+impl Ask<'_> {
+    fn figures(&self, range: Bucket) -> Result<Figures, StoreError> {
+        let Ask { snapshot, gym, now, .. } = *self;
         let zone = gym.settings.zone;
-        let (first, end) = (day_of(zone, range.from), day_of(zone, range.until));
-        let members = read::members(snapshot, gym, first, end)?;
-        let distinct = match period {
-            Period::Day => MembersPeriod::Day,
-            Period::Week => MembersPeriod::Week,
-        };
+        let members = self.is_whole.then(|| self.members(range)).transpose()?;
         let counts = total(&read::counts(snapshot, gym, &[range])?);
         let sampled = read::occupancy_history(snapshot, gym, &[range], now)?;
         let sampled = sampled.first().copied().unwrap_or(Samples::default());
@@ -88,10 +124,12 @@ impl Figures {
         let silent = read::silent_spans(snapshot, gym, range.from, range.until, now)?;
         let hours: Vec<_> = buckets(zone, range.from, range.until, Interval::Hour).collect();
         let complete = hours.iter().filter(|hour| silence::is_complete(**hour, &silent, now));
+        let can_be_told = |first| silence::can_be_told(zone, first, range.from);
         Ok(Figures {
+            range,
             visits: counts.visits(),
-            members: members.distinct(distinct, first),
-            new: members.newcomers(first, end),
+            members: members.map(|(distinct, _)| distinct),
+            new: members.map(|(_, new)| new),
             average: sampled.average(),
             peak: sampled.peak,
             median_minutes: stays.first().and_then(|group| group.stays.percentile(50)),
@@ -100,7 +138,21 @@ impl Figures {
             hours_incomplete: hours.len() - complete.count(),
             hours: hours.len(),
             silent,
+            can_be_told: self.first_event.is_some_and(can_be_told),
+            quarantined: counts.get(Count::Quarantined),
         })
+    }
+
+    /// Distinct members of a whole range, and how many of them were new.
+    fn members(&self, range: Bucket) -> Result<(i64, i64), StoreError> {
+        let zone = self.gym.settings.zone;
+        let (first, end) = (day_of(zone, range.from), day_of(zone, range.until));
+        let members = read::members(self.snapshot, self.gym, first, end)?;
+        let distinct = match self.period {
+            Period::Day => MembersPeriod::Day,
+            Period::Week => MembersPeriod::Week,
+        };
+        Ok((members.distinct(distinct, first), members.newcomers(first, end)))
     }
 }
 

@@ -7,6 +7,7 @@ mod content;
 mod figures;
 mod keep;
 mod memory;
+mod remarks;
 mod schedule;
 mod ways;
 
@@ -126,8 +127,8 @@ fn digest(database: &Database, gym: &Gym, args: &DigestArgs) -> anyhow::Result<C
         Some(date) => period.around(zone, Day::from_date(date)),
         None => period.before(zone, day_of(zone, now)),
     };
-    if range.from > now {
-        bail!("that day has not begun at {}; name one that is over", gym.slug);
+    if !Digest::has_begun(zone, range, now) {
+        bail!("that day has not begun at {}, or only just; name one that is over", gym.slug);
     }
     let digest = database.read(|snapshot| Digest::read(snapshot, gym, period, range, now))?;
     Ok(Content::of_digest(&digest))

@@ -44,6 +44,13 @@ pub fn is_complete(bucket: Bucket, silent: &[Span], now: Millis) -> bool {
     bucket.until <= now && !silent.iter().any(|span| span.touches(bucket))
 }
 
+/// Whether there are weeks enough before an instant to call anything silent then.
+pub fn can_be_told(zone: Tz, first_event: Millis, at: Millis) -> bool {
+    let (first, week) = (day_of(zone, first_event), day_of(zone, at).week().0);
+    let exists = |week: &i32| Week(*week).first_day() >= first;
+    (week - WEEKS_MAX..week).filter(exists).map(|_| 1).sum::<i64>() >= WEEKS_MIN
+}
+
 /// The silent spans among the runs without events in `events`, the family `Events` from
 /// [`WEEKS_MAX`] weeks before the first run to the end of the last, in order.
 pub fn spans(events: &Series, zone: Tz, first_event: Millis, now: Millis) -> Vec<Span> {

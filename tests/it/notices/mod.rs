@@ -1,5 +1,6 @@
 //! Digests and alerts, sent to a real mail server and to a receiver of webhooks.
 
+mod digests;
 mod receivers;
 
 use std::time::Duration;
