@@ -487,6 +487,26 @@ mod tests {
         text.find(FILE).map_or(text.clone(), |at| text[at..].to_owned())
     }
 
+    #[test]
+    fn the_documentation_has_every_key_with_its_default() {
+        const OPERATING: &str = include_str!("../../docs/OPERATING.md");
+        let rows: Vec<_> = OPERATING.lines().filter(|line| line.starts_with("| `")).collect();
+        for (key, value) in keys(&defaults()).into_iter().filter(|(_, value)| !value.is_table()) {
+            let cell = format!("`{key}`");
+            let row = rows.iter().find(|row| row.split('|').nth(1).unwrap().contains(&cell));
+            let row = row.unwrap_or_else(|| panic!("docs/OPERATING.md lacks {key}"));
+            let shown = match value.as_str() {
+                Some("") => "empty".to_owned(),
+                // Too long for a cell.
+                Some(_) if key == "tls.acme.directory" => "Let's Encrypt".to_owned(),
+                Some(text) => format!("`{text}`"),
+                None if value.is_array() => "none".to_owned(),
+                None => value.to_string(),
+            };
+            assert!(row.split('|').nth(2).unwrap().contains(&shown), "{key}: {shown} in {row}");
+        }
+    }
+
     fn default_config() -> Config {
         Config::load_with(&Sources::default(), Path::new("/nowhere/footfall.toml")).unwrap()
     }
