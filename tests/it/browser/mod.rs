@@ -195,20 +195,6 @@ async fn pictures_and_tables_show_what_the_api_says() {
             assert_eq!(drawn, said, "{report}");
         }
     }
-    // Over all gyms: each, and their sum.
-    chrome.visit(&format!("/reports/visits?from={from}&to={last}&interval=1d")).await;
-    let api = format!("/api/v1/reports/visits?from={from}&until={until}&interval=1d");
-    let said = site.service.get_ok(&site.token, &api).await;
-    let visits = |totals: &Value| totals["visits"].as_i64().expect("a count");
-    let of_gyms = said["gyms"].as_array().expect("a list").iter();
-    let expected: Vec<_> = of_gyms.map(|gym| visits(&gym["totals"])).collect();
-    let shown = chrome.texts("tbody td:nth-child(2)").await;
-    assert_eq!(shown.iter().map(|cell| digits(cell)).collect::<Vec<_>>(), expected);
-    assert_eq!(digits(&chrome.text("tfoot td").await), visits(&said["totals"]));
-    assert_eq!(expected.iter().sum::<i64>(), visits(&said["totals"]));
-    let bars = chrome.texts("svg.chart rect.bar title").await;
-    let drawn = bars.iter().map(|says| digits(says.rsplit(": ").next().expect("a number")));
-    assert_eq!(drawn.sum::<i64>(), visits(&said["totals"]));
     // The picker, as a person uses it.
     chrome.visit("/gyms/mitte/reports/visits").await;
     for (name, text) in [("from", &from), ("to", &last)] {
@@ -232,6 +218,28 @@ async fn pictures_and_tables_show_what_the_api_says() {
     let csv = csv.json().as_str().expect("a text").to_owned();
     assert!(csv.starts_with("start,complete,visits,"), "{csv}");
     assert!(csv.lines().count() >= 15, "{csv}");
+    site.chrome.end().await;
+}
+
+#[tokio::test]
+async fn all_gyms_stand_beside_each_other_with_their_sum() {
+    let Some(site) = Site::open().await else { return };
+    let chrome = &site.chrome;
+    chrome.sign_in(&site.add_user("ann", &["--role", "viewer"])).await;
+    let (from, last, until) = (day(20), day(7), day(6));
+    chrome.visit(&format!("/reports/visits?from={from}&to={last}&interval=1d")).await;
+    let api = format!("/api/v1/reports/visits?from={from}&until={until}&interval=1d");
+    let said = site.service.get_ok(&site.token, &api).await;
+    let visits = |totals: &Value| totals["visits"].as_i64().expect("a count");
+    let of_gyms = said["gyms"].as_array().expect("a list").iter();
+    let expected: Vec<_> = of_gyms.map(|gym| visits(&gym["totals"])).collect();
+    let shown = chrome.texts("tbody td:nth-child(2)").await;
+    assert_eq!(shown.iter().map(|cell| digits(cell)).collect::<Vec<_>>(), expected);
+    assert_eq!(digits(&chrome.text("tfoot td").await), visits(&said["totals"]));
+    assert_eq!(expected.iter().sum::<i64>(), visits(&said["totals"]));
+    let bars = chrome.texts("svg.chart rect.bar title").await;
+    let drawn = bars.iter().map(|says| digits(says.rsplit(": ").next().expect("a number")));
+    assert_eq!(drawn.sum::<i64>(), visits(&said["totals"]));
     site.chrome.end().await;
 }
 
