@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{gyms, output};
 use crate::clock;
 use crate::domain::{HOUR, Millis};
-use crate::store::{Database, Rotation, Secret};
+use crate::store::{Database, Rotation, Secret, Webhook};
 
 /// Marks a secret of ours, so that a leaked one is recognised.
 pub const SECRET_PREFIX: &str = "ffs_";
@@ -83,8 +83,11 @@ struct Row {
     created_at: String,
     last_delivery_at: Option<String>,
     last_test_at: Option<String>,
-    /// Until when the secret before the last change is good; null when it is not.
+    /// Until when the secret before the last change is good; null when it is not, and while that
+    /// is open.
     old_secret_until: Option<String>,
+    /// Whether the secret before the last change is good until a TEST comes with the new one.
+    old_secret_waits: bool,
 }
 
 pub fn run(database: &Database, command: WebhookCommand) -> anyhow::Result<()> {
@@ -133,13 +136,24 @@ pub fn change_secret(
     match rotated {
         Rotation::Done => Ok(()),
         Rotation::NoSuchWebhook => bail!(no_such_webhook(webhook)),
-        Rotation::Overlapping(until) => bail!(
-            "two secrets are good until {}, and a third would stop one that may be in use; wait \
-             until then, or stop the old ones at once with `footfall webhook rotate {webhook} \
-             --overlap 0`",
-            output::utc(until)
+        Rotation::Overlapping(Some(until)) => bail!(
+            "{}, or stop the old ones at once with `footfall webhook rotate {webhook} --overlap 0`",
+            two_until(until)
+        ),
+        Rotation::Overlapping(None) => bail!(
+            "a change of its secret at EGYM is half done; `footfall egym rotate <gym> --webhook \
+             {webhook}` ends it"
         ),
     }
+}
+
+/// Why no secret can be changed while two are good.
+pub fn two_until(until: Millis) -> String {
+    format!(
+        "two secrets are good until {}, and a third would stop one that may be in use; wait until \
+         then",
+        output::utc(until)
+    )
 }
 
 fn show_fresh(json: bool, webhook: String, secret: &Secret) {
@@ -157,18 +171,7 @@ fn show_fresh(json: bool, webhook: String, secret: &Secret) {
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     let gym = args.gym.as_deref().map(|slug| gyms::find(database, slug)).transpose()?;
     let webhooks = database.read(|snapshot| snapshot.webhooks(gym.map(|gym| gym.id)))?;
-    let rows: Vec<_> = webhooks
-        .into_iter()
-        .map(|webhook| Row {
-            path: format!("/webhooks/{}", webhook.public_id),
-            gym: webhook.slug.to_string(),
-            created_at: output::utc(webhook.created_at),
-            last_delivery_at: webhook.last_delivery_at.map(output::utc),
-            last_test_at: webhook.last_test_at.map(output::utc),
-            old_secret_until: webhook.old_secret_at(clock::now()).map(|old| output::utc(old.until)),
-            webhook: webhook.public_id,
-        })
-        .collect();
+    let rows: Vec<_> = webhooks.into_iter().map(row).collect();
     output::show(args.json, &rows, || {
         let never = || "never".to_owned();
         let cells = rows.iter().map(|row| {
@@ -180,6 +183,25 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
         output::table(&header, &cells.collect::<Vec<_>>())
     });
     Ok(())
+}
+
+fn row(webhook: Webhook) -> Row {
+    let old = webhook.old_secret_at(clock::now()).map(|old| old.until);
+    Row {
+        path: path_of(&webhook.public_id),
+        gym: webhook.slug.to_string(),
+        created_at: output::utc(webhook.created_at),
+        last_delivery_at: webhook.last_delivery_at.map(output::utc),
+        last_test_at: webhook.last_test_at.map(output::utc),
+        old_secret_until: old.flatten().map(output::utc),
+        old_secret_waits: old == Some(None),
+        webhook: webhook.public_id,
+    }
+}
+
+/// Where a webhook is below footfall's root.
+pub fn path_of(public_id: &str) -> String {
+    format!("/webhooks/{public_id}")
 }
 
 fn remove(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {

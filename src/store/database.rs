@@ -22,6 +22,8 @@ const DATABASE_FILE: &str = "footfall.db";
 const KEY_FILE: &str = "footfall.key";
 /// The lock that the one service on this folder holds.
 pub(super) const LOCK_FILE: &str = "footfall.lock";
+/// The lock of the one command that may change webhooks here and at EGYM.
+const EGYM_LOCK_FILE: &str = "footfall.egym.lock";
 /// The lock of the one rebuild that may run on this folder.
 const REBUILD_LOCK_FILE: &str = "footfall.rebuild.lock";
 /// How long a transaction waits for one of another process, in milliseconds.
@@ -144,6 +146,12 @@ impl Database {
     /// Whether a service runs on the folder.
     pub fn is_served(&self) -> bool {
         matches!(self.try_lock(LOCK_FILE), Ok(None))
+    }
+
+    /// Claims the folder for one command that changes webhooks here and at EGYM; none while
+    /// another does.
+    pub fn try_lock_egym(&self) -> Result<Option<fs::File>, StoreError> {
+        self.try_lock(EGYM_LOCK_FILE)
     }
 
     /// Whether a rebuild runs on the folder.

@@ -25,35 +25,47 @@ pub struct Webhook {
     pub secret_tested_at: Option<Millis>,
     /// The secret before the last change, while it may still be good.
     pub old_secret: Option<OldSecret>,
+    pub begun: Option<Begun>,
 }
 
 /// A secret that is on its way out.
 #[derive(Clone)]
 pub struct OldSecret {
     pub hash: SecretHash,
-    /// It is good until then.
-    pub until: Millis,
+    /// It is good until then; none: until a TEST came with the new one.
+    pub until: Option<Millis>,
 }
 
 impl Webhook {
     /// The secret before the last change, if it is good at that instant.
     pub fn old_secret_at(&self, now: Millis) -> Option<&OldSecret> {
-        self.old_secret.as_ref().filter(|old| now < old.until)
+        self.old_secret.as_ref().filter(|old| old.until.is_none_or(|until| now < until))
     }
 }
 
-/// What became of a change of secret.
+/// What was begun with a webhook at EGYM, and not seen to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rotation {
-    Done,
-    NoSuchWebhook,
-    /// Two secrets are good until then, and there may be no third.
-    Overlapping(Millis),
+pub enum Begun {
+    Register,
+    Remove,
+}
+
+impl Begun {
+    fn word(self) -> &'static str {
+        match self {
+            Begun::Register => "register",
+            Begun::Remove => "remove",
+        }
+    }
+
+    fn of_word(word: &str) -> Option<Begun> {
+        [Begun::Register, Begun::Remove].into_iter().find(|begun| begun.word() == word)
+    }
 }
 
 const SELECT: &str = "SELECT webhooks.id, public_id, gym, slug, secret_hash, webhooks.created_at,
                           last_delivery_at, last_test_at, secret_tested_at,
-                          old_secret_hash, old_secret_until
+                          old_secret_hash, old_secret_until, begun
                       FROM webhooks JOIN gyms ON gyms.id = webhooks.gym";
 
 impl Snapshot<'_> {
@@ -100,35 +112,10 @@ impl Tx<'_> {
         Ok(self.transaction.execute(sql, values)? > 0)
     }
 
-    /// Gives a webhook another secret. The one before is good for `overlap` more; with none it
-    /// stops at once, and so does one that an earlier change had left.
-    pub fn rotate_webhook_secret(
-        &mut self,
-        public_id: &str,
-        secret: &SecretHash,
-        now: Millis,
-        overlap: Millis,
-    ) -> Result<Rotation, StoreError> {
-        let Some(webhook) = self.view().webhook(public_id)? else {
-            return Ok(Rotation::NoSuchWebhook);
-        };
-        if let Some(old) = webhook.old_secret_at(now).filter(|_| overlap > 0) {
-            return Ok(Rotation::Overlapping(old.until));
-        }
-        let old = (overlap > 0).then_some((webhook.secret.bytes(), now + overlap));
-        let sql = "UPDATE webhooks SET secret_hash = ?2, secret_tested_at = NULL,
-                       old_secret_hash = ?3, old_secret_until = ?4 WHERE id = ?1";
-        let (hash, until) = old.unzip();
-        self.transaction.execute(sql, params![webhook.id.0, secret.bytes(), hash, until])?;
-        Ok(Rotation::Done)
-    }
-
-    /// Makes the secret before the last change the only one again.
-    pub fn take_rotation_back(&mut self, public_id: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE webhooks SET secret_hash = old_secret_hash, old_secret_hash = NULL,
-                       old_secret_until = NULL
-                   WHERE public_id = ?1 AND old_secret_hash IS NOT NULL";
-        self.transaction.execute(sql, [public_id])?;
+    /// Notes what was begun with a webhook at EGYM, or that nothing is under way.
+    pub fn mark_begun(&mut self, public_id: &str, what: Option<Begun>) -> Result<(), StoreError> {
+        let sql = "UPDATE webhooks SET begun = ?2 WHERE public_id = ?1";
+        self.transaction.execute(sql, params![public_id, what.map(Begun::word)])?;
         Ok(())
     }
 
@@ -138,7 +125,8 @@ impl Tx<'_> {
         Ok(self.transaction.execute(sql, [public_id])? > 0)
     }
 
-    /// Notes a TEST; `is_current` when it came with the secret itself, not with the one before.
+    /// Notes a TEST; `is_current` when it came with the secret itself, not with the one before. An
+    /// old secret that waited for this is good for its overlap from now on.
     pub fn record_test(
         &mut self,
         webhook: WebhookId,
@@ -146,7 +134,10 @@ impl Tx<'_> {
         is_current: bool,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE webhooks SET last_test_at = ?2,
-                       secret_tested_at = iif(?3, ?2, secret_tested_at) WHERE id = ?1";
+                       secret_tested_at = iif(?3, ?2, secret_tested_at),
+                       old_secret_until = iif(?3, coalesce(old_secret_until,
+                           ?2 + old_secret_overlap), old_secret_until),
+                       begun = nullif(begun, 'register') WHERE id = ?1";
         self.transaction.prepare_cached(sql)?.execute(params![webhook.0, at, is_current])?;
         Ok(())
     }
@@ -175,11 +166,11 @@ fn webhook_from(row: &Row<'_>) -> Result<Webhook, StoreError> {
         last_delivery_at: row.get(6)?,
         last_test_at: row.get(7)?,
         secret_tested_at: row.get(8)?,
-        old_secret: match (row.get::<_, Option<[u8; 32]>>(9)?, row.get(10)?) {
-            (Some(hash), Some(until)) => {
-                Some(OldSecret { hash: SecretHash::from_bytes(hash), until })
-            }
-            (Some(_), None) | (None, _) => None,
-        },
+        old_secret: row
+            .get::<_, Option<[u8; 32]>>(9)?
+            .map(SecretHash::from_bytes)
+            .map(|hash| Ok::<_, StoreError>(OldSecret { hash, until: row.get(10)? }))
+            .transpose()?,
+        begun: row.get::<_, Option<String>>(11)?.as_deref().and_then(Begun::of_word),
     })
 }

@@ -7,6 +7,7 @@ mod remove;
 mod rotate;
 mod test;
 
+use std::fs::File;
 use std::io::IsTerminal;
 
 use anyhow::{Context, bail, ensure};
@@ -15,8 +16,8 @@ use reqwest::Certificate;
 
 use super::config::Config;
 use super::{gyms, output, webhooks};
-use crate::egym::Api;
-use crate::store::{Database, Gym};
+use crate::egym::{Api, Registered};
+use crate::store::{Database, Gym, StoreError, Tx, Webhook};
 use pairs::Pair;
 
 /// The variable that holds the API key. It is stored nowhere: who changes something at EGYM is
@@ -151,16 +152,36 @@ fn ask_for_key() -> anyhow::Result<String> {
 
 impl Desk<'_> {
     fn url_of(&self, public_id: &str) -> String {
-        format!("{}{}", self.public_url, path_of(public_id))
+        format!("{}{}", self.public_url, webhooks::path_of(public_id))
+    }
+
+    /// How a command on one webhook is said.
+    fn command(&self, word: &str, webhook: &str) -> String {
+        format!("`footfall egym {word} {} --webhook {webhook}`", self.gym.slug)
+    }
+
+    /// Keeps others from changing webhooks meanwhile: each would take the other's half for the
+    /// end.
+    fn claim(&self) -> anyhow::Result<File> {
+        let claimed = self.database.try_lock_egym()?;
+        claimed.context("another `footfall egym` is changing webhooks; wait until it is done")
+    }
+
+    /// Does something in one transaction.
+    fn transact<R>(
+        &self,
+        work: impl FnMut(&mut Tx<'_>) -> Result<R, StoreError>,
+    ) -> anyhow::Result<R> {
+        let mut connection = self.database.connect()?;
+        Ok(self.database.transact(&mut connection, work)?)
     }
 
     /// The webhook that was named, or the only one that is registered.
-    async fn find(&self, named: Option<&str>) -> anyhow::Result<Pair> {
-        let pairs = pairs::all(self).await?;
+    fn pick(&self, pairs: Vec<Pair>, named: Option<&str>) -> anyhow::Result<Pair> {
         let gym = &self.gym.slug;
         let fits = |pair: &Pair| match named {
             Some(name) => pair.is_called(name),
-            None => pair.ours.is_some() && pair.theirs.is_some(),
+            None => pair.is_at_both(),
         };
         let mut found: Vec<_> = pairs.into_iter().filter(fits).collect();
         match (found.pop(), found.is_empty(), named) {
@@ -179,10 +200,18 @@ impl Desk<'_> {
             ),
         }
     }
-}
 
-fn path_of(public_id: &str) -> String {
-    format!("/webhooks/{public_id}")
+    /// The same, of those that are at both sides.
+    async fn find_at_both(&self, named: Option<&str>) -> anyhow::Result<(Webhook, Registered)> {
+        let pair = self.pick(pairs::own(self).await?, named)?;
+        pair.ours.zip(pair.theirs).with_context(|| {
+            format!(
+                "this webhook is not at both sides; `footfall egym list {}` shows where it is \
+                 missing",
+                self.gym.slug
+            )
+        })
+    }
 }
 
 /// Says what would be done.

@@ -1,10 +1,13 @@
 //! What EGYM has beside what is here.
 
+use anyhow::bail;
 use serde::Serialize;
 
-use super::{Desk, ListArgs, path_of};
+use super::{Desk, ListArgs};
 use crate::app::output;
+use crate::app::webhooks::path_of;
 use crate::clock;
+use crate::domain::ids::Slug;
 use crate::egym::Registered;
 use crate::store::Webhook;
 
@@ -12,6 +15,8 @@ use crate::store::Webhook;
 pub struct Pair {
     pub ours: Option<Webhook>,
     pub theirs: Option<Registered>,
+    /// The gym here that has it, when it is another one than was asked about.
+    stranger: Option<Slug>,
 }
 
 #[derive(Serialize)]
@@ -20,7 +25,7 @@ struct Row {
     egym_id: Option<i64>,
     url: String,
     /// Whether all is well, and if not, what to do.
-    state: &'static str,
+    state: String,
     last_delivery_at: Option<String>,
     last_test_at: Option<String>,
 }
@@ -32,15 +37,27 @@ impl Pair {
             || self.theirs.as_ref().is_some_and(|theirs| theirs.id.to_string() == name)
     }
 
+    pub fn is_at_both(&self) -> bool {
+        self.ours.is_some() && self.theirs.is_some()
+    }
+
+    /// Whether something was begun with ours at EGYM, and not seen to end.
+    pub fn is_begun(&self) -> bool {
+        self.ours.as_ref().is_some_and(|ours| ours.begun.is_some())
+    }
+
     /// In a word: what is the difference between the two sides.
-    fn state(&self, desk: &Desk<'_>) -> &'static str {
+    fn state(&self, desk: &Desk<'_>) -> String {
+        if let Some(gym) = &self.stranger {
+            return format!("belongs to gym {gym}");
+        }
         let (ours, theirs) = match (&self.ours, &self.theirs) {
             (Some(ours), Some(theirs)) => (ours, theirs),
-            (Some(_), None) => return "not at EGYM",
-            (None, _) => return "not here",
+            (Some(_), None) => return "not at EGYM".to_owned(),
+            (None, _) => return "not here".to_owned(),
         };
         let secret = theirs.secret.as_bytes();
-        if theirs.url != desk.url_of(&ours.public_id) {
+        let word = if theirs.url != desk.url_of(&ours.public_id) {
             "EGYM has another URL"
         } else if ours.secret.matches(secret) {
             "registered"
@@ -48,23 +65,51 @@ impl Pair {
             "EGYM has the old secret"
         } else {
             "EGYM has another secret"
-        }
+        };
+        word.to_owned()
     }
 }
 
 /// All webhooks of the gym, and all that EGYM has for its location. They belong together by their
 /// path, so that one is recognised when footfall has moved to another host.
-pub async fn all(desk: &Desk<'_>) -> anyhow::Result<Vec<Pair>> {
+async fn all(desk: &Desk<'_>) -> anyhow::Result<Vec<Pair>> {
     let mut theirs = desk.api.webhooks().await?;
-    let ours = desk.database.read(|snapshot| snapshot.webhooks(Some(desk.gym.id)))?;
+    let known = desk.database.read(|snapshot| snapshot.webhooks(None))?;
+    let (own, others): (Vec<_>, Vec<_>) =
+        known.into_iter().partition(|webhook| webhook.gym == desk.gym.id);
     let mut pairs = Vec::new();
-    for ours in ours {
-        let path = path_of(&ours.public_id);
-        let place = theirs.iter().position(|theirs| theirs.url.ends_with(&path));
-        let theirs = place.map(|place| theirs.swap_remove(place));
-        pairs.push(Pair { ours: Some(ours), theirs });
+    for ours in own {
+        let theirs = take(desk, &mut theirs, &ours);
+        pairs.push(Pair { ours: Some(ours), theirs, stranger: None });
     }
-    pairs.extend(theirs.into_iter().map(|theirs| Pair { ours: None, theirs: Some(theirs) }));
+    for other in others {
+        if let Some(theirs) = take(desk, &mut theirs, &other) {
+            pairs.push(Pair { ours: None, theirs: Some(theirs), stranger: Some(other.slug) });
+        }
+    }
+    let unknown = theirs.into_iter();
+    pairs.extend(unknown.map(|one| Pair { ours: None, theirs: Some(one), stranger: None }));
+    Ok(pairs)
+}
+
+/// What EGYM has of a webhook here: at its URL, or else at another host.
+fn take(desk: &Desk<'_>, theirs: &mut Vec<Registered>, ours: &Webhook) -> Option<Registered> {
+    let (url, path) = (desk.url_of(&ours.public_id), path_of(&ours.public_id));
+    let exact = theirs.iter().position(|theirs| theirs.url == url);
+    let place = exact.or_else(|| theirs.iter().position(|theirs| theirs.url.ends_with(&path)));
+    place.map(|place| theirs.swap_remove(place))
+}
+
+/// The same, for who changes something: nothing is done with the key of another gym.
+pub async fn own(desk: &Desk<'_>) -> anyhow::Result<Vec<Pair>> {
+    let pairs = all(desk).await?;
+    if let Some(gym) = pairs.iter().find_map(|pair| pair.stranger.as_ref()) {
+        bail!(
+            "this API key belongs to gym {gym}: EGYM has a webhook of it for that location; use \
+             the key of {}",
+            desk.gym.slug
+        );
+    }
     Ok(pairs)
 }
 
@@ -76,7 +121,7 @@ pub async fn list(desk: &Desk<'_>, args: &ListArgs) -> anyhow::Result<()> {
             vec![
                 or(&row.webhook, "-"),
                 or(&row.egym_id.map(|id| id.to_string()), "-"),
-                row.state.to_owned(),
+                row.state.clone(),
                 or(&row.last_delivery_at, "never"),
                 or(&row.last_test_at, "never"),
                 row.url.clone(),

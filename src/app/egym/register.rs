@@ -9,19 +9,34 @@ use crate::app::output;
 use crate::app::webhooks::{self, SECRET_PREFIX};
 use crate::clock;
 use crate::egym::{Api, ApiError, Registered};
-use crate::store::Secret;
+use crate::store::{Begun, Secret, Webhook};
+
+/// A webhook that an earlier try made, and through which nothing ever came.
+struct HalfDone {
+    ours: Webhook,
+    theirs: Option<Registered>,
+}
+
+/// Why a webhook is not registered.
+enum Unregistered {
+    /// EGYM surely does not have it.
+    Refused(ApiError),
+    /// EGYM has it, or may have it.
+    InDoubt(ApiError),
+}
 
 pub async fn run(desk: &Desk<'_>, args: &GymArgs) -> anyhow::Result<()> {
+    let _claim = desk.claim()?;
     // Asked for first: a wrong key shows before anything is made.
-    let pairs = pairs::all(desk).await?;
-    let half_done = pairs.into_iter().find_map(half_done);
+    let pairs = pairs::own(desk).await?;
+    let half_done = pairs.into_iter().find_map(HalfDone::of);
     if args.dry_run {
         show_plan(args, &plan(desk, half_done.as_ref()));
         return Ok(());
     }
     test::ensure_served(desk)?;
     let (webhook, theirs) = match half_done {
-        Some((webhook, theirs)) => complete(desk, webhook, theirs).await?,
+        Some(half_done) => resume(desk, half_done).await?,
         None => begin(desk).await?,
     };
     test::see(desk, &webhook, theirs.id).await?;
@@ -35,19 +50,31 @@ pub async fn run(desk: &Desk<'_>, args: &GymArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A webhook that is at both sides, and through which nothing ever came.
-fn half_done(pair: Pair) -> Option<(String, Registered)> {
-    let ours = pair.ours.filter(|ours| ours.last_test_at.is_none())?;
-    let ours = Some(ours).filter(|ours| ours.last_delivery_at.is_none())?;
-    Some((ours.public_id, pair.theirs?))
+impl HalfDone {
+    fn of(pair: Pair) -> Option<HalfDone> {
+        let ours = pair.ours.filter(|ours| ours.begun == Some(Begun::Register))?;
+        let is_new = ours.last_test_at.is_none() && ours.last_delivery_at.is_none();
+        is_new.then_some(HalfDone { ours, theirs: pair.theirs })
+    }
+
+    /// EGYM has it as it shall be: only its TEST is missing.
+    fn is_registered(&self, desk: &Desk<'_>) -> bool {
+        self.theirs.as_ref().is_some_and(|theirs| {
+            theirs.url == desk.url_of(&self.ours.public_id)
+                && self.ours.secret.matches(theirs.secret.as_bytes())
+        })
+    }
 }
 
-fn plan(desk: &Desk<'_>, half_done: Option<&(String, Registered)>) -> Vec<String> {
+fn plan(desk: &Desk<'_>, half_done: Option<&HalfDone>) -> Vec<String> {
     let first = match half_done {
-        Some((webhook, theirs)) => vec![
-            format!("take up {webhook}, which EGYM has as {}: nothing came through it", theirs.id),
-            "give it a new secret, here and at EGYM".to_owned(),
-        ],
+        Some(half_done) => {
+            let take_up =
+                format!("take up {}: nothing came through it yet", half_done.ours.public_id);
+            let tell = "give it a new secret, here and at EGYM".to_owned();
+            let is_told = half_done.is_registered(desk);
+            [take_up].into_iter().chain((!is_told).then_some(tell)).collect()
+        }
         None => vec![
             format!("add a webhook to {} with a new secret", desk.gym.slug),
             format!("register {} with that secret at EGYM", desk.url_of("<id>")),
@@ -57,63 +84,85 @@ fn plan(desk: &Desk<'_>, half_done: Option<&(String, Registered)>) -> Vec<String
     first.into_iter().chain([last]).collect()
 }
 
-/// Gives a webhook that nothing came through a secret that both sides know.
-async fn complete(
-    desk: &Desk<'_>,
-    webhook: String,
-    theirs: Registered,
-) -> anyhow::Result<(String, Registered)> {
-    let secret = Secret::fresh(SECRET_PREFIX);
-    webhooks::change_secret(desk.database, &webhook, &secret, 0)?;
-    let url = desk.url_of(&webhook);
-    let theirs = desk.api.change(theirs.id, &url, secret.reveal()).await?;
-    Ok((webhook, theirs))
+/// Takes up what an earlier try left.
+async fn resume(desk: &Desk<'_>, half_done: HalfDone) -> anyhow::Result<(String, Registered)> {
+    let is_registered = half_done.is_registered(desk);
+    let webhook = half_done.ours.public_id;
+    match half_done.theirs {
+        Some(theirs) if is_registered => Ok((webhook, theirs)),
+        theirs => {
+            // Nobody else knows the secret it has, so it gets another.
+            let secret = Secret::fresh(SECRET_PREFIX);
+            webhooks::change_secret(desk.database, &webhook, &secret, 0)?;
+            enter(desk, webhook, theirs, &secret).await
+        }
+    }
 }
 
 async fn begin(desk: &Desk<'_>) -> anyhow::Result<(String, Registered)> {
     let secret = Secret::fresh(SECRET_PREFIX);
-    let mut connection = desk.database.connect()?;
     let hash = secret.hash();
-    let webhook = desk
-        .database
-        .transact(&mut connection, |tx| tx.add_webhook(desk.gym.id, &hash, clock::now()))?;
+    let webhook = desk.transact(|tx| {
+        let webhook = tx.add_webhook(desk.gym.id, &hash, clock::now())?;
+        tx.mark_begun(&webhook, Some(Begun::Register))?;
+        Ok(webhook)
+    })?;
+    enter(desk, webhook, None, &secret).await
+}
+
+/// Gives EGYM a webhook of ours, and removes it here when EGYM surely has not taken it.
+async fn enter(
+    desk: &Desk<'_>,
+    webhook: String,
+    theirs: Option<Registered>,
+    secret: &Secret,
+) -> anyhow::Result<(String, Registered)> {
     let url = desk.url_of(&webhook);
-    match enter(&desk.api, &url, secret.reveal()).await {
+    let told = match theirs {
+        Some(theirs) => change(&desk.api, &theirs, &url, secret).await,
+        None => add(&desk.api, &url, secret).await,
+    };
+    match told {
         Ok(theirs) => Ok((webhook, theirs)),
-        Err(error) if is_surely_absent(&desk.api, &url).await => {
-            desk.database.transact(&mut connection, |tx| tx.remove_webhook(&webhook))?;
+        Err(Unregistered::Refused(error)) => {
+            desk.transact(|tx| tx.remove_webhook(&webhook))?;
             Err(error).context("nothing was registered, and nothing is left behind")
         }
-        Err(error) => {
+        Err(Unregistered::InDoubt(error)) => {
             let gym = &desk.gym.slug;
-            let context = format!(
-                "it may be half done; `footfall egym list {gym}` shows it, and `footfall egym \
-                 register {gym}` takes it up again if EGYM has it, or begins anew; `footfall \
-                 webhook remove {webhook}` removes what is here"
-            );
-            Err(error).context(context)
+            Err(error).with_context(|| {
+                format!(
+                    "it may be half done; `footfall egym register {gym}` takes it up again, {} \
+                     removes it",
+                    desk.command("remove", &webhook)
+                )
+            })
         }
     }
 }
 
 /// Registers; where EGYM has the URL already, or may have it, it is given the secret.
-async fn enter(api: &Api, url: &str, secret: &str) -> Result<Registered, ApiError> {
-    match api.add(url, secret).await {
-        Err(error) if error.is_conflict() || error.leaves_doubt() => {
-            match at_egym(api, url).await? {
-                Some(theirs) => api.change(theirs.id, url, secret).await,
-                None => Err(error),
-            }
-        }
-        other => other,
+async fn add(api: &Api, url: &str, secret: &Secret) -> Result<Registered, Unregistered> {
+    let error = match api.add(url, secret.reveal()).await {
+        Ok(theirs) => return Ok(theirs),
+        Err(error) if error.is_conflict() || error.leaves_doubt() => error,
+        Err(error) => return Err(Unregistered::Refused(error)),
+    };
+    let found = api.webhooks().await.ok();
+    let theirs = found.and_then(|all| all.into_iter().find(|theirs| theirs.url == url));
+    match theirs {
+        Some(theirs) if theirs.secret == secret.reveal() => Ok(theirs),
+        Some(theirs) => change(api, &theirs, url, secret).await,
+        // It may come to have it yet.
+        None => Err(Unregistered::InDoubt(error)),
     }
 }
 
-/// Only EGYM knows: an error may be of a later call than the one that registered.
-async fn is_surely_absent(api: &Api, url: &str) -> bool {
-    at_egym(api, url).await.is_ok_and(|found| found.is_none())
-}
-
-async fn at_egym(api: &Api, url: &str) -> Result<Option<Registered>, ApiError> {
-    Ok(api.webhooks().await?.into_iter().find(|theirs| theirs.url == url))
+async fn change(
+    api: &Api,
+    theirs: &Registered,
+    url: &str,
+    secret: &Secret,
+) -> Result<Registered, Unregistered> {
+    api.change(theirs.id, url, secret.reveal()).await.map_err(Unregistered::InDoubt)
 }

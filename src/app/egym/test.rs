@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use tokio::time::Instant;
 
 use super::{Desk, WebhookArgs, show_plan};
@@ -15,13 +15,7 @@ const TEST_SECONDS_MAX: u64 = 30;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub async fn run(desk: &Desk<'_>, args: &WebhookArgs) -> anyhow::Result<()> {
-    let pair = desk.find(args.webhook.as_deref()).await?;
-    let (Some(ours), Some(theirs)) = (pair.ours, pair.theirs) else {
-        bail!(
-            "this webhook is not at both sides; `footfall egym list {}` shows where it is missing",
-            desk.gym.slug
-        );
-    };
+    let (ours, theirs) = desk.find_at_both(args.webhook.as_deref()).await?;
     if args.gym.dry_run {
         show_plan(&args.gym, &[format!("let EGYM send a TEST to {}, and wait for it", theirs.url)]);
         return Ok(());
@@ -43,8 +37,12 @@ pub fn ensure_served(desk: &Desk<'_>) -> anyhow::Result<()> {
 /// Lets EGYM send a TEST, and waits until it has arrived with the newest secret.
 pub async fn see(desk: &Desk<'_>, webhook: &str, egym_id: i64) -> anyhow::Result<()> {
     let asked_at = clock::now();
-    let hint = || format!("once that is mended: `footfall egym test {}`", desk.gym.slug);
-    desk.api.trigger(egym_id).await.with_context(hint)?;
+    let again = desk.command("test", webhook);
+    let doubt = match desk.api.trigger(egym_id).await {
+        // The TEST may come all the same.
+        Err(error) if error.leaves_doubt() => Some(error),
+        other => other.with_context(|| format!("once that is mended: {again}")).map(|()| None)?,
+    };
     let give_up = Instant::now() + Duration::from_secs(TEST_SECONDS_MAX);
     let mut came_with_old = false;
     while Instant::now() < give_up {
@@ -57,15 +55,37 @@ pub async fn see(desk: &Desk<'_>, webhook: &str, egym_id: i64) -> anyhow::Result
         tokio::time::sleep(LOOK_EVERY).await;
     }
     if came_with_old {
-        bail!("EGYM's TEST came with the old secret; try `footfall egym test {}`", desk.gym.slug);
+        let rotate = desk.command("rotate", webhook);
+        bail!("EGYM's TEST came with the old secret; {rotate} gives EGYM a new one");
     }
-    let url = desk.url_of(webhook);
-    bail!(
+    let none_came = anyhow!(what_to_check(desk, webhook, egym_id).await);
+    Err(match doubt {
+        Some(doubt) => none_came.context(doubt),
+        None => none_came,
+    })
+}
+
+/// Why no TEST may have come, as far as can be told from here.
+async fn what_to_check(desk: &Desk<'_>, webhook: &str, egym_id: i64) -> String {
+    let (url, again) = (desk.url_of(webhook), desk.command("test", webhook));
+    let ours = desk.database.read(|snapshot| snapshot.webhook(webhook)).ok().flatten();
+    let theirs = desk.api.webhooks().await.unwrap_or_default();
+    let theirs = theirs.iter().find(|theirs| theirs.id == egym_id);
+    let differs = ours
+        .zip(theirs)
+        .is_some_and(|(ours, theirs)| !ours.secret.matches(theirs.secret.as_bytes()));
+    if differs {
+        let rotate = desk.command("rotate", webhook);
+        return format!(
+            "EGYM was asked for a TEST, and none came within {TEST_SECONDS_MAX} s. EGYM has \
+             another secret than footfall, which answers 401 then; {rotate} gives both a new one"
+        );
+    }
+    format!(
         "EGYM was asked for a TEST, and none came within {TEST_SECONDS_MAX} s. Look whether\n\
          - {url} is reached from outside: `curl -i -X POST {url}` there must show a 401\n\
          - its certificate is valid for everybody: curl must not complain\n\
          - a proxy in front passes `x-api-key` on\n\
-         Then: footfall egym test {}",
-        desk.gym.slug
-    );
+         Then: {again}"
+    )
 }

@@ -1,66 +1,10 @@
-//! `footfall egym`: each command, and what it does when EGYM refuses, does not answer, or knows
-//! more than we do.
-
-use std::sync::Arc;
+//! `footfall egym`: each command, and what it does when EGYM refuses or knows more than we do.
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::Operator;
-use super::stand_in::StandIn;
+use super::scene::{KEY, Scene};
 use crate::service::{Service, answer, now, run, run_json, verify};
-use crate::tls::authority::{Authority, Term};
-
-const KEY: &str = "key-of-mitte";
-
-/// A service over HTTPS, EGYM beside it, and somebody who knows the key.
-struct Scene {
-    service: Service,
-    egym: StandIn,
-    operator: Operator,
-    authority: Authority,
-}
-
-impl Scene {
-    fn set() -> Scene {
-        let folder = Arc::new(TempDir::new().expect("a temporary folder"));
-        let authority = Authority::new();
-        let files = authority.issue(folder.path(), "service", Term::Now);
-        let mut service = Service::start_with(folder.clone(), "127.0.0.1:0", &files.env());
-        service.client = authority.client();
-        let add = ["gym", "add", "mitte", "--name", "Mitte", "--time-zone", "Europe/Berlin"];
-        run_json(service.data(), &[&add[..], &["--json"]].concat());
-        let root = authority.write_root(folder.path());
-        let trusted = std::fs::read(&root).expect("it was written");
-        let egym_files = authority.issue(folder.path(), "egym", Term::Now);
-        let egym = StandIn::start(&egym_files, &trusted, &[]);
-        egym.add_location(KEY, true);
-        let env = vec![
-            ("FOOTFALL_EGYM_API_KEY", KEY.to_owned()),
-            ("FOOTFALL_EGYM_URL", egym.url.clone()),
-            ("FOOTFALL_EGYM_ROOT", root.to_str().expect("text").to_owned()),
-            ("FOOTFALL_PUBLIC_URL", service.root.clone()),
-        ];
-        let operator = Operator { data: folder.path().to_owned(), env };
-        Scene { service, egym, operator, authority }
-    }
-
-    fn states(&self) -> Vec<String> {
-        let listed = self.operator.ok(&["list", "mitte"]);
-        let rows = listed.as_array().expect("a list").iter();
-        rows.map(|row| row["state"].as_str().expect("a word").to_owned()).collect()
-    }
-
-    fn here(&self) -> Vec<Value> {
-        let listed = run_json(self.service.data(), &["webhook", "list", "--json"]);
-        listed.as_array().expect("a list").clone()
-    }
-
-    fn at_egym(&self) -> usize {
-        self.egym.at(KEY, |location| location.webhooks.len())
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_webhook_is_registered_tested_delivers_and_is_removed() {
@@ -145,31 +89,6 @@ async fn too_many_calls_are_made_again_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_is_lost_is_settled_by_asking_what_egym_has() {
-    let scene = Scene::set();
-    // The registration is done and its answer lost: EGYM has the URL, and is given the secret.
-    scene.egym.at(KEY, |location| location.answers_lost = 1);
-    scene.operator.ok(&["register", "mitte"]);
-    assert_eq!((scene.states(), scene.at_egym()), (vec!["registered".to_owned()], 1));
-    scene.operator.ok(&["remove", "mitte"]);
-    // The second answer is lost too: it stays half done, and the next try takes it up.
-    scene.egym.at(KEY, |location| location.answers_lost = 2);
-    let told = scene.operator.refusal(&["register", "mitte"]);
-    assert!(told.contains("it may be half done"), "{told}");
-    scene.operator.ok(&["register", "mitte"]);
-    assert_eq!((scene.states(), scene.at_egym()), (vec!["registered".to_owned()], 1));
-    // A change of secret is said again.
-    scene.egym.at(KEY, |location| location.answers_lost = 1);
-    scene.operator.ok(&["rotate", "mitte"]);
-    assert_eq!(scene.states(), ["registered"]);
-    scene.operator.ok(&["rotate", "mitte", "--overlap", "0"]);
-    scene.egym.at(KEY, |location| location.answers_lost = 2);
-    let told = scene.operator.refusal(&["rotate", "mitte"]);
-    assert!(told.contains("nobody knows which secret EGYM has; both are good"), "{told}");
-    scene.operator.ok(&["test", "mitte"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_rotation_waits_for_the_first_unless_all_old_ones_shall_stop() {
     let scene = Scene::set();
     let webhook = scene.operator.ok(&["register", "mitte"])["webhook"].clone();
@@ -183,24 +102,6 @@ async fn a_second_rotation_waits_for_the_first_unless_all_old_ones_shall_stop() 
     assert_eq!(scene.states(), ["registered"]);
     let at_once = scene.operator.ok(&["rotate", "mitte", "--overlap", "0"]);
     assert_eq!(at_once["old_secret_until"], Value::Null);
-    scene.operator.ok(&["test", "mitte"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rotation_that_egym_refuses_is_taken_back() {
-    let scene = Scene::set();
-    scene.operator.ok(&["register", "mitte"]);
-    let removed = scene.egym.at(KEY, |location| location.webhooks.pop()).expect("one");
-    assert_eq!(scene.states(), ["not at EGYM"]);
-    assert!(scene.operator.refusal(&["rotate", "mitte"]).contains("no webhook"));
-    scene.egym.at(KEY, |location| {
-        location.webhooks.push(removed);
-        location.refuses_changes = true;
-    });
-    let refusal = scene.operator.refusal(&["rotate", "mitte"]);
-    assert!(refusal.contains("EGYM keeps the old secret, which goes on being good"), "{refusal}");
-    assert_eq!(scene.here()[0]["old_secret_until"], Value::Null);
-    assert_eq!(scene.states(), ["registered"]);
     scene.operator.ok(&["test", "mitte"]);
 }
 

@@ -22,8 +22,11 @@ pub struct Location {
     next_id: i64,
     allowance: f64,
     allowed_at: Instant,
-    /// So many of the next changing calls are done, and their answers are lost.
+    /// So many of the next calls that do something are done, and their answers are lost.
     pub answers_lost: usize,
+    /// So many of the next ones get lost themselves, before any of the above.
+    pub calls_lost: usize,
+    pub refuses_additions: bool,
     pub refuses_changes: bool,
 }
 
@@ -39,6 +42,8 @@ impl Location {
             allowance: BURST,
             allowed_at: Instant::now(),
             answers_lost: 0,
+            calls_lost: 0,
+            refuses_additions: false,
             refuses_changes: false,
         }
     }
@@ -70,6 +75,9 @@ impl Location {
     }
 
     pub fn add(&mut self, request: &Value) -> Answer {
+        if self.refuses_additions {
+            return (400, problem(400, "invalidRequest", "not today"));
+        }
         let (url, secret) = match read(request) {
             Ok(parts) => parts,
             Err(refusal) => return refusal,

@@ -2,7 +2,9 @@
 
 mod commands;
 mod day;
+mod half_done;
 mod location;
+mod scene;
 mod stand_in;
 
 use std::path::PathBuf;

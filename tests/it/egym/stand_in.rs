@@ -183,7 +183,7 @@ async fn remove(state: State, request: HttpRequest, id: web::Path<i64>) -> HttpR
 
 async fn trigger(state: State, request: HttpRequest, id: web::Path<i64>) -> HttpResponse {
     let mut found = None;
-    let answer = state.answer(&request, false, |location| {
+    let answer = state.answer(&request, true, |location| {
         found = location.webhooks.iter().find(|webhook| webhook.id == *id).cloned();
         if found.is_some() { (200, Value::Null) } else { location.one(*id) }
     });
@@ -222,7 +222,7 @@ impl Inner {
     fn answer(
         &self,
         request: &HttpRequest,
-        changes: bool,
+        acts: bool,
         call: impl FnOnce(&mut Location) -> Answer,
     ) -> HttpResponse {
         let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok());
@@ -242,12 +242,14 @@ impl Inner {
                 left,
             );
         }
+        if acts && location.calls_lost > 0 {
+            location.calls_lost -= 1;
+            return lost();
+        }
         let (status, body) = call(location);
-        if changes && location.answers_lost > 0 {
+        if acts && location.answers_lost > 0 {
             location.answers_lost -= 1;
-            // What it promises does not come, so the caller cannot know what was done.
-            let broken = stream::iter([Err::<web::Bytes, _>(std::io::Error::other("lost"))]);
-            return HttpResponse::Ok().no_chunking(9).streaming(broken);
+            return lost();
         }
         shown(status, &body, left)
     }
@@ -317,6 +319,12 @@ fn shown(status: u16, body: &Value, left: u32) -> HttpResponse {
     let mut answer = HttpResponse::build(status);
     answer.insert_header(("x-ratelimit-remaining", left.to_string()));
     if body.is_null() { answer.finish() } else { answer.json(body) }
+}
+
+/// What it promises does not come, so the caller cannot know what was done.
+fn lost() -> HttpResponse {
+    let broken = stream::iter([Err::<web::Bytes, _>(std::io::Error::other("lost"))]);
+    HttpResponse::Ok().no_chunking(9).streaming(broken)
 }
 
 fn in_two_parts(bytes: &[u8]) -> reqwest::Body {
