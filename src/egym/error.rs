@@ -3,6 +3,9 @@
 use reqwest::StatusCode;
 use serde::Deserialize;
 
+/// So much is shown of EGYM's own words, in characters.
+const MESSAGE_CHARACTERS_MAX: usize = 300;
+
 /// Why a call has no result. No message holds a key or a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -28,7 +31,7 @@ pub struct Refusal {
 }
 
 /// EGYM's errors, as far as they are of use here. Rejected values may be secrets, so they are not
-/// read.
+/// read; and where a text quotes one, it is taken out.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ErrorBody {
@@ -53,7 +56,8 @@ impl ApiError {
         }
     }
 
-    pub(super) fn of_answer(status: StatusCode, bytes: &[u8]) -> ApiError {
+    /// `secrets` are what was sent and may come back in EGYM's words.
+    pub(super) fn of_answer(status: StatusCode, bytes: &[u8], secrets: &[&str]) -> ApiError {
         let body: ErrorBody = serde_json::from_slice(bytes).unwrap_or_default();
         let fields = body.field_errors.unwrap_or_default().into_iter();
         let fields = fields.map(|field| match field.message {
@@ -63,8 +67,8 @@ impl ApiError {
         let texts: Vec<_> = body.message.into_iter().chain(fields).collect();
         ApiError::Refused(Refusal {
             status: status.as_u16(),
-            code: body.error_code.unwrap_or_default(),
-            message: texts.join("; "),
+            code: printable(&body.error_code.unwrap_or_default(), secrets),
+            message: printable(&texts.join("; "), secrets),
         })
     }
 
@@ -111,6 +115,18 @@ impl std::fmt::Display for Refusal {
             }
         }
         f.write_str(")")
+    }
+}
+
+/// What may be shown of a text from outside: no secret, nothing that a terminal obeys, and not
+/// without end.
+fn printable(text: &str, secrets: &[&str]) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let hidden = secrets.iter().filter(|secret| !secret.is_empty());
+    let text = hidden.fold(text, |text, secret| text.replace(secret, "…"));
+    match text.char_indices().nth(MESSAGE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -120,7 +120,11 @@ impl Api {
         let status = answer.status();
         self.note_calls_left(answer.headers());
         let bytes = answer.bytes().await.map_err(|error| ApiError::of_transport(&error))?.to_vec();
-        if status.is_success() { Ok(bytes) } else { Err(ApiError::of_answer(status, &bytes)) }
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        let secrets = [self.key.as_str(), body.map_or("", |body| body.secret)];
+        Err(ApiError::of_answer(status, &bytes, &secrets))
     }
 
     /// How long to wait before a call: until some calls are left, and longer after each that was

@@ -148,6 +148,10 @@ async fn a_rotation_that_egym_refuses_is_taken_back() {
     for overlap in ["24", "0"] {
         let told = scene.operator.refusal(&["rotate", "mitte", "--overlap", overlap]);
         assert!(told.contains("EGYM keeps the old secret, which goes on being good"), "{told}");
+        assert!(told.contains("not today") && told.len() < 1_000, "{told}");
+        for hidden in [KEY, "ffs_", "\u{1b}"] {
+            assert!(!told.contains(hidden), "{told}");
+        }
         assert_eq!(scene.here()[0]["old_secret_until"], Value::Null);
         assert!(!scene.waits());
         assert_eq!(

@@ -17,6 +17,7 @@ pub struct Webhook {
 }
 
 pub struct Location {
+    key: String,
     pub may_manage: bool,
     pub webhooks: Vec<Webhook>,
     next_id: i64,
@@ -34,8 +35,9 @@ pub struct Location {
 pub type Answer = (u16, Value);
 
 impl Location {
-    pub fn new(may_manage: bool) -> Location {
+    pub fn new(key: &str, may_manage: bool) -> Location {
         Location {
+            key: key.to_owned(),
             may_manage,
             webhooks: Vec::new(),
             next_id: 4_711,
@@ -95,7 +97,7 @@ impl Location {
     pub fn change(&mut self, id: i64, request: &Value) -> Answer {
         let Some(place) = self.find(id) else { return not_found() };
         if self.refuses_changes {
-            return (400, problem(400, "invalidRequest", "not today"));
+            return (400, self.quoting(request));
         }
         let (url, secret) = match read(request) {
             Ok(parts) => parts,
@@ -106,6 +108,15 @@ impl Location {
         }
         self.webhooks[place] = Webhook { id, url, secret };
         (200, self.webhooks[place].shown())
+    }
+
+    /// A refusal that repeats all it was told, and more than anybody wants to see.
+    fn quoting(&self, request: &Value) -> Value {
+        let text = format!("not today: {request} with \u{1b}[31m{}", self.key);
+        let mut body = problem(400, "invalidRequest", &text);
+        let field = json!({ "name": "secret", "message": format!("no: {}", request["secret"]) });
+        body["fieldErrors"] = json!([field, { "name": "long", "message": "x".repeat(5_000) }]);
+        body
     }
 
     pub fn remove(&mut self, id: i64) -> Answer {

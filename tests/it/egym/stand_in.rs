@@ -93,7 +93,7 @@ impl StandIn {
     }
 
     pub fn add_location(&self, key: &str, may_manage: bool) {
-        self.inner.locations().insert(key.to_owned(), Location::new(may_manage));
+        self.inner.locations().insert(key.to_owned(), Location::new(key, may_manage));
     }
 
     /// Looks at a location, or changes it.
