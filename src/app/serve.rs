@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::config::{Config, LogConfig};
@@ -29,6 +29,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         let retention = actix_web::rt::spawn(retention::keep(store.clone()));
         let pulse = actix_web::rt::spawn(pulse::run(store.clone()));
         let notices = actix_web::rt::spawn(notify::keep(store.clone(), notices));
+        // From here on a SIGHUP ends nothing.
+        let hangup = signal(SignalKind::hangup())?;
         let settings = settings(config, source.as_ref());
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let door = http::serve(store, listener, &settings)?;
@@ -36,7 +38,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         let mut stop = std::pin::pin!(stop_asked_for());
         tokio::select! {
             stopped = &mut stop => stopped?,
-            kept = keep_certificate(source, format!("{scheme}://{}", door.address)) => kept?,
+            () = keep_certificate(source, hangup, format!("{scheme}://{}", door.address)) => {}
         }
         tracing::info!("stopping: no new deliveries, those under way are answered");
         if let Some(plain) = plain {
@@ -54,11 +56,10 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 
 /// Says where it listens as soon as it can answer there, and keeps the certificate fresh from
 /// then on.
-async fn keep_certificate(source: Option<Source>, root: String) -> anyhow::Result<()> {
+async fn keep_certificate(source: Option<Source>, mut hangup: Signal, root: String) {
     let Some(source) = source else {
         output::text(&format!("listening on {root}"));
         // SIGHUP reads certificates again; without any it does nothing, rather than end the service.
-        let mut hangup = signal(SignalKind::hangup())?;
         loop {
             hangup.recv().await;
         }
@@ -69,7 +70,7 @@ async fn keep_certificate(source: Option<Source>, root: String) -> anyhow::Resul
             output::text(&format!("listening on {root}"));
         }
     };
-    tokio::join!(source.keep(is_ready), say_so).0
+    tokio::join!(source.keep(is_ready, hangup), say_so);
 }
 
 /// The plain door beside HTTPS, if one is asked for.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -9,11 +10,12 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_acme::acme::ACME_TLS_ALPN_NAME;
 use rustls_acme::{
-    AcmeConfig as Authority, AcmeState, EventOk, ResolvesServerCertAcme, UseChallenge,
+    AcmeConfig as Authority, AcmeState, EventError, EventOk, ResolvesServerCertAcme, UseChallenge,
     is_tls_alpn_challenge,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
 use super::vault::Vault;
 use super::{provider, read_certificates};
@@ -24,6 +26,11 @@ use crate::http::tls::Expiry;
 
 /// What the authority names in the handshake that asks whether the domain is ours.
 pub const CHALLENGE_PROTOCOL: &[u8] = ACME_TLS_ALPN_NAME;
+/// An order is done or has failed within this: it asks the authority again and again, for some 20
+/// minutes at most.
+const ORDER_MAX: Duration = Duration::from_secs(60 * 60);
+/// The longest pause after orders that failed, in powers of two seconds.
+const PAUSE_POWER_MAX: u32 = 16;
 /// Certificates are kept in this folder of the data folder.
 const FOLDER: &str = "acme";
 
@@ -82,6 +89,7 @@ impl Acme {
         let vault = Vault {
             folder: config.data.join(FOLDER),
             expiry: Expiry::default(),
+            renew_at: Arc::default(),
             gives_certificate: true,
         };
         Ok(Acme { config: acme, client: Arc::new(client), vault, shown: Arc::default() })
@@ -101,24 +109,39 @@ impl Acme {
     }
 
     /// Fetches a certificate and renews it in time, and at once on SIGHUP. What fails is told and
-    /// tried again, after ever longer pauses.
-    pub async fn keep(mut self, is_ready: oneshot::Sender<()>) -> anyhow::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
+    /// tried again, after ever longer pauses; so is what does not end.
+    pub async fn keep(mut self, is_ready: oneshot::Sender<()>, mut hangup: Signal) {
         let mut is_ready = Some(is_ready);
         loop {
             let mut authority = self.authority();
             self.shown.ask_with(authority.resolver());
+            let (mut failures, mut give_up) = (0, Instant::now() + ORDER_MAX);
             loop {
-                tokio::select! {
-                    _ = hangup.recv() => break,
-                    Some(event) = authority.next() => match event {
-                        Ok(event) => self.follow(&event, &mut is_ready),
-                        Err(error) => tracing::warn!(%error, "no certificate yet; trying again"),
-                    },
+                let event = tokio::select! {
+                    _ = hangup.recv() => {
+                        tracing::info!("asking for a new certificate");
+                        self.vault.gives_certificate = false;
+                        break;
+                    }
+                    () = sleep_until(give_up) => {
+                        tracing::warn!("the certificate authority does not answer; asking anew");
+                        break;
+                    }
+                    Some(event) = authority.next() => event,
+                };
+                let pause = match &event {
+                    Err(EventError::Order(_)) => {
+                        failures += 1;
+                        pause_after(failures)
+                    }
+                    Ok(_) | Err(_) => self.vault.renewal_in(),
+                };
+                give_up = Instant::now() + pause + ORDER_MAX;
+                match event {
+                    Ok(event) => self.follow(&event, &mut is_ready),
+                    Err(error) => tracing::warn!(%error, "no certificate yet; trying again"),
                 }
             }
-            tracing::info!("asking for a new certificate");
-            self.vault.gives_certificate = false;
         }
     }
 
@@ -152,6 +175,11 @@ impl Acme {
             .challenge_type(challenge)
             .state()
     }
+}
+
+/// How long the next order waits at most after so many have failed.
+fn pause_after(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(PAUSE_POWER_MAX))
 }
 
 /// The roots of a file, or the public ones.

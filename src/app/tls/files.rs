@@ -11,7 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use super::{check_validity, provider, read_certificates};
 use crate::app::output;
@@ -64,8 +64,7 @@ impl Files {
 
     /// Reads the files again when they change and on SIGHUP. What is no good is told once, and
     /// what was shown before stays.
-    pub async fn keep(mut self) -> anyhow::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
+    pub async fn keep(mut self, mut hangup: Signal) {
         loop {
             let asked = tokio::select! {
                 _ = hangup.recv() => true,

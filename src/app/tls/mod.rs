@@ -15,9 +15,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::ResolvesServerCert;
 use rustls::version::{TLS12, TLS13};
+use tokio::signal::unix::Signal;
+use tokio::sync::oneshot;
 use x509_parser::parse_x509_certificate;
 
-use super::config::Config;
+use super::config::{AcmeChallenge, Config};
 use super::output;
 use crate::clock;
 use crate::domain::Millis;
@@ -48,6 +50,11 @@ impl Source {
             return Ok(Some(Source::Files(Files::load(&tls.certificate, &tls.key)?)));
         }
         let needs_tls = !tls.plain_listen.is_empty();
+        ensure!(
+            !acme || needs_tls || tls.acme.challenge != AcmeChallenge::Http01,
+            "`tls.acme.challenge` is `http-01`, so the authority asks on port 80: set \
+             `tls.plain_listen`, often to 0.0.0.0:80"
+        );
         ensure!(
             acme || !needs_tls,
             "`tls.plain_listen` sends to HTTPS, and there is none in [tls]"
@@ -81,14 +88,15 @@ impl Source {
         }
     }
 
-    /// Keeps the certificate fresh, until it is dropped. `is_ready` hears of the first one.
-    pub async fn keep(self, is_ready: tokio::sync::oneshot::Sender<()>) -> anyhow::Result<()> {
+    /// Keeps the certificate fresh, until it is dropped, and at once on SIGHUP. `is_ready` hears
+    /// of the first one.
+    pub async fn keep(self, is_ready: oneshot::Sender<()>, hangup: Signal) {
         match self {
             Source::Files(files) => {
                 is_ready.send(()).ok();
-                files.keep().await
+                files.keep(hangup).await;
             }
-            Source::Acme(acme) => acme.keep(is_ready).await,
+            Source::Acme(acme) => acme.keep(is_ready, hangup).await,
         }
     }
 

@@ -5,6 +5,9 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rustls::pki_types::CertificateDer;
@@ -13,6 +16,7 @@ use rustls_acme::{AccountCache, CertCache};
 use sha2::{Digest, Sha256};
 
 use super::validity;
+use crate::clock;
 use crate::http::tls::Expiry;
 
 /// A folder of certificates and accounts, each of one authority. The files are small and few, so
@@ -22,6 +26,8 @@ pub struct Vault {
     pub folder: PathBuf,
     /// Hears when the certificate that is kept expires.
     pub expiry: Expiry,
+    /// When it is renewed: a third of its time before.
+    pub renew_at: Arc<AtomicI64>,
     /// False when another certificate is wanted than the one that is kept.
     pub gives_certificate: bool,
 }
@@ -51,9 +57,16 @@ impl Vault {
 
     fn note_expiry(&self, pem: &[u8]) {
         let first = CertificateDer::pem_slice_iter(pem).next().and_then(Result::ok);
-        if let Some([_, until]) = first.and_then(|certificate| validity(&certificate)) {
+        if let Some([from, until]) = first.and_then(|certificate| validity(&certificate)) {
             self.expiry.set(until);
+            self.renew_at.store(until - (until - from) / 3, Ordering::Relaxed);
         }
+    }
+
+    /// How long until the certificate is renewed; nothing before there is one.
+    pub fn renewal_in(&self) -> Duration {
+        let left = self.renew_at.load(Ordering::Relaxed) - clock::now();
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 }
 
