@@ -7,6 +7,7 @@ mod egym;
 mod erase;
 pub mod eraser;
 mod gyms;
+mod limits;
 mod maintain;
 mod notify;
 mod output;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::config::{Config, LogConfig};
 use super::notify::Notices;
 use super::tls::Source;
-use super::{eraser, notify, output, pulse, retention};
+use super::{eraser, limits, notify, output, pulse, retention};
 use crate::http::{self, Door, Settings, redirect};
 use crate::store::Store;
 
@@ -31,7 +31,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         let notices = actix_web::rt::spawn(notify::keep(store.clone(), notices));
         // From here on a SIGHUP ends nothing.
         let hangup = signal(SignalKind::hangup())?;
-        let settings = settings(config, source.as_ref());
+        let mut settings = settings(config, source.as_ref());
+        let doors = 1 + usize::from(!config.tls.plain_listen.is_empty());
+        settings.connections_max = limits::connections(settings.connections_max, doors);
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let door = http::serve(store, listener, &settings)?;
         let plain = plain_door(config, source.as_ref(), door.address.port(), &settings)?;

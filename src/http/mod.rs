@@ -15,6 +15,7 @@ mod openapi;
 mod origin;
 mod page;
 mod pages;
+mod patience;
 pub mod problem;
 mod quarantine;
 pub mod redirect;
@@ -104,8 +105,10 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
             .configure(routes)
             .configure(pages::routes)
             .default_service(web::to(not_found))
+            .wrap(from_fn(patience::note))
     });
     let server = server
+        .on_connect(patience::hook(settings))
         .workers(workers)
         .max_connections(connections_max)
         // Who is slow in a handshake takes no more from others than who is slow in a request.

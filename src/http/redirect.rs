@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::LOCATION;
+use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
 
 use super::problem::{Code, Problem};
-use super::{Door, Settings};
+use super::{Door, Settings, patience};
 
 /// What to answer when the authority asks for a token; none for any other.
 pub type Challenges = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -40,8 +41,10 @@ pub fn serve(
             .app_data(plain.clone())
             .route("/.well-known/acme-challenge/{token}", web::get().to(answer_authority))
             .default_service(web::to(send_to_https))
+            .wrap(from_fn(patience::note))
     });
     let server = server
+        .on_connect(patience::hook(settings))
         .workers(1)
         .max_connections(settings.connections_max)
         .keep_alive(Duration::from_secs(settings.idle_seconds))

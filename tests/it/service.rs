@@ -67,9 +67,25 @@ impl Service {
 
     /// On an address, with settings as variables.
     pub fn start_with(folder: Arc<TempDir>, listen: &str, env: &[(&str, &str)]) -> Service {
+        Service::start_by(Command::new(BINARY), folder, listen, env)
+    }
+
+    /// Where the shell allows so many open files, unless more are asked for.
+    pub fn start_with_files(folder: Arc<TempDir>, files: u32) -> Service {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -Sn {files}; exec \"$0\" \"$@\""), BINARY]);
+        Service::start_by(shell, folder, "127.0.0.1:0", &[])
+    }
+
+    fn start_by(
+        mut program: Command,
+        folder: Arc<TempDir>,
+        listen: &str,
+        env: &[(&str, &str)],
+    ) -> Service {
         // Among the data, so that who looks for traces of a member looks there too.
         let log = File::options().append(true).create(true).open(folder.path().join("service.log"));
-        let mut child = Command::new(BINARY)
+        let mut child = program
             .args(["serve", "--listen", listen])
             .env("FOOTFALL_DATA", folder.path())
             .envs(env.iter().copied())

@@ -35,12 +35,15 @@ fn connect(address: &str) -> TcpStream {
 }
 
 /// Over HTTPS, with the handshake done.
-fn connect_securely(address: &str, config: &Arc<ClientConfig>) -> Box<dyn Line> {
+fn connect_securely(
+    address: &str,
+    config: &Arc<ClientConfig>,
+) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from("localhost").expect("a name");
     let session = ClientConnection::new(config.clone(), name).expect("a session");
     let mut line = StreamOwned::new(session, connect(address));
     line.conn.complete_io(&mut line.sock).expect("a handshake");
-    Box::new(line)
+    line
 }
 
 /// Leaves lines as slow clients do, and sees deliveries answered all the same.
@@ -82,6 +85,14 @@ async fn deliver_beside_the_slow(service: &Service, address: &str, connect_line:
     drop((idle, half_open, garbled));
 }
 
+/// Of a client that trusts the authority alone.
+fn client_config(authority: &Authority, folder: &TempDir) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_file(authority.write_root(folder.path()));
+    roots.add(root.expect("it was written")).expect("a root");
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
 fn folder() -> Arc<TempDir> {
     Arc::new(TempDir::new().expect("a temporary folder"))
 }
@@ -99,11 +110,74 @@ async fn deliveries_are_answered_beside_slow_clients_over_https() {
     let files = authority.issue(folder.path(), "service", Term::Now);
     let mut service = Service::start_with(folder.clone(), "127.0.0.1:0", &files.env());
     service.client = authority.client();
-    let mut roots = RootCertStore::empty();
-    let root = CertificateDer::from_pem_file(authority.write_root(folder.path()));
-    roots.add(root.expect("it was written")).expect("a root");
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let config = Arc::new(config);
+    let config = client_config(&authority, &folder);
     let address = service.root.strip_prefix("https://").expect("HTTPS").to_owned();
-    deliver_beside_the_slow(&service, &address, &|| connect_securely(&address, &config)).await;
+    deliver_beside_the_slow(&service, &address, &|| Box::new(connect_securely(&address, &config)))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_take_no_files_from_deliveries() {
+    let service = Service::start_with_files(folder(), 256);
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    let address = service.root.strip_prefix("http://").expect("plain");
+    let idle: Vec<_> = (0..IDLE).map(|_| connect(address)).collect();
+    let body = delivery(Uuid::new_v4(), now(), "GYM_CHECKIN");
+    assert_eq!(service.post(&webhook, body).await.0, 200);
+    drop(idle);
+}
+
+/// Asks once, and then stops half way in the next request; returns when the service hangs up.
+fn stop_in_the_second_request(mut line: impl Line) {
+    line.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").expect("it takes it");
+    line.flush().expect("it takes it");
+    let mut told = [0; 15];
+    line.read_exact(&mut told).expect("an answer");
+    assert_eq!(&told, b"HTTP/1.1 200 OK");
+    line.write_all(b"GET /hea").expect("it takes it");
+    line.flush().expect("it takes it");
+    // It hangs up without a word.
+    match line.read_to_end(&mut Vec::new()) {
+        Ok(_) => {}
+        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_stops_in_a_later_request_is_closed_and_a_stream_is_not() {
+    let short = [("FOOTFALL_HTTP_IDLE_SECONDS", "1"), ("FOOTFALL_HTTP_HEAD_SECONDS", "1")];
+    let patience = Duration::from_secs(10);
+    let service = Service::start_with(folder(), "127.0.0.1:0", &short);
+    service.add_gym("mitte", "Europe/Berlin");
+    let token = service.add_token("all", "viewer", &[]);
+    let address = service.root.strip_prefix("http://").expect("plain").to_owned();
+    let mut stream = connect(&address);
+    let path = "/api/v1/gyms/mitte/occupancy/stream";
+    let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).expect("it takes it");
+    let line = connect(&address);
+    line.set_read_timeout(Some(patience)).expect("a time-out");
+    stop_in_the_second_request(line);
+    // It was there before, and says something yet.
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+    let (mut told, mut some) = (String::new(), [0; 4_096]);
+    while told.matches("data:").count() < 2 {
+        let read = stream.read(&mut some).expect("it says something in time");
+        assert!(read > 0, "it was closed after {told}");
+        told.push_str(&String::from_utf8_lossy(&some[..read]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_stops_in_a_later_request_is_closed_over_https_too() {
+    let (authority, folder) = (Authority::new(), folder());
+    let files = authority.issue(folder.path(), "service", Term::Now);
+    let short = [("FOOTFALL_HTTP_IDLE_SECONDS", "1"), ("FOOTFALL_HTTP_HEAD_SECONDS", "1")];
+    let settings = [&files.env()[..], &short].concat();
+    let service = Service::start_with(folder.clone(), "127.0.0.1:0", &settings);
+    let address = service.root.strip_prefix("https://").expect("HTTPS").to_owned();
+    let config = client_config(&authority, &folder);
+    let line = connect_securely(&address, &config);
+    line.sock.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    stop_in_the_second_request(line);
 }
