@@ -191,6 +191,11 @@ impl Config {
         Config::load_with(sources, Path::new(FILE))
     }
 
+    /// How it is reached from outside, with nothing behind the host; none when nobody said.
+    pub fn public_root(&self) -> Option<&str> {
+        Some(self.public_url.as_str()).filter(|url| !url.is_empty())
+    }
+
     /// The effective configuration, as a file that would say the same.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every value came from TOML, so it can be written as TOML")

@@ -57,7 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(&config, &args)?,
         Command::CheckConfig => check_config(&config)?,
         Command::Gym(command) => gyms::run(&open()?, command)?,
-        Command::Webhook(command) => webhooks::run(&open()?, command)?,
+        Command::Webhook(command) => webhooks::run(&open()?, &config, command)?,
         Command::Egym(command) => egym::run(&open()?, &config, command)?,
         Command::Token(command) => tokens::run(&open()?, command)?,
         Command::User(command) => users::run(&open()?, &config, command)?,

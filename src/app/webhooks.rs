@@ -5,6 +5,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::config::Config;
 use super::{gyms, output};
 use crate::clock;
 use crate::domain::{HOUR, Millis};
@@ -72,6 +73,9 @@ pub struct RotateArgs {
 struct Fresh {
     webhook: String,
     path: String,
+    /// Left out when nobody said how footfall is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     secret: String,
 }
 
@@ -90,29 +94,29 @@ struct Row {
     old_secret_waits: bool,
 }
 
-pub fn run(database: &Database, command: WebhookCommand) -> anyhow::Result<()> {
+pub fn run(database: &Database, config: &Config, command: WebhookCommand) -> anyhow::Result<()> {
     match command {
-        WebhookCommand::Add(args) => add(database, &args),
+        WebhookCommand::Add(args) => add(database, config, &args),
         WebhookCommand::List(args) => list(database, &args),
-        WebhookCommand::Rotate(args) => rotate(database, args),
+        WebhookCommand::Rotate(args) => rotate(database, config, args),
         WebhookCommand::Remove(args) => remove(database, &args),
     }
 }
 
-fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
+fn add(database: &Database, config: &Config, args: &AddArgs) -> anyhow::Result<()> {
     let gym = gyms::find(database, &args.gym)?;
     let secret = Secret::fresh(SECRET_PREFIX);
     let mut connection = database.connect()?;
     let webhook = database
         .transact(&mut connection, |tx| tx.add_webhook(gym.id, &secret.hash(), clock::now()))?;
-    show_fresh(args.json, webhook, &secret);
+    show_fresh(args.json, config, webhook, &secret);
     Ok(())
 }
 
-fn rotate(database: &Database, args: RotateArgs) -> anyhow::Result<()> {
+fn rotate(database: &Database, config: &Config, args: RotateArgs) -> anyhow::Result<()> {
     let secret = Secret::fresh(SECRET_PREFIX);
     change_secret(database, &args.webhook, &secret, args.overlap)?;
-    show_fresh(args.json, args.webhook, &secret);
+    show_fresh(args.json, config, args.webhook, &secret);
     Ok(())
 }
 
@@ -156,14 +160,20 @@ pub fn two_until(until: Millis) -> String {
     )
 }
 
-fn show_fresh(json: bool, webhook: String, secret: &Secret) {
-    let path = format!("/webhooks/{webhook}");
-    let fresh = Fresh { webhook, path, secret: secret.reveal().to_owned() };
+fn show_fresh(json: bool, config: &Config, webhook: String, secret: &Secret) {
+    let path = path_of(&webhook);
+    let url = config.public_root().map(|root| format!("{root}{path}"));
+    let fresh = Fresh { webhook, path, url, secret: secret.reveal().to_owned() };
     output::show(json, &fresh, || {
+        let (at, url) = match &fresh.url {
+            Some(url) => (format!("url     {url}"), url.clone()),
+            None => {
+                (format!("path    {}", fresh.path), format!("https://<your host>{}", fresh.path))
+            }
+        };
         format!(
-            "path    {}\nsecret  {}\n\nRegister https://<your host>{} at EGYM with this secret. \
-             It is shown this once.",
-            fresh.path, fresh.secret, fresh.path
+            "{at}\nsecret  {}\n\nRegister {url} at EGYM with this secret. It is shown this once.",
+            fresh.secret
         )
     });
 }

@@ -104,12 +104,10 @@ struct Desk<'d> {
 
 pub fn run(database: &Database, config: &Config, command: EgymCommand) -> anyhow::Result<()> {
     let gym = gyms::find(database, command.gym())?;
-    ensure!(
-        !config.public_url.is_empty(),
+    let public_url = config.public_root().context(
         "EGYM must be told where to deliver; set `public_url`, or FOOTFALL_PUBLIC_URL, to \
-         https://<your host>"
-    );
-    let public_url = config.public_url.trim_end_matches('/');
+         https://<your host>",
+    )?;
     let desk = Desk { database, gym, api: connect(config)?, public_url };
     actix_web::rt::System::new().block_on(async {
         match command {

@@ -129,3 +129,28 @@ async fn by_hand_both_secrets_are_good_until_the_overlap_ends() {
     assert_eq!(service.post(&new, r#"{"type":"TEST"}"#).await.0, 401, "it stops at once");
     assert_eq!(service.post(&newest, r#"{"type":"TEST"}"#).await.0, 200);
 }
+
+#[test]
+fn by_hand_what_is_printed_can_be_pasted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let add = ["gym", "add", "mitte", "--name", "Mitte", "--time-zone", "Europe/Berlin", "--json"];
+    run_json(folder.path(), &add);
+    let config = folder.path().join("public.toml");
+    std::fs::write(&config, "public_url = 'https://footfall.test'").expect("it can be written");
+    let config = ["--config", config.to_str().expect("text")];
+    let without = run_json(folder.path(), &["webhook", "add", "mitte", "--json"]);
+    assert!(without.get("url").is_none(), "nobody said where it is: {without}");
+    let id = without["webhook"].as_str().expect("an id");
+    for args in [&["webhook", "add", "mitte"][..], &["webhook", "rotate", id, "--overlap", "0"]] {
+        let at = [&config[..], args].concat();
+        let fresh = run_json(folder.path(), &[&at[..], &["--json"]].concat());
+        let path = fresh["path"].as_str().expect("a path");
+        assert_eq!(fresh["url"], format!("https://footfall.test{path}"));
+        let said = run(folder.path(), &at).stdout;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.starts_with("url     https://footfall.test/webhooks/"), "{said}");
+        let said = run(folder.path(), args).stdout;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.contains("https://<your host>/webhooks/"), "{said}");
+    }
+}
