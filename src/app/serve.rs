@@ -12,7 +12,8 @@ use super::config::{Config, LogConfig};
 use super::notify::Notices;
 use super::tls::Source;
 use super::{eraser, limits, notify, output, pulse, retention};
-use crate::http::{self, Door, Settings, redirect};
+use crate::http::redirect::{self, Home};
+use crate::http::{self, Door, Settings};
 use crate::store::Store;
 
 pub fn run(config: &Config) -> anyhow::Result<()> {
@@ -84,7 +85,8 @@ fn plain_door(
 ) -> anyhow::Result<Option<Door>> {
     let address = &config.tls.plain_listen;
     let Some(source) = source.filter(|_| !address.is_empty()) else { return Ok(None) };
-    Ok(Some(redirect::serve(bind(address)?, port, source.challenges(), settings)?))
+    let home = Home { root: config.public_root().map(str::to_owned), port };
+    Ok(Some(redirect::serve(bind(address)?, home, source.challenges(), settings)?))
 }
 
 /// The settings of the HTTP door.

@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{HOST, LOCATION};
+use actix_web::http::uri::Authority;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
@@ -20,22 +21,29 @@ pub type Challenges = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// HTTPS's own port, which no URL needs to name.
 const HTTPS_PORT: u16 = 443;
 
-struct Plain {
+/// Where HTTPS is, for who came in plain.
+pub struct Home {
+    /// Its root, `https://host`; none when nobody said, and then it is at the host that was asked.
+    pub root: Option<String>,
     /// The port that speaks HTTPS.
-    port: u16,
+    pub port: u16,
+}
+
+struct Plain {
+    home: Home,
     challenges: Option<Challenges>,
 }
 
-/// Opens the plain door; `port` is where HTTPS is.
+/// Opens the plain door.
 pub fn serve(
     listener: TcpListener,
-    port: u16,
+    home: Home,
     challenges: Option<Challenges>,
     settings: &Settings,
 ) -> io::Result<Door> {
     let address = listener.local_addr()?;
     let (stop, _) = watch::channel(false);
-    let plain = web::Data::new(Plain { port, challenges });
+    let plain = web::Data::new(Plain { home, challenges });
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(plain.clone())
@@ -65,15 +73,26 @@ async fn answer_authority(
 }
 
 /// 308 keeps the method, unlike 301.
-async fn send_to_https(plain: web::Data<Plain>, request: HttpRequest) -> HttpResponse {
-    let host = request.connection_info().host().to_owned();
-    let name = host.rsplit_once(':').map_or(host.as_str(), |(name, port)| {
-        if port.parse::<u16>().is_ok() { name } else { &host }
-    });
-    let port = match plain.port {
-        HTTPS_PORT => String::new(),
-        other => format!(":{other}"),
-    };
-    let to = format!("https://{name}{port}{}", request.uri());
-    HttpResponse::PermanentRedirect().insert_header((LOCATION, to)).finish()
+async fn send_to_https(
+    plain: web::Data<Plain>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let root = plain.home.root.clone().or_else(|| plain.home.beside(&request));
+    let root = root.ok_or_else(|| Problem::new(Code::BadParameter, "`Host` names no host"))?;
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let to = format!("{root}{path}");
+    Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, to)).finish())
+}
+
+impl Home {
+    /// HTTPS at the host that a request names itself: not one that somebody on the way names.
+    fn beside(&self, request: &HttpRequest) -> Option<String> {
+        let host = request.headers().get(HOST)?.to_str().ok()?;
+        let host = host.parse::<Authority>().ok().filter(|host| !host.as_str().contains('@'))?;
+        let port = match self.port {
+            HTTPS_PORT => String::new(),
+            other => format!(":{other}"),
+        };
+        Some(format!("https://{}{port}", host.host()))
+    }
 }

@@ -64,30 +64,6 @@ async fn deliveries_come_over_https_and_plain_http_gets_nowhere() {
 }
 
 #[tokio::test]
-async fn the_plain_door_sends_everybody_to_https() {
-    let (authority, folder) = (Authority::new(), folder());
-    let files = authority.issue(folder.path(), "first", Term::Now);
-    let port = super::pebble::free_port();
-    let address = format!("127.0.0.1:{port}");
-    let plain = [("FOOTFALL_TLS_PLAIN_LISTEN", address.as_str())];
-    let settings = [&files.env()[..], &plain].concat();
-    let mut service = Service::start_with(folder, "127.0.0.1:0", &settings);
-    service.client = authority.client();
-    let told = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    let told = told.build().expect("a client");
-    let sent = told.get(format!("http://{address}/docs?x=1")).send().await.expect("an answer");
-    let to = format!("{}/docs?x=1", service.root);
-    assert_eq!(
-        (sent.status().as_u16(), sent.headers()["location"].as_bytes()),
-        (308, to.as_bytes())
-    );
-    let (status, _) = answer(service.client.get(format!("http://{address}/healthz"))).await;
-    assert_eq!(status, 200, "who follows arrives");
-    let challenge = format!("http://{address}/.well-known/acme-challenge/x");
-    assert_eq!(answer(told.get(challenge)).await.0, 404);
-}
-
-#[tokio::test]
 async fn a_new_certificate_takes_over_and_open_connections_stay() {
     let (authority, folder) = (Authority::new(), folder());
     let files = authority.issue(folder.path(), "first", Term::Now);
@@ -131,7 +107,7 @@ fn what_is_no_good_is_refused_at_start_with_a_clear_word() {
     let nonsense = folder.path().join("nonsense.pem");
     fs::write(&nonsense, "nonsense").expect("it can be written");
     let missing = folder.path().join("missing.pem");
-    let cases = [
+    let pairs = [
         (&good.certificate, &other.key, "is not the key of"),
         (&over.certificate, &over.key, "expired at"),
         (&to_come.certificate, &to_come.key, "is not valid before"),
@@ -140,9 +116,13 @@ fn what_is_no_good_is_refused_at_start_with_a_clear_word() {
         (&good.certificate, &nonsense, "cannot be read as a private key"),
         (&good.key, &good.key, "holds no certificate"),
     ];
-    for (certificate, key, expected) in cases {
+    let pairs = pairs.into_iter().map(|(certificate, key, expected)| {
+        (format!("certificate = {certificate:?}\nkey = {key:?}\n"), expected)
+    });
+    let nobody_answers = "acme.domains = ['a.test']\nacme.challenge = 'http-01'\n".to_owned();
+    for (tls, expected) in pairs.chain([(nobody_answers, "set `tls.plain_listen`")]) {
         let settings = folder.path().join("footfall.toml");
-        let text = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
+        let text = format!("[tls]\n{tls}");
         fs::write(&settings, text).expect("it can be written");
         let settings = settings.to_str().expect("text");
         for command in ["serve", "check-config"] {

@@ -4,5 +4,6 @@ pub mod acme;
 pub mod authority;
 mod files;
 pub mod pebble;
+mod plain;
 mod slow;
 mod strength;
