@@ -196,6 +196,16 @@ impl Config {
         Some(self.public_url.as_str()).filter(|url| !url.is_empty())
     }
 
+    /// Its host, without a port.
+    pub fn public_host(&self) -> Option<&str> {
+        let host = self.public_root()?.strip_prefix("https://")?;
+        let host = host
+            .rsplit_once(':')
+            .filter(|(_, port)| !port.ends_with(']'))
+            .map_or(host, |(host, _)| host);
+        Some(host.trim_matches(['[', ']']))
+    }
+
     /// The effective configuration, as a file that would say the same.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every value came from TOML, so it can be written as TOML")

@@ -77,8 +77,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Shows what is in force, and looks whether the certificate is good.
 fn check_config(config: &Config) -> anyhow::Result<()> {
-    let certificate = Source::of(config)?.map(|source| format!("\n# {}", source.describe()));
+    let source = Source::of(config)?;
+    let certificate = source.as_ref().map(|source| format!("\n# {}", source.describe()));
     output::text(&format!("{}{}", config.to_toml(), certificate.unwrap_or_default()));
+    if let (Some(source), Some(host)) = (&source, config.public_host())
+        && !source.is_for(host)
+    {
+        output::text(&format!(
+            "# WARNING: `public_url` is at {host}, and the certificate is not for it: EGYM would \
+             not deliver there"
+        ));
+    }
     Ok(())
 }
 

@@ -103,6 +103,10 @@ impl Acme {
         self.vault.expiry.clone()
     }
 
+    pub fn is_for(&self, host: &str) -> bool {
+        self.config.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host))
+    }
+
     pub fn challenges(&self) -> Challenges {
         let shown = self.shown.clone();
         Arc::new(move |token| shown.asking()?.get_http_01_key_auth(token))

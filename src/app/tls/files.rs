@@ -7,9 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::signal::unix::Signal;
 
@@ -60,6 +61,17 @@ impl Files {
 
     pub fn expiry(&self) -> Expiry {
         self.expiry.clone()
+    }
+
+    /// Whether a client that asks for that host takes the certificate for its own.
+    pub fn is_for(&self, host: &str) -> bool {
+        let shown = self.shown.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let certificate = shown.end_entity_cert().and_then(ParsedCertificate::try_from);
+        let name = ServerName::try_from(host).ok();
+        certificate
+            .ok()
+            .zip(name)
+            .is_some_and(|(certificate, name)| verify_server_name(&certificate, &name).is_ok())
     }
 
     /// Reads the files again when they change and on SIGHUP. What is no good is told once, and

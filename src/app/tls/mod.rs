@@ -100,6 +100,14 @@ impl Source {
         }
     }
 
+    /// Whether the certificate is for a host.
+    pub fn is_for(&self, host: &str) -> bool {
+        match self {
+            Source::Files(files) => files.is_for(host),
+            Source::Acme(acme) => acme.is_for(host),
+        }
+    }
+
     /// A line on the certificate, for `check-config`.
     pub fn describe(&self) -> String {
         match self {

@@ -99,6 +99,29 @@ async fn a_new_certificate_that_is_no_good_is_told_once_and_the_old_one_stays() 
 }
 
 #[test]
+fn a_certificate_for_another_host_is_noticed() {
+    let (authority, folder) = (Authority::new(), folder());
+    let files = authority.issue(folder.path(), "good", Term::Now);
+    let settings = folder.path().join("footfall.toml");
+    let pair = format!("certificate = {:?}\nkey = {:?}\n", files.certificate, files.key);
+    let acme = "acme.domains = ['localhost.test']\n".to_owned();
+    for (tls, host, warned) in [
+        (&pair, "localhost:8443", false),
+        (&pair, "127.0.0.1", false),
+        (&pair, "footfall.test", true),
+        (&acme, "localhost.test", false),
+        (&acme, "footfall.test", true),
+    ] {
+        let text = format!("public_url = 'https://{host}'\n[tls]\n{tls}");
+        fs::write(&settings, text).expect("it can be written");
+        let shown =
+            run(folder.path(), &["--config", settings.to_str().expect("text"), "check-config"]);
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert_eq!(shown.contains("the certificate is not for it"), warned, "{host}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_no_good_is_refused_at_start_with_a_clear_word() {
     let (authority, folder) = (Authority::new(), folder());
     let issue = |name, term| authority.issue(folder.path(), name, term);
