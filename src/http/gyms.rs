@@ -59,8 +59,8 @@ pub struct WebhookBody {
     last_delivery: Option<String>,
     #[schema(required, format = DateTime)]
     last_test: Option<String>,
-    /// Whether nothing has come through it for so long that for the gym it would be a silent span;
-    /// null when that cannot be told, or when nothing ever came.
+    /// Whether nothing has come through it, since it was made if nothing ever did, for so long that
+    /// for the gym it would be a silent span; null when that cannot be told.
     #[schema(required)]
     silent: Option<bool>,
 }
@@ -110,7 +110,7 @@ impl GymBody {
             webhook: webhook.public_id,
             last_delivery: webhook.last_delivery_at.map(name),
             last_test: webhook.last_test_at.map(name),
-            silent: webhook.last_delivery_at.and_then(is_silent),
+            silent: is_silent(webhook.last_delivery_at.unwrap_or(webhook.created_at)),
         });
         Ok(GymBody {
             gym: gym.slug.to_string(),

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::reports::tags::fall_silent;
 use crate::service::{Service, Webhook, delivery, now, run_json};
 
 const MINUTE: i64 = 60_000;
@@ -103,4 +104,21 @@ async fn what_each_of_two_webhooks_lost_is_counted() {
     run_json(service.data(), &["webhook", "remove", id(&webhooks[1]), "--json"]);
     let left = losses(&service, &token, &whole).await;
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_never_delivered_is_silent_from_its_beginning_on() {
+    let service = Service::start();
+    fall_silent(&service).await;
+    let token = service.add_token("all", "viewer", &[]);
+    service.add_webhook("silent");
+    let silent = async || {
+        let gym = service.get_ok(&token, "/api/v1/gyms/silent").await;
+        gym["webhooks"][1]["silent"].clone()
+    };
+    assert_eq!(silent().await, false, "it has only just been made");
+    let database = rusqlite::Connection::open(service.data().join("footfall.db")).expect("opens");
+    let sql = "UPDATE webhooks SET created_at = ?1 WHERE last_delivery_at IS NULL";
+    database.execute(sql, [now() - 60 * MINUTE]).expect("the schema is known");
+    assert_eq!(silent().await, true, "an hour in which many came to the gym by the other");
 }

@@ -3,7 +3,7 @@
 
 mod chain;
 mod compare;
-mod tags;
+pub mod tags;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -101,7 +101,7 @@ async fn who_has_the_answer_is_told_so_and_who_has_an_older_one_gets_the_new() {
 
 /// Six weeks in which a busy hour is about now, then silence for twenty minutes; and one event
 /// that a fast clock dated five minutes ahead.
-async fn fall_silent(service: &Service) {
+pub async fn fall_silent(service: &Service) {
     let webhook = service.add_gym("silent", "UTC");
     let mut times = vec![now() - 45 * DAY, now() + 5 * MINUTE];
     for week in 0..=5 {
