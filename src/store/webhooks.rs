@@ -76,6 +76,18 @@ impl Snapshot<'_> {
         rows.next().transpose()
     }
 
+    /// The same, in a time that does not tell whether there is one: another is read in its place.
+    pub fn webhook_or_none_alike(&self, public_id: &str) -> Result<Option<Webhook>, StoreError> {
+        let sql = format!(
+            "{SELECT} WHERE webhooks.id = coalesce(
+                 (SELECT id FROM webhooks WHERE public_id = ?1), (SELECT min(id) FROM webhooks))"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query_and_then([public_id], webhook_from)?;
+        let read = rows.next().transpose()?;
+        Ok(read.filter(|webhook| webhook.public_id == public_id))
+    }
+
     /// All webhooks, of one gym or of all.
     pub fn webhooks(&self, gym: Option<GymId>) -> Result<Vec<Webhook>, StoreError> {
         let sql = format!("{SELECT} WHERE ?1 IS NULL OR gym = ?1 ORDER BY webhooks.id");

@@ -1,5 +1,6 @@
 //! The HTTP door, by URL.
 
+mod alike;
 mod busy;
 mod deliveries;
 mod health;
