@@ -47,7 +47,8 @@ async fn the_plain_door_sends_everybody_to_https() {
     }
     assert_eq!(to(&format!("GET http://evil.test/a?b HTTP/1.1\r\n{host}")), home("/a?b"));
     for nobody in ["host: ", "host: a@evil.test", "host: evil.test/x", "x: y"] {
-        assert_eq!(to(&format!("GET /a HTTP/1.1\r\n{nobody}")), ("422".to_owned(), None));
+        let (status, sent_to) = to(&format!("GET /a HTTP/1.1\r\n{nobody}"));
+        assert!(status.starts_with('4') && sent_to.is_none(), "{nobody}: {status} {sent_to:?}");
     }
     let (status, _) = answer(service.client.get(format!("http://{address}/healthz"))).await;
     assert_eq!(status, 200, "who follows arrives");
