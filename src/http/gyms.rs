@@ -107,10 +107,10 @@ impl GymBody {
         let is_silent = |since: Millis| rates.as_ref()?.is_silent(zone, since, now);
         let name = |at| instant(zone, at);
         let webhooks = snapshot.webhooks(Some(gym.id))?.into_iter().map(|webhook| WebhookBody {
-            webhook: webhook.public_id,
+            silent: is_silent(webhook.quiet_since()),
             last_delivery: webhook.last_delivery_at.map(name),
             last_test: webhook.last_test_at.map(name),
-            silent: is_silent(webhook.last_delivery_at.unwrap_or(webhook.created_at)),
+            webhook: webhook.public_id,
         });
         Ok(GymBody {
             gym: gym.slug.to_string(),

@@ -37,6 +37,11 @@ pub struct OldSecret {
 }
 
 impl Webhook {
+    /// Since when nothing has come through it; before the first delivery, since it was added.
+    pub fn quiet_since(&self) -> Millis {
+        self.last_delivery_at.unwrap_or(self.created_at)
+    }
+
     /// The secret before the last change, if it is good at that instant.
     pub fn old_secret_at(&self, now: Millis) -> Option<&OldSecret> {
         self.old_secret.as_ref().filter(|old| old.until.is_none_or(|until| now < until))

@@ -62,7 +62,7 @@ impl Metrics {
         let gyms: HashMap<_, _> = gyms.iter().map(|live| (live.gym.id, &live.gym)).collect();
         let watch = self.watch();
         let is_silent = |webhook: &Webhook| {
-            watch.is_silent(gyms.get(&webhook.gym)?, webhook.last_delivery_at?, now)
+            watch.is_silent(gyms.get(&webhook.gym)?, webhook.quiet_since(), now)
         };
         webhooks.iter().map(is_silent).collect()
     }
