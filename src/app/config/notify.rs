@@ -10,7 +10,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 use toml::{Table, Value};
 
-use super::{demand, within};
+use super::values::{demand, within};
 use crate::domain::ids::Slug;
 
 /// The key of the entries that say who is told what.
