@@ -20,7 +20,7 @@ pub struct Visitor {
     pub access: Access,
     pub session: Session,
     pub words: &'static Words,
-    /// What every form of this session holds, and nobody else can know.
+    /// What every form of the same session holds, and nobody else can know.
     pub csrf: String,
     /// The path asked for, with its query.
     pub asked: String,
@@ -71,7 +71,7 @@ impl Visitor {
         }
     }
 
-    /// Whether a form is ours, sent from a page of this session.
+    /// Whether a form is ours, sent from a page of the same session.
     pub fn check(&self, csrf: &str) -> Result<(), Problem> {
         if csrf == self.csrf {
             return Ok(());
