@@ -159,7 +159,10 @@ impl Chrome {
 
     /// The text of what a selector finds first.
     pub async fn text(&self, selector: &str) -> String {
-        self.find(selector).await.text().await.expect("it has a text")
+        // In one step, since what is live may be replaced between two.
+        let text =
+            self.ask(&format!("return document.querySelector({selector:?})?.innerText")).await;
+        text.as_str().unwrap_or_else(|| panic!("there is no {selector}")).trim().to_owned()
     }
 
     pub async fn find(&self, selector: &str) -> WebElement {
