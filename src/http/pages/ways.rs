@@ -7,9 +7,9 @@ use super::visitor::Visitor;
 use crate::http::problem::Problem;
 use crate::store::{Gym, Role, Snapshot};
 
-/// The names of a gym's pages beside its reports.
+/// The names of a gym's pages beside its reports; none is a report's.
 pub const ANNOTATIONS: &str = "annotations";
-pub const MEMBERS: &str = "members";
+pub const MEMBERS: &str = "member-lists";
 pub const SET_UP: &str = "set-up";
 
 /// The ways from a page of a gym; `here` is its name, empty for Now.

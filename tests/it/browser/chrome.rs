@@ -148,6 +148,8 @@ impl Chrome {
         self.driver.execute(self.axe.as_str(), vec![]).await.expect("axe is there");
         let faults = self.driver.execute_async(FAULTS, vec![]).await.expect("axe runs");
         assert_eq!(faults.json(), &json!([]), "{path}");
+        let here = self.texts(".ways [aria-current]").await;
+        assert!(here.len() <= 1, "{path} is said to be at {here:?}");
         let wide = "return document.documentElement.scrollWidth - innerWidth";
         assert!(self.ask(wide).await.as_i64().expect("a number") <= 0, "{path} is too wide");
     }
