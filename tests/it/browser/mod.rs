@@ -5,6 +5,8 @@
 
 mod chrome;
 
+use std::sync::LazyLock;
+
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,7 +30,7 @@ impl Site {
     async fn open() -> Option<Site> {
         let service = Service::start();
         let chrome = Chrome::start(&service.root).await?;
-        let zone = evening();
+        let zone = *EVENING;
         let webhook = service.add_gym("mitte", zone.name());
         let other = service.add_gym("spandau", zone.name());
         for (webhook, days, seed) in [(&webhook, "64", "1"), (&other, "8", "2")] {
@@ -74,17 +76,18 @@ fn digits(text: &str) -> i64 {
     digits.parse().unwrap_or_else(|_| panic!("no number in {text:?}"))
 }
 
-/// Where it is between six and seven in the evening, so that gyms are busy whenever this runs.
-fn evening() -> Tz {
+/// Where it is between six and seven in the evening as this begins, so that gyms are busy whenever
+/// it runs, and no day ends meanwhile.
+static EVENING: LazyLock<Tz> = LazyLock::new(|| {
     let ahead = 18 - (now() / (60 * MINUTE)).rem_euclid(24);
     let ahead = if ahead > 14 { ahead - 24 } else { ahead };
     // The sign in these names is that of the way back to UTC.
     format!("Etc/GMT{:+}", -ahead).parse().expect("there is such a zone")
-}
+});
 
 /// So many local days ago.
 fn day(ago: i32) -> String {
-    day_of(evening(), now()).plus(-ago).date().to_string()
+    day_of(*EVENING, now()).plus(-ago).date().to_string()
 }
 
 #[tokio::test]
