@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::http::header::{CACHE_CONTROL, ContentType, VARY};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
@@ -107,12 +107,14 @@ async fn told(app: &web::Data<App>, slug: web::Path<String>) -> Result<Told, Pro
 }
 
 /// For anybody's page, and for a minute in anybody's cache.
-fn open_to_all(answer: &mut HttpResponseBuilder) {
+fn open_to_all() -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
     answer
         .insert_header((CACHE_CONTROL, "public, max-age=60"))
         .insert_header((VARY, "accept-language, cookie"))
         .insert_header(("access-control-allow-origin", "*"))
         .insert_header(("cross-origin-resource-policy", "cross-origin"));
+    answer
 }
 
 /// How busy a gym is, for everybody, if the gym chose so.
@@ -126,15 +128,8 @@ fn open_to_all(answer: &mut HttpResponseBuilder) {
     security(()),
     responses((status = 200, description = "Now", body = Told), openapi::OpenGymProblems)
 )]
-pub async fn json(app: web::Data<App>, slug: web::Path<String>) -> HttpResponse {
-    match told(&app, slug).await {
-        Ok(told) => {
-            let mut answer = HttpResponse::Ok();
-            open_to_all(&mut answer);
-            answer.json(told)
-        }
-        Err(problem) => problem.error_response(),
-    }
+pub async fn json(app: web::Data<App>, slug: web::Path<String>) -> Result<HttpResponse, Problem> {
+    Ok(open_to_all().json(told(&app, slug).await?))
 }
 
 pub async fn svg(
@@ -142,16 +137,10 @@ pub async fn svg(
     request: HttpRequest,
     slug: web::Path<String>,
     asked: web::Query<Asked>,
-) -> HttpResponse {
-    match told(&app, slug).await {
-        Ok(told) => {
-            let mut answer = HttpResponse::Ok();
-            open_to_all(&mut answer);
-            let drawn = picture(words(&request, &asked), &told).into_string();
-            answer.insert_header(("content-type", "image/svg+xml")).body(drawn)
-        }
-        Err(problem) => problem.error_response(),
-    }
+) -> Result<HttpResponse, Problem> {
+    let told = told(&app, slug).await?;
+    let drawn = picture(words(&request, &asked), &told).into_string();
+    Ok(open_to_all().insert_header(("content-type", "image/svg+xml")).body(drawn))
 }
 
 pub async fn page(
@@ -159,11 +148,8 @@ pub async fn page(
     request: HttpRequest,
     slug: web::Path<String>,
     asked: web::Query<Asked>,
-) -> HttpResponse {
-    let told = match told(&app, slug).await {
-        Ok(told) => told,
-        Err(problem) => return problem.error_response(),
-    };
+) -> Result<HttpResponse, Problem> {
+    let told = told(&app, slug).await?;
     let words = words(&request, &asked);
     let main = html! {
         div data-every=(LOOK_SECONDS) {
@@ -171,12 +157,11 @@ pub async fn page(
             p.note { (words.fill("busy.at", &[&words.time(told.clock)])) }
         }
     };
-    let mut answer = HttpResponse::Ok();
-    open_to_all(&mut answer);
-    answer
+    let answer = open_to_all()
         .insert_header(ContentType::html())
         .insert_header(("content-security-policy", frame::EMBEDDED_POLICY))
-        .body(frame::embedded(words, &told.name, &main).into_string())
+        .body(frame::embedded(words, &told.name, &main).into_string());
+    Ok(answer)
 }
 
 fn words(request: &HttpRequest, asked: &Asked) -> &'static Words {
