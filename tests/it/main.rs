@@ -20,5 +20,6 @@ mod retention;
 mod service;
 mod tls;
 mod transfer;
+mod upgrade;
 mod vectors;
 mod year;
