@@ -18,7 +18,7 @@ screenshots:
 
 # Format, lints and dependencies, as they must be before a commit.
 lint:
-    cargo fmt --check
+    cargo fmt --all --check
     cargo clippy --release --all-targets -- -D warnings
     cargo deny check --hide-inclusion-graph bans licenses sources
 
@@ -28,4 +28,4 @@ bench *arguments:
 
 # Puts the code into its format.
 fmt:
-    cargo fmt
+    cargo fmt --all

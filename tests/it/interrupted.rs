@@ -21,19 +21,20 @@ use uuid::Uuid;
 use crate::erasure::{completed, live_a_while, reports, traces};
 use crate::service::{Service, kill_process, now, verify};
 
-const CHILD: &str = "interrupted::erases_until_it_is_killed";
+/// The test that this process is to run when it is started again, with the folder in a variable.
+const CHILD: &str = "interrupted::an_erasure_killed_at_any_statement_is_completed";
+const FOLDER: &str = "ERASE_IN";
 /// Statements until the kill.
 static LEFT: AtomicU32 = AtomicU32::new(u32::MAX);
 
 fn of_environment(name: &str) -> String {
-    std::env::var(name).expect("the other test sets it")
+    std::env::var(name).expect("who starts it sets it")
 }
 
-#[test]
-#[ignore = "started by the test below, to be killed"]
-fn erases_until_it_is_killed() {
+/// What the process does that is started again, to be killed.
+fn erase_in(folder: &Path) {
     let account = Account(of_environment("ERASE_ACCOUNT").parse().expect("a UUID"));
-    let database = Database::open(Path::new(&of_environment("ERASE_IN"))).expect("it opens");
+    let database = Database::open(folder).expect("it opens");
     let mut connection = database.connect().expect("it connects");
     LEFT.store(of_environment("ERASE_STATEMENTS").parse().expect("a number"), Ordering::Relaxed);
     connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(die_in_time));
@@ -61,8 +62,8 @@ fn copy(from: &Path, to: &Path) {
 /// Runs an erasure, killed at a statement; whether it came to its end.
 fn erase_until(folder: &Path, account: Uuid, statements: u32) -> bool {
     let child = Command::new(std::env::current_exe().expect("this binary"))
-        .args([CHILD, "--exact", "--ignored"])
-        .env("ERASE_IN", folder)
+        .args([CHILD, "--exact"])
+        .env(FOLDER, folder)
         .env("ERASE_ACCOUNT", account.to_string())
         .env("ERASE_STATEMENTS", statements.to_string())
         .output()
@@ -72,6 +73,9 @@ fn erase_until(folder: &Path, account: Uuid, statements: u32) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_killed_at_any_statement_is_completed() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return erase_in(Path::new(&folder));
+    }
     let service = Service::start();
     let webhook = service.add_gym("mitte", "UTC");
     let token = service.add_token("all", "admin", &[]);

@@ -19,6 +19,7 @@ mod reference;
 mod retention;
 mod service;
 mod tls;
+mod tools;
 mod transfer;
 mod upgrade;
 mod vectors;

@@ -156,14 +156,9 @@ async fn a_method_that_a_path_does_not_take_is_answered_with_those_it_does() {
 }
 
 /// Tries what the document allows, and what it does not, and compares every answer with it.
+#[needs::tools("schemathesis")]
 #[tokio::test]
 async fn schemathesis_finds_no_answer_that_is_not_documented() {
-    if !has_schemathesis() {
-        let how = "schemathesis is missing: `pip install schemathesis`, and have it in PATH";
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{how}");
-        eprintln!("\nSKIPPED: the service was not compared with its OpenAPI document.\n{how}\n");
-        return;
-    }
     let service = Service::start();
     let webhook = service.add_gym("mitte", "Europe/Berlin");
     service.add_gym("lord-howe", "Australia/Lord_Howe");
@@ -199,10 +194,6 @@ const CHECKS: [&str; 8] = [
     "allow_header_conformance",
     "ignored_auth",
 ];
-
-fn has_schemathesis() -> bool {
-    Command::new("schemathesis").arg("--version").output().is_ok_and(|run| run.status.success())
-}
 
 /// Four weeks of one gym, up to now.
 fn append_history(folder: &Path) -> Vec<Delivery> {

@@ -27,9 +27,9 @@ struct Site {
 }
 
 impl Site {
-    async fn open() -> Option<Site> {
+    async fn open() -> Site {
         let service = Service::start();
-        let chrome = Chrome::start(&service.root).await?;
+        let chrome = Chrome::start(&service.root).await;
         let zone = *EVENING;
         let webhook = service.add_gym("mitte", zone.name());
         let other = service.add_gym("spandau", zone.name());
@@ -42,7 +42,7 @@ impl Site {
             assert!(simulated.status.success(), "{}", String::from_utf8_lossy(&simulated.stderr));
         }
         let token = service.add_token("all", "admin", &[]);
-        Some(Site { service, webhook, chrome, token })
+        Site { service, webhook, chrome, token }
     }
 
     fn add_user(&self, name: &str, args: &[&str]) -> String {
@@ -90,9 +90,10 @@ fn day(ago: i32) -> String {
     day_of(*EVENING, now()).plus(-ago).date().to_string()
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn a_password_signs_in_and_the_number_is_live() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     let link = site.add_user("ann", &["--role", "viewer"]);
     let mut command = std::process::Command::new(crate::service::BINARY);
@@ -124,9 +125,10 @@ async fn a_password_signs_in_and_the_number_is_live() {
     site.chrome.end().await;
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn every_view_is_right_on_every_screen() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     chrome.sign_in(&site.add_user("ann", &["--role", "admin"])).await;
     site.service.post(&site.webhook, "{\"type\": \"GYM_CHECKIN\"}").await;
@@ -172,9 +174,10 @@ async fn every_view_is_right_on_every_screen() {
     site.chrome.end().await;
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn pictures_and_tables_show_what_the_api_says() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     chrome.sign_in(&site.add_user("ann", &["--role", "viewer"])).await;
     let (from, last, until) = (day(20), day(7), day(6));
@@ -236,9 +239,10 @@ async fn pictures_and_tables_show_what_the_api_says() {
     site.chrome.end().await;
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn all_gyms_stand_beside_each_other_with_their_sum() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     chrome.sign_in(&site.add_user("ann", &["--role", "viewer"])).await;
     let (from, last, until) = (day(20), day(7), day(6));
@@ -258,9 +262,10 @@ async fn all_gyms_stand_beside_each_other_with_their_sum() {
     site.chrome.end().await;
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn a_manager_erases_and_an_admin_releases() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     let [viewer, manager, admin] = ["viewer", "manager", "admin"]
         .map(|role| site.add_user(role, &["--role", role, "--gym", "mitte"]));
@@ -332,9 +337,10 @@ async fn note(chrome: &Chrome, from: &str, to: &str, kind: &str, text: &str) {
     assert!(chrome.text("tbody").await.contains(text));
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn a_manager_notes_what_happened_and_it_stands_on_every_report() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     chrome.sign_in(&site.add_user("ann", &["--role", "manager"])).await;
     note(chrome, &day(6), &day(5), "holiday", "<b>Carnival</b>").await;
@@ -366,9 +372,10 @@ async fn a_manager_notes_what_happened_and_it_stands_on_every_report() {
     site.chrome.end().await;
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn an_admin_tries_rules_before_they_hold() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     chrome.sign_in(&site.add_user("ann", &["--role", "admin"])).await;
     let rules =
@@ -406,9 +413,10 @@ async fn an_admin_tries_rules_before_they_hold() {
     site.chrome.end().await;
 }
 
+#[needs::tools("chromium", "axe-core")]
 #[tokio::test]
 async fn an_admin_adds_people_and_tokens_and_removes_them() {
-    let Some(site) = Site::open().await else { return };
+    let site = Site::open().await;
     let chrome = &site.chrome;
     let ann = site.add_user("ann", &["--role", "admin"]);
     chrome.sign_in(&ann).await;

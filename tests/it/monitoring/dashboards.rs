@@ -214,16 +214,9 @@ fn pointer(selector: &str) -> String {
     format!("/{}", selector.replace('.', "/"))
 }
 
+#[needs::tools("grafana-foundation-sdk")]
 #[test]
 fn grafana_s_own_types_know_everything_in_them() {
-    let python = |script| Command::new("python3").arg("-c").arg(script).output();
-    let installed = python("import grafana_foundation_sdk");
-    if !installed.is_ok_and(|run| run.status.success()) {
-        let how = "Grafana's types are missing: `pip install grafana-foundation-sdk`";
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{how}");
-        eprintln!("\nSKIPPED: dashboards were not compared with Grafana's types.\n{how}\n");
-        return;
-    }
     for (name, _) in BOARDS {
         let file = format!("{}/dashboards/grafana/{name}", env!("CARGO_MANIFEST_DIR"));
         let run = Command::new("python3").args(["-c", SCHEMA, &file]).output();

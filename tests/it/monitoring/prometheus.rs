@@ -92,11 +92,9 @@ impl Drop for Prometheus {
     }
 }
 
+#[needs::tools("prometheus")]
 #[tokio::test]
 async fn every_expression_of_dashboards_and_rules_has_a_result() {
-    if !super::rules::has_promtool() {
-        return;
-    }
     let watched = Watched::start().await;
     let target = watched.service.root.strip_prefix("http://").expect("plain HTTP");
     let prometheus = Prometheus::start(target).await;

@@ -16,30 +16,15 @@ pub const ALERTS: &str = include_str!("../../../dashboards/prometheus/alerts.yml
 const CASES: &str = include_str!("../../../dashboards/prometheus/alerts_test.yml");
 const OPERATING: &str = include_str!("../../../docs/OPERATING.md");
 
-/// Prometheus comes with promtool. Says so when they are missing.
-pub fn has_promtool() -> bool {
-    let runs =
-        |name| Command::new(name).arg("--version").output().is_ok_and(|run| run.status.success());
-    let found = runs("promtool") && runs("prometheus");
-    if !found {
-        let how = "prometheus is missing: `apt-get install prometheus`, and have it in PATH";
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{how}");
-        eprintln!("\nSKIPPED: rules and dashboards were not tried with Prometheus.\n{how}\n");
-    }
-    found
-}
-
 fn promtool() -> Command {
     let mut command = Command::new("promtool");
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/prometheus"));
     command
 }
 
+#[needs::tools("prometheus")]
 #[test]
 fn promtool_takes_the_configuration_and_every_case() {
-    if !has_promtool() {
-        return;
-    }
     for args in [
         ["check", "config", "prometheus.yml"],
         ["check", "rules", "rules.yml"],
@@ -52,11 +37,9 @@ fn promtool_takes_the_configuration_and_every_case() {
     }
 }
 
+#[needs::tools("prometheus")]
 #[tokio::test]
 async fn promtool_has_nothing_to_say_about_the_metrics() {
-    if !has_promtool() {
-        return;
-    }
     let text = Watched::start().await.text().await;
     let checked = promtool().args(["check", "metrics"]).stdin(Stdio::piped()).spawn();
     let mut checked = checked.expect("promtool runs");

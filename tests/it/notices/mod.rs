@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::service::{BINARY, Service, Webhook, delivery, now, run};
 use crate::tls::authority::{Authority, Term};
-use receivers::{Hook, MailServer, Mute, has_aiosmtpd};
+use receivers::{Hook, MailServer, Mute};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -120,11 +120,9 @@ fn a_gym_without_a_past_says_so() {
     assert_eq!(cells(&digest, "Median stay, minutes "), ["–", "–", "–"]);
 }
 
+#[needs::tools("aiosmtpd")]
 #[tokio::test]
 async fn a_digest_arrives_by_mail_and_by_webhook() {
-    if !has_aiosmtpd() {
-        return;
-    }
     let service = Service::start();
     let webhook = service.add_gym("mitte", "Europe/Berlin");
     simulate(&service, &webhook, &["--from", "2026-03-01", "--until", "2026-03-20"]);
@@ -186,11 +184,9 @@ async fn a_digest_arrives_by_mail_and_by_webhook() {
     assert!(!shown.contains("services/secret"), "{shown}");
 }
 
+#[needs::tools("aiosmtpd")]
 #[tokio::test]
 async fn a_mail_that_should_be_encrypted_is_not_sent_in_the_clear() {
-    if !has_aiosmtpd() {
-        return;
-    }
     let service = Service::start();
     service.add_gym("mitte", "Europe/Berlin");
     let mut server = MailServer::start(None);

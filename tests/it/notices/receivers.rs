@@ -12,18 +12,6 @@ use serde_json::Value;
 
 use crate::tls::authority::Files;
 
-/// Says so when the mail server is missing.
-pub fn has_aiosmtpd() -> bool {
-    let found = Command::new("python3").args(["-c", "import aiosmtpd"]).output();
-    let found = found.is_ok_and(|run| run.status.success());
-    if !found {
-        let how = "aiosmtpd is missing: `pip install aiosmtpd`, for the `python3` in PATH";
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{how}");
-        eprintln!("\nSKIPPED: no mail was sent.\n{how}\n");
-    }
-    found
-}
-
 /// A mail server, stopped when dropped.
 pub struct MailServer {
     child: Child,

@@ -36,10 +36,11 @@ async fn is_reached(service: &Service, root: &[u8]) -> String {
     body["certificate_expires_at"].as_str().expect("a time").to_owned()
 }
 
+#[needs::tools("pebble")]
 #[tokio::test]
 async fn a_certificate_is_fetched_by_either_proof_and_kept() {
     let folder = Arc::new(TempDir::new().expect("a temporary folder"));
-    let Some(pebble) = Pebble::start(folder.path()) else { return };
+    let pebble = Pebble::start(folder.path());
     let root = pebble.issuing_root().await;
     for challenge in ["tls-alpn-01", "http-01"] {
         let data = Arc::new(TempDir::new().expect("a temporary folder"));
@@ -63,10 +64,11 @@ async fn a_certificate_is_fetched_by_either_proof_and_kept() {
     }
 }
 
+#[needs::tools("pebble")]
 #[tokio::test]
 async fn a_certificate_is_renewed_by_itself_before_it_ends() {
     let folder = Arc::new(TempDir::new().expect("a temporary folder"));
-    let Some(pebble) = Pebble::start_issuing(folder.path(), SHORT_SECONDS) else { return };
+    let pebble = Pebble::start_issuing(folder.path(), SHORT_SECONDS);
     let root = pebble.issuing_root().await;
     let settings = settings(&pebble, "tls-alpn-01");
     let env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -12,13 +12,9 @@ use crate::service::Service;
 /// What may be found: facts, and what hurts little. `WARN` says that the scanner could not look.
 const HARMLESS: [&str; 4] = ["OK", "INFO", "LOW", "WARN"];
 
+#[needs::tools("testssl")]
 #[test]
 fn a_scanner_finds_no_weakness_above_low() {
-    if Command::new("testssl").arg("--version").output().is_err() {
-        assert!(std::env::var("CI").is_err(), "testssl is missing; .ci/run installs it");
-        eprintln!("skipped: testssl is missing; get it with `apt install testssl.sh`");
-        return;
-    }
     let folder = Arc::new(TempDir::new().expect("a temporary folder"));
     let authority = Authority::new();
     let files = authority.issue(folder.path(), "service", Term::Now);
