@@ -11,6 +11,7 @@ mod limits;
 mod maintain;
 mod notify;
 mod output;
+mod panics;
 mod pulse;
 mod quarantine;
 mod retention;

@@ -1,10 +1,12 @@
 //! What commands print: for people, or as JSON for scripts. The only place that prints.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the only place that prints")]
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::domain::Millis;
+use crate::domain::calendar::local;
 
 /// Prints a value as JSON, or the text that says the same to people.
 pub fn show(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) {
@@ -42,6 +44,5 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 
 /// An instant in UTC, for configuration that belongs to no gym's clock.
 pub fn utc(at: Millis) -> String {
-    let time = DateTime::<Utc>::from_timestamp_millis(at);
-    time.expect("we stored it").to_rfc3339_opts(SecondsFormat::Secs, true)
+    local(Tz::UTC, at).to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::config::{Config, LogConfig};
 use super::notify::Notices;
 use super::tls::Source;
-use super::{eraser, limits, notify, output, pulse, retention};
+use super::{eraser, limits, notify, output, panics, pulse, retention};
 use crate::http::redirect::{self, Home};
 use crate::http::{self, Door, Settings};
 use crate::store::Store;
@@ -134,5 +134,6 @@ pub fn start_log(config: &LogConfig) -> anyhow::Result<()> {
         super::config::LogFormat::Text => log.init(),
         super::config::LogFormat::Json => log.json().init(),
     }
+    panics::log_them();
     Ok(())
 }

@@ -86,12 +86,18 @@ pub struct Bucket {
     pub until: Millis,
 }
 
+/// The earliest instant that is shown, 0001-01-01: what is before is shown as this.
+const SHOWN_FROM: Millis = -62_135_596_800_000;
+/// The latest, a day before the end of the year 9999: RFC 3339 has four digits for a year.
+const SHOWN_UNTIL: Millis = 253_402_214_400_000;
+
 /// An instant as the gym's clock shows it, with its offset: how every report names a time.
 pub fn local(zone: Tz, at: Millis) -> DateTime<FixedOffset> {
+    let at = at.clamp(SHOWN_FROM, SHOWN_UNTIL);
     let seconds = i32::try_from(offset_at(zone, at) / 1_000).ok();
     let offset = seconds.and_then(FixedOffset::east_opt).expect("offsets are within a day");
     let local = offset.timestamp_millis_opt(at).single();
-    local.expect("instants are within some thousand years of 1970")
+    local.expect("an instant of four-digit years exists on every clock")
 }
 
 /// The local date at an instant.

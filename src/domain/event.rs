@@ -81,7 +81,7 @@ impl Lateness {
     ];
 
     pub fn of(at: Millis, received_at: Millis) -> Lateness {
-        match received_at - at {
+        match received_at.saturating_sub(at) {
             late if late > 7 * DAY => Lateness::OverWeek,
             late if late > DAY => Lateness::OverDay,
             late if late > 6 * HOUR => Lateness::OverSixHours,

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use super::accept::prefers_csv;
 use super::csv;
 use super::problem::{Code, Problem};
 
@@ -28,7 +29,7 @@ impl Fresh {
         let wants_csv = match format {
             Some("csv") => true,
             Some("json") => false,
-            None => header("accept").is_some_and(|accept| accept.contains("text/csv")),
+            None => prefers_csv(request.headers()),
             Some(other) => {
                 let detail = format!("`format` is one of json, csv, not {other:?}");
                 return Err(Problem::new(Code::BadParameter, detail));

@@ -1,6 +1,7 @@
 //! The HTTP door: routes on one screen. JSON shapes, status codes, problems and authorization
 //! live in this room; SQL and the meaning of numbers may not.
 
+mod accept;
 mod answer;
 pub mod auth;
 mod csv;
@@ -15,6 +16,8 @@ mod openapi;
 mod origin;
 mod page;
 mod pages;
+mod panics;
+mod paths;
 mod patience;
 pub mod problem;
 mod quarantine;
@@ -30,7 +33,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{
@@ -105,6 +109,7 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
             .configure(routes)
             .configure(pages::routes)
             .default_service(web::to(not_found))
+            .wrap(from_fn(paths::mend))
             .wrap(from_fn(patience::note))
     });
     let server = server
@@ -176,8 +181,34 @@ fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-fn at(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(method_not_allowed))
+/// A route of the API.
+fn at(path: &str) -> Resource<impl Route> {
+    web::resource(path)
+        .default_service(web::to(method_not_allowed))
+        .wrap(from_fn(panics::as_problem))
+}
+
+/// What a resource is with something around it.
+trait Route:
+    ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    > + 'static
+{
+}
+
+impl<T> Route for T where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static
+{
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
@@ -201,10 +232,5 @@ async fn blocking<R: Send + 'static>(
     app: web::Data<App>,
     work: impl FnOnce(&Snapshot<'_>) -> Result<R, Problem> + Send + 'static,
 ) -> Result<R, Problem> {
-    let read = web::block(move || app.store.read(|snapshot| Ok(work(snapshot))));
-    match read.await {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Problem::new(Code::Unavailable, "the service is stopping")),
-    }
+    panics::off_thread(move || app.store.read(|snapshot| Ok(work(snapshot)))).await??
 }

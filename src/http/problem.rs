@@ -118,9 +118,13 @@ impl Problem {
         Problem { code, detail: detail.into(), quarantine_id: None }
     }
 
-    /// The store failed: logged here, once, and told in general words.
+    /// The store failed: logged here, once, and told in general words. What will fail again the next
+    /// time is nothing to wait for.
     pub fn of_store(error: &StoreError) -> Problem {
         tracing::error!(%error, "the store failed");
+        if matches!(error, StoreError::Damaged(_) | StoreError::Refused(_)) {
+            return super::panics::fault();
+        }
         Problem::new(Code::Unavailable, "the store cannot answer now; see the service's log")
     }
 }

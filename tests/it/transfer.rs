@@ -180,6 +180,11 @@ fn what_cannot_be_understood_is_refused_by_its_line_and_changes_nothing() {
     says(format!("{header}\n{}\n{end}", event("b", now())), "line 2: there is no gym b");
     says(format!("{header}\n{gym}\n{{\"event\":3}}\n{end}"), "line 3: a mistake in column");
     says(format!("{header}\n{gym}\n{}\n{end}", event("a", 17)), "line 3: `timestamp` is before");
+    for received_at in [i64::MIN, -1, 17, now() + DAY, 9_000_000_000_000_000, i64::MAX] {
+        let mut event = event("a", now() - DAY);
+        event["event"]["received_at"] = json!(received_at);
+        says(format!("{header}\n{gym}\n{event}\n{end}"), "line 3: `received_at` is");
+    }
     assert_eq!(run_json(folder.path(), &["gym", "list", "--json"]), json!([]));
 
     let (good, old) = (event("a", now() - DAY), event("a", now() - 1_000 * DAY));

@@ -61,7 +61,7 @@ pub struct Notices {
 impl Notices {
     /// Says what is missing in the configuration.
     pub fn open(config: &Config) -> anyhow::Result<Notices> {
-        let ways = Ways::open(&config.mail)?;
+        let ways = Ways::open(config)?;
         if !ways.has_mail() && config.notify.iter().any(|entry| !entry.mail.is_empty()) {
             bail!("[[notify]] has `mail`, but [mail] names no `server` to send it by");
         }

@@ -4,19 +4,23 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::iter;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as SmtpTls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use reqwest::Url;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::content::Content;
-use crate::app::config::{MailConfig, NotifyEntry, Tls};
+use crate::app::config::{Config, MailConfig, NotifyEntry, Tls};
 use crate::store::SecretHash;
 
 /// One delivery, from the first byte to the answer, takes at most this.
@@ -127,12 +131,13 @@ pub struct Ways {
 }
 
 impl Ways {
-    pub fn open(config: &MailConfig) -> anyhow::Result<Ways> {
+    pub fn open(config: &Config) -> anyhow::Result<Ways> {
         // A redirect could carry the secret in the URL to somebody else.
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         // Sooner than the whole, so that a host that does not answer is told from a slow one.
         let client = client.connect_timeout(CONNECT_MAX);
-        let mail = if config.server.is_empty() { None } else { Some(open_mail(config)?) };
+        let has_mail = !config.mail.server.is_empty();
+        let mail = has_mail.then(|| open_mail(&config.mail, config.public_host())).transpose()?;
         Ok(Ways { mail, client: client.build()? })
     }
 
@@ -154,7 +159,11 @@ impl Ways {
         let (transport, from) = self.mail.as_ref().expect("entries with mail were checked for it");
         let body = MultiPart::alternative_plain_html(content.text(), content.html());
         let mail = Message::builder().from(from.clone()).to(to.clone());
-        let mail = mail.subject(&content.subject).multipart(body)?;
+        let mail = mail.message_id(Some(message_id(from)));
+        let mut mail = mail.subject(one_line(&content.subject)).multipart(body)?;
+        // So that nobody's absence notice answers it (RFC 3834).
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        mail.headers_mut().insert_raw(HeaderValue::new(automatic, "auto-generated".to_owned()));
         let sent = transport.send(mail).await;
         sent.map(drop).map_err(|error| DeliveryError::of_smtp(&error))
     }
@@ -167,8 +176,37 @@ impl Ways {
     }
 }
 
-fn open_mail(config: &MailConfig) -> anyhow::Result<(AsyncSmtpTransport<Tokio1Executor>, Mailbox)> {
-    let from = config.from.parse().context("[mail] `from` is missing: whose mail is it?")?;
+/// A name of its own, in the sender's domain: a mail server that finds none, or one that is not the
+/// sender's, takes a mail for what spammers send.
+fn message_id(from: &Mailbox) -> String {
+    format!("<{}@{}>", Uuid::new_v4(), ascii_domain(from.email.domain()))
+}
+
+/// A domain as it travels in headers, where some letters are spelled in others.
+fn ascii_domain(domain: &str) -> String {
+    let spelled = Url::parse(&format!("http://{domain}/")).ok();
+    spelled.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| domain.to_owned())
+}
+
+/// A subject is one line, whatever a gym is called.
+fn one_line(text: &str) -> String {
+    text.replace(|character: char| character.is_control(), " ")
+}
+
+/// As whom to greet the mail server: the host's name from outside, else the sender's domain. Some
+/// servers refuse a name without a dot, and one that is no name.
+fn greeting(public_host: Option<&str>, from: &Mailbox) -> ClientId {
+    let mut names = public_host.into_iter().chain([from.email.domain()]);
+    let is_whole = |name: &&str| name.contains('.') && name.parse::<IpAddr>().is_err();
+    names.find(is_whole).map_or_else(ClientId::default, |name| ClientId::Domain(ascii_domain(name)))
+}
+
+fn open_mail(
+    config: &MailConfig,
+    public_host: Option<&str>,
+) -> anyhow::Result<(AsyncSmtpTransport<Tokio1Executor>, Mailbox)> {
+    let from: Mailbox =
+        config.from.parse().context("[mail] `from` is missing: whose mail is it?")?;
     let tls = match config.tls {
         Tls::Starttls => SmtpTls::Required(trusted(config)?),
         Tls::Tls => SmtpTls::Wrapper(trusted(config)?),
@@ -176,6 +214,7 @@ fn open_mail(config: &MailConfig) -> anyhow::Result<(AsyncSmtpTransport<Tokio1Ex
     };
     let server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.server);
     let server = server.tls(tls).port(config.port).timeout(Some(DELIVERY_MAX));
+    let server = server.hello_name(greeting(public_host, &from));
     if config.user.is_empty() {
         return Ok((server.build(), from));
     }

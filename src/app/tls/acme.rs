@@ -1,5 +1,6 @@
 //! A certificate from an authority that speaks ACME, renewed in time.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -8,14 +9,14 @@ use futures_util::StreamExt;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_acme::acme::ACME_TLS_ALPN_NAME;
+use rustls_acme::acme::{ACME_TLS_ALPN_NAME, AcmeError};
 use rustls_acme::{
-    AcmeConfig as Authority, AcmeState, EventError, EventOk, ResolvesServerCertAcme, UseChallenge,
-    is_tls_alpn_challenge,
+    AcmeConfig as Authority, AcmeState, EventError, EventOk, OrderError, ResolvesServerCertAcme,
+    UseChallenge, is_tls_alpn_challenge,
 };
 use tokio::signal::unix::Signal;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::vault::Vault;
 use super::{provider, read_certificates};
@@ -29,8 +30,16 @@ pub const CHALLENGE_PROTOCOL: &[u8] = ACME_TLS_ALPN_NAME;
 /// An order is done or has failed within this: it asks the authority again and again, for some 20
 /// minutes at most.
 const ORDER_MAX: Duration = Duration::from_secs(60 * 60);
-/// The longest pause after orders that failed, in powers of two seconds.
-const PAUSE_POWER_MAX: u32 = 16;
+/// The pause after an order that failed on its way, doubled with each one more.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The same after one that the authority refused, because it did not find us at the domain.
+const PAUSE_REFUSED_MIN: Duration = Duration::from_secs(15 * 60);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+/// With so many doublings, every pause is the longest.
+const PAUSE_POWER_MAX: u32 = 12;
+/// How the client begins to say that an answer of the authority was a refusal.
+const REFUSED: &str = "non 2xx http status: 4";
 /// Certificates are kept in this folder of the data folder.
 const FOLDER: &str = "acme";
 
@@ -112,41 +121,75 @@ impl Acme {
         Arc::new(move |token| shown.asking()?.get_http_01_key_auth(token))
     }
 
-    /// Fetches a certificate and renews it in time, and at once on SIGHUP. What fails is told and
-    /// tried again, after ever longer pauses; so is what does not end.
+    /// Fetches a certificate and renews it in time, and at once on SIGHUP. After an order that
+    /// failed the authority is left in peace for a while; so it is after what does not end.
     pub async fn keep(mut self, is_ready: oneshot::Sender<()>, mut hangup: Signal) {
-        let mut is_ready = Some(is_ready);
+        let (mut is_ready, mut failures) = (Some(is_ready), 0);
         loop {
             let mut authority = self.authority();
             self.shown.ask_with(authority.resolver());
-            let (mut failures, mut give_up) = (0, Instant::now() + ORDER_MAX);
-            loop {
-                let event = tokio::select! {
-                    _ = hangup.recv() => {
-                        tracing::info!("asking for a new certificate");
-                        self.vault.gives_certificate = false;
-                        break;
-                    }
-                    () = sleep_until(give_up) => {
-                        tracing::warn!("the certificate authority does not answer; asking anew");
-                        break;
-                    }
-                    Some(event) = authority.next() => event,
-                };
-                let pause = match &event {
-                    Err(EventError::Order(_)) => {
-                        failures += 1;
-                        pause_after(failures)
-                    }
-                    Ok(_) | Err(_) => self.vault.renewal_in(),
-                };
-                give_up = Instant::now() + pause + ORDER_MAX;
-                match event {
-                    Ok(event) => self.follow(&event, &mut is_ready),
-                    Err(error) => tracing::warn!(%error, "no certificate yet; trying again"),
+            let ended = tokio::select! {
+                _ = hangup.recv() => None,
+                error = self.follow_all(&mut authority, &mut is_ready, &mut failures) => error,
+            };
+            if let Some(error) = ended {
+                failures += 1;
+                let pause = self.pause_after(&error, failures);
+                tokio::select! {
+                    _ = hangup.recv() => {}
+                    () = sleep(pause) => continue,
                 }
             }
+            tracing::info!("asking for a new certificate");
+            (self.vault.gives_certificate, failures) = (false, 0);
         }
+    }
+
+    /// Follows what the authority and the calendar bring, until an order fails.
+    async fn follow_all(
+        &self,
+        authority: &mut AcmeState<std::io::Error>,
+        is_ready: &mut Option<oneshot::Sender<()>>,
+        failures: &mut u32,
+    ) -> Option<OrderError> {
+        let mut give_up = Instant::now() + ORDER_MAX;
+        loop {
+            let event = tokio::select! {
+                () = sleep_until(give_up) => {
+                    return Some(OrderError::Acme(AcmeError::Io(ErrorKind::TimedOut.into())));
+                }
+                Some(event) = authority.next() => event,
+            };
+            match event {
+                Ok(event) => {
+                    if matches!(event, EventOk::DeployedNewCert) {
+                        *failures = 0;
+                    }
+                    self.follow(&event, is_ready);
+                }
+                Err(EventError::Order(error)) => return Some(error),
+                Err(error) => tracing::warn!(%error, "a certificate cannot be kept or read"),
+            }
+            give_up = Instant::now() + self.vault.renewal_in() + ORDER_MAX;
+        }
+    }
+
+    /// Says what failed and what to check, and when the next order is.
+    fn pause_after(&self, error: &OrderError, failures: u32) -> Duration {
+        let pause = pause(was_refused(error), failures);
+        let (domains, seconds) = (self.config.domains.join(", "), pause.as_secs());
+        let check = match self.config.challenge {
+            AcmeChallenge::TlsAlpn01 => {
+                "check that the domains lead to this machine, and that port 443 of it is reached \
+                 from outside and is `listen`; SIGHUP asks at once"
+            }
+            AcmeChallenge::Http01 => {
+                "check that the domains lead to this machine, and that port 80 of it is reached \
+                 from outside and is `tls.plain_listen`; SIGHUP asks at once"
+            }
+        };
+        tracing::warn!(%error, domains, next_order_in_seconds = seconds, "no certificate: {check}");
+        pause
     }
 
     fn follow(&self, event: &EventOk, is_ready: &mut Option<oneshot::Sender<()>>) {
@@ -181,9 +224,26 @@ impl Acme {
     }
 }
 
-/// How long the next order waits at most after so many have failed.
-fn pause_after(failures: u32) -> Duration {
-    Duration::from_secs(1 << failures.min(PAUSE_POWER_MAX))
+/// Whether the authority looked and said no. It counts such orders, and soon takes none any more.
+fn was_refused(error: &OrderError) -> bool {
+    match error {
+        OrderError::BadOrder(_) | OrderError::BadAuth(_) | OrderError::TooManyAttemptsAuth(_) => {
+            true
+        }
+        // A nonce is good for a moment only, and the next order has another.
+        OrderError::Acme(AcmeError::HttpRequest(error)) => {
+            let text = error.to_string();
+            text.starts_with(REFUSED) && !text.contains("badNonce")
+        }
+        OrderError::Acme(_) | OrderError::Rcgen(_) | OrderError::ProcessingTimeout(_) => false,
+    }
+}
+
+/// How long the next order waits after so many have failed.
+fn pause(was_refused: bool, failures: u32) -> Duration {
+    let doubled = 1 << (failures.max(1) - 1).min(PAUSE_POWER_MAX);
+    let first = if was_refused { PAUSE_REFUSED_MIN } else { PAUSE_MIN };
+    (first * doubled).min(PAUSE_MAX)
 }
 
 /// The roots of a file, or the public ones.
@@ -196,4 +256,21 @@ fn roots(path: &Path) -> anyhow::Result<RootCertStore> {
         roots.add(certificate)?;
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_refused_waits_a_quarter_of_an_hour_and_an_hour_at_most() {
+        let minutes = |failures| pause(true, failures).as_secs() / 60;
+        assert_eq!([1, 2, 3, 4, 40].map(minutes), [15, 30, 60, 60, 60]);
+        let seconds = |failures| pause(false, failures).as_secs();
+        assert_eq!([1, 2, 3, 12, 13, 40].map(seconds), [1, 2, 4, 2_048, 3_600, 3_600]);
+        let refused = OrderError::TooManyAttemptsAuth("footfall.test".to_owned());
+        assert!(was_refused(&refused));
+        let lost = OrderError::Acme(AcmeError::Io(ErrorKind::TimedOut.into()));
+        assert!(!was_refused(&lost));
+    }
 }

@@ -164,6 +164,7 @@ fn item_of(line: Line, now: Millis) -> Result<Item, String> {
         Line::Event(EventLine { gym, received_at, imported, delivery, .. }) => {
             match egym::parse(delivery.get().as_bytes(), now).map_err(|unfit| unfit.to_string())? {
                 Delivery::Event(event) => {
+                    check_received_at(received_at, now)?;
                     let arrival = Arrival { received_at, imported };
                     Ok(Item::Event { gym: slug(&gym)?, event, arrival })
                 }
@@ -172,6 +173,18 @@ fn item_of(line: Line, now: Millis) -> Result<Item, String> {
         }
         Line::Header(_) | Line::End(_) => Err("there is one header and one end".to_owned()),
     }
+}
+
+/// When an event came is shown and counted with (lateness): a time at which nothing can have come
+/// is none.
+fn check_received_at(received_at: Millis, now: Millis) -> Result<(), String> {
+    egym::in_time(received_at, now).map_err(|_| {
+        format!(
+            "`received_at` is {}, and nothing can have come then: it is in milliseconds since \
+             1970, from 2015 to now",
+            output::utc(received_at)
+        )
+    })
 }
 
 /// Reads all of it once, and returns how many lines cannot be understood.

@@ -11,7 +11,8 @@ use actix_web::{HttpResponse, web};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 
-use super::problem::{Code, Problem};
+use super::panics::off_thread;
+use super::problem::Problem;
 use super::tls::Expiry;
 use super::{App, openapi};
 use crate::clock;
@@ -112,9 +113,7 @@ impl Metrics {
     )
 )]
 pub async fn metrics(app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let text = web::block(move || app.metrics.text(&app.store, clock::now()));
-    let stopping = |_| Problem::new(Code::Unavailable, "the service is stopping");
-    let text = text.await.map_err(stopping)??;
+    let text = off_thread(move || app.metrics.text(&app.store, clock::now())).await??;
     Ok(HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text))
 }
 

@@ -14,6 +14,7 @@ pub mod busy;
 mod chain;
 mod chart;
 mod cohorts;
+mod fault;
 mod frame;
 mod heat;
 mod language;
@@ -35,7 +36,11 @@ mod visitor;
 mod ways;
 mod words;
 
-use actix_web::{Resource, web};
+use actix_web::Resource;
+use actix_web::middleware::from_fn;
+use actix_web::web;
+
+use super::Route;
 
 /// What pages remember of one request for another, in memory.
 #[derive(Default)]
@@ -98,6 +103,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(page("/assets/{file}").route(web::get().to(assets::file)));
 }
 
-fn page(path: &str) -> Resource {
-    web::resource(path)
+fn page(path: &str) -> Resource<impl Route> {
+    web::resource(path).wrap(from_fn(fault::as_page))
 }

@@ -3,10 +3,12 @@
 mod alike;
 mod busy;
 mod deliveries;
+mod faults;
 mod health;
 mod log;
 mod members;
 mod page;
+mod paths;
 mod reading;
 mod redundancy;
 mod reports;

@@ -24,6 +24,12 @@ class Inbox:
             text=mail.get_body(["plain"]).get_content(),
             html=mail.get_body(["html"]).get_content(),
             encrypted=session.ssl is not None,
+            hello=session.host_name,
+            message_id=mail["message-id"],
+            automatic=mail["auto-submitted"],
+            date=mail["date"],
+            longest_line=max(len(line) for line in envelope.content.split(b"\r\n")),
+            is_ascii=envelope.content.isascii(),
         )
         return "250 OK"
 

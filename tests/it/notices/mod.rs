@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::service::{BINARY, Service, Webhook, delivery, now, run};
+use crate::service::{BINARY, Service, Webhook, delivery, now, run, run_json};
 use crate::tls::authority::{Authority, Term};
 use receivers::{Hook, MailServer, Mute};
 
@@ -201,6 +201,42 @@ async fn a_mail_that_should_be_encrypted_is_not_sent_in_the_clear() {
     let env = [&env[..], &[("FOOTFALL_MAIL_TLS", "none")]].concat();
     assert_eq!(run_with(&service, &env, &["digest", "--send"]).as_deref(), Ok("sent: 1\n"));
     assert_eq!(server.next()["encrypted"], false);
+}
+
+#[needs::tools("aiosmtpd")]
+#[tokio::test]
+async fn a_mail_has_the_headers_by_which_it_is_not_taken_for_spam() {
+    let service = Service::start();
+    service.add_gym("mitte", "Europe/Berlin");
+    let name = "Fitneß Süd ".repeat(8);
+    run_json(service.data(), &["gym", "set", "mitte", "--name", name.trim(), "--json"]);
+    let mut server = MailServer::start(None);
+    let env = [
+        ("FOOTFALL_NOTIFY", r#"[{ mail = ["anna@example.com"] }]"#),
+        ("FOOTFALL_MAIL_SERVER", "127.0.0.1"),
+        ("FOOTFALL_MAIL_PORT", &*server.port.clone()),
+        ("FOOTFALL_MAIL_FROM", "footfall <footfall@clubs.example.com>"),
+        ("FOOTFALL_MAIL_TLS", "none"),
+    ];
+    for (public_url, hello) in [
+        ("", "clubs.example.com"),
+        ("https://footfall.example.com:8443", "footfall.example.com"),
+        ("https://192.0.2.1", "clubs.example.com"),
+    ] {
+        let env = [&env[..], &[("FOOTFALL_PUBLIC_URL", public_url)]].concat();
+        assert_eq!(run_with(&service, &env, &["digest", "--send"]).as_deref(), Ok("sent: 1\n"));
+        let mail = server.next();
+        assert_eq!(mail["hello"], hello, "{public_url}");
+        let id = mail["message_id"].as_str().expect("a text").to_owned();
+        assert!(id.starts_with('<') && id.ends_with("@clubs.example.com>"), "{id}");
+        assert_eq!(mail["automatic"], "auto-generated");
+        let date = mail["date"].as_str().expect("a text");
+        assert!(chrono::DateTime::parse_from_rfc2822(date).is_ok(), "{date}");
+        let subject = mail["subject"].as_str().expect("a text");
+        assert!(subject.starts_with(name.trim()), "{subject}");
+        assert_eq!(mail["is_ascii"], true, "a server need not know another alphabet");
+        assert!(mail["longest_line"].as_u64().expect("a number") <= 998, "{mail}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::authority::trusting;
 use super::pebble::{Pebble, free_port};
-use crate::service::{Service, answer};
+use crate::service::{BINARY, Service, answer};
 
 /// How long a certificate is good that is to be renewed soon. A third of it has to be enough for an
 /// order that fails once and is tried again, on a machine that is busy with all other tests.
@@ -62,6 +62,33 @@ async fn a_certificate_is_fetched_by_either_proof_and_kept() {
         let again = Service::start_with(data, &listen, &env);
         is_reached(&again, &root).await;
     }
+}
+
+/// The authority does not find us where it looks, and must not be asked again and again: it counts.
+#[needs::tools("pebble")]
+#[tokio::test]
+async fn after_a_failed_proof_the_authority_is_left_in_peace() {
+    let folder = Arc::new(TempDir::new().expect("a temporary folder"));
+    let pebble = Pebble::start(folder.path());
+    let settings = settings(&pebble, "tls-alpn-01");
+    let env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let data = Arc::new(TempDir::new().expect("a temporary folder"));
+    let mut command = std::process::Command::new(BINARY);
+    command.args(["serve", "--listen", &listen]).env("FOOTFALL_DATA", data.path());
+    let log = std::fs::File::create(data.path().join("log")).expect("a file");
+    let mut child = command.envs(env).stderr(log).spawn().expect("the binary runs");
+    let said = || std::fs::read_to_string(data.path().join("log")).expect("a log");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    while !said().contains("next_order_in_seconds=900") && std::time::Instant::now() < until {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ended");
+    let said = said();
+    assert!(said.contains("next_order_in_seconds=900"), "{said}");
+    assert!(said.contains("port 443 of it is reached from outside"), "{said}");
+    assert!(said.contains(DOMAIN), "{said}");
 }
 
 #[needs::tools("pebble")]
