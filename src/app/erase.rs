@@ -9,6 +9,7 @@ use super::{eraser, gyms, output};
 use crate::clock;
 use crate::domain::ids::Account;
 use crate::projection::erase;
+use crate::projection::witness::settled;
 use crate::store::{Database, ErasureReason};
 
 #[derive(Args)]
@@ -43,8 +44,9 @@ pub fn run(database: &Database, args: &EraseArgs) -> anyhow::Result<()> {
     let now = clock::now();
     let reason = ErasureReason::Manual;
     let ids = database.transact(&mut connection, |tx| {
+        let until = settled(&tx.view(), now)?;
         let ask = |gym: &crate::store::Gym| {
-            erase::request(tx, gym.id, Account(args.account), now, reason, now)
+            erase::request(tx, gym.id, Account(args.account), until, reason, now)
         };
         gyms.iter().map(ask).collect::<Result<Vec<_>, _>>()
     })?;

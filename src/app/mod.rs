@@ -23,6 +23,7 @@ mod transfer;
 mod users;
 mod webhooks;
 mod what_if;
+mod witness;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

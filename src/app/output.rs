@@ -21,6 +21,11 @@ pub fn text(text: &str) {
     println!("{}", text.trim_end());
 }
 
+/// What is not a result, and must be known all the same.
+pub fn note(text: &str) {
+    eprintln!("footfall: {text}");
+}
+
 pub fn error(error: &anyhow::Error) {
     eprintln!("footfall: {error:#}");
 }

@@ -1,10 +1,12 @@
 //! The pulse: a write every few seconds, also when nobody delivers, so that who watches the service
-//! sees how long ago it could last write and its projections were up to the log.
+//! sees how long ago it could last write and its projections were up to the log. With each goes a
+//! look at the clock.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::witness::Watch;
 use crate::clock;
 use crate::store::Store;
 
@@ -15,8 +17,12 @@ const BEAT_EVERY: Duration = Duration::from_secs(10);
 pub async fn run(store: Store) {
     let mut beats = interval(BEAT_EVERY);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = Watch::begin();
     loop {
         beats.tick().await;
+        if let Err(error) = watch.look(&store).await {
+            tracing::error!(%error, "the clock could not be compared with what was witnessed");
+        }
         match store.write(|tx| tx.beat(clock::now())).await {
             Ok(true) => {}
             Ok(false) => tracing::error!("the projection is behind the log; run `footfall verify`"),

@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
 use super::eraser::{empty_log, wait_for_empty_log};
-use super::{gyms, output};
-use crate::clock;
+use super::{gyms, output, witness};
+use crate::domain::Millis;
+use crate::domain::witness::{STEP, Verdict, Witness};
 use crate::projection::rebuild::let_others_write;
 use crate::projection::retention::{Frozen, freeze_some, horizon, what_would_go};
-use crate::store::{Database, Gym, Store, StoreError, WriteError};
+use crate::projection::witness::{Seen, judged};
+use crate::store::{Database, Gym, Store, StoreError, Tx, WriteError};
+use crate::{clock, projection};
 
 /// A service looks so often for what became too old.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -25,6 +29,9 @@ pub struct RetentionArgs {
     /// Show what would go, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Take the clock for right although nothing else says so; look at it first
+    #[arg(long, conflicts_with = "dry_run")]
+    clock_is_right: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -43,11 +50,11 @@ struct Row {
 }
 
 impl Row {
-    fn of(gym: &Gym, frozen: &Frozen) -> Row {
+    fn of(gym: &Gym, frozen: &Frozen, now: Millis) -> Row {
         Row {
             gym: gym.slug.to_string(),
             retain_events_months: gym.settings.retain_months,
-            horizon: horizon(gym, clock::now()).map(output::utc),
+            horizon: horizon(gym, now).map(output::utc),
             events: frozen.events,
             members: frozen.members.len(),
             quarantined: frozen.quarantined,
@@ -74,14 +81,24 @@ pub fn run(database: &Database, args: &RetentionArgs) -> anyhow::Result<()> {
         Some(slug) => vec![gyms::find(database, slug)?],
         None => database.read(|snapshot| snapshot.gyms())?,
     };
+    let seen = look(database, args)?;
+    if seen.verdict != Verdict::Agrees {
+        output::note(&witness::describe(&seen));
+    }
+    let now = match seen.for_retention() {
+        Some(now) => now,
+        // What would go if the clock were right is worth a look all the same.
+        None if args.dry_run => seen.witness.at.min(seen.clock),
+        None => bail!("nothing was let go, because the clock cannot be believed"),
+    };
     let mut rows = Vec::new();
     for gym in &gyms {
         let frozen = if args.dry_run {
-            database.read(|snapshot| what_would_go(snapshot, gym, clock::now()))?
+            database.read(|snapshot| what_would_go(snapshot, gym, now))?
         } else {
-            freeze_all(database, gym)?
+            freeze_all(database, gym, now)?
         };
-        rows.push(Row::of(gym, &frozen));
+        rows.push(Row::of(gym, &frozen, now));
     }
     output::show(args.json, &rows, || {
         let went = if args.dry_run { "WOULD GO: EVENTS" } else { "GONE: EVENTS" };
@@ -92,14 +109,37 @@ pub fn run(database: &Database, args: &RetentionArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn freeze_all(database: &Database, gym: &Gym) -> Result<Frozen, StoreError> {
+/// What the clock says, and whether it can be believed; a person may say that it can.
+fn look(database: &Database, args: &RetentionArgs) -> Result<Seen, StoreError> {
+    let clock = clock::now();
+    if args.dry_run {
+        return database.read(|snapshot| judged(snapshot, clock));
+    }
+    let mut connection = database.connect()?;
+    database.transact(&mut connection, |tx| {
+        if args.clock_is_right {
+            tx.set_witness(Witness { at: clock, unconfirmed: 0 })?;
+        }
+        look_in(tx, clock)
+    })
+}
+
+/// A run of retention looks at the clock, and is counted when it is left out.
+fn look_in(tx: &mut Tx<'_>, clock: Millis) -> Result<Seen, StoreError> {
+    let seen = projection::witness::look(tx, clock, 0, STEP)?;
+    if seen.for_retention().is_none() {
+        tx.count_retention_skipped()?;
+    }
+    Ok(seen)
+}
+
+fn freeze_all(database: &Database, gym: &Gym, now: Millis) -> Result<Frozen, StoreError> {
     let _lock = database.lock_rebuild()?;
     let mut connection = database.connect()?;
     let mut all = Frozen::default();
     loop {
         let started = Instant::now();
-        let frozen =
-            database.transact(&mut connection, |tx| freeze_some(tx, gym.id, clock::now()))?;
+        let frozen = database.transact(&mut connection, |tx| freeze_some(tx, gym.id, now))?;
         if frozen.is_empty() {
             break;
         }
@@ -127,12 +167,18 @@ pub async fn keep(store: Store) {
 }
 
 async fn freeze_everywhere(store: &Store) -> Result<(), WriteError> {
+    let clock = clock::now();
+    let seen = store.write(move |tx| look_in(tx, clock)).await?;
+    let Some(now) = seen.for_retention() else {
+        tracing::warn!("a run of retention is left out: {}", witness::describe(&seen));
+        return Ok(());
+    };
     for gym in store.read(|snapshot| snapshot.gyms())? {
         let mut all = Frozen::default();
         // A rebuild must not miss what is frozen beside it, so this waits until it is done.
         while let Some(lock) = store.database().try_lock_rebuild()? {
             let (started, id) = (Instant::now(), gym.id);
-            let frozen = store.write(move |tx| freeze_some(tx, id, clock::now())).await?;
+            let frozen = store.write(move |tx| freeze_some(tx, id, now)).await?;
             drop(lock);
             if frozen.is_empty() {
                 break;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::config::{Config, LogConfig};
 use super::notify::Notices;
 use super::tls::Source;
-use super::{eraser, limits, notify, output, panics, pulse, retention};
+use super::{eraser, limits, notify, output, panics, pulse, retention, witness};
 use crate::http::redirect::{self, Home};
 use crate::http::{self, Door, Settings};
 use crate::store::Store;
@@ -22,6 +22,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
     store.database().clear_trials()?;
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
+    witness::at_start(store.database())?;
     let source = Source::of(config)?;
     let notices = Notices::open(config)?;
     let listener = bind(&config.listen)?;

@@ -16,7 +16,7 @@ pub const SECRET_PREFIX: &str = "ffs_";
 /// How long an old secret is good beside the new one, in hours.
 pub const OVERLAP_HOURS: u32 = 24;
 /// The longest overlap, in hours.
-const OVERLAP_HOURS_MAX: u32 = 168;
+pub const OVERLAP_HOURS_MAX: u32 = 168;
 
 #[derive(Subcommand)]
 pub enum WebhookCommand {

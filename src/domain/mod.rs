@@ -13,6 +13,7 @@ pub mod rules;
 pub mod stretch;
 pub mod tally;
 pub mod visit;
+pub mod witness;
 
 /// An instant, or a length of time, in UTC milliseconds since 1970-01-01.
 pub type Millis = i64;

@@ -11,6 +11,7 @@ use super::{App, blocking, openapi};
 use crate::clock;
 use crate::domain::ids::Account;
 use crate::projection::erase;
+use crate::projection::witness::settled;
 use crate::store::{Erasure, ErasureReason, Gym, Role, Snapshot, StoreError};
 
 /// An erasure, asked for or done.
@@ -93,7 +94,8 @@ pub async fn request(
     let (id, now) = (gym.id, clock::now());
     let asked = app.store.write(move |tx| {
         let reason = ErasureReason::Manual;
-        let erasure = erase::request(tx, id, Account(account), now, reason, now)?;
+        let until = settled(&tx.view(), now)?;
+        let erasure = erase::request(tx, id, Account(account), until, reason, now)?;
         tx.view().erasure(erasure)
     });
     let erasure = asked.await?.expect("it was added in this transaction");

@@ -11,6 +11,8 @@ use super::times::instant_to_the_minute;
 use super::tls::Expiry;
 use super::{App, openapi};
 use crate::clock;
+use crate::domain::witness::Verdict;
+use crate::projection::witness::judged;
 
 /// The service is not ready when a write takes longer than this, in milliseconds.
 const WRITE_MS_MAX: u64 = 2_000;
@@ -29,7 +31,8 @@ pub async fn healthz() -> HttpResponse {
 }
 
 /// Whether deliveries can be taken: really writes, and looks whether the projections have what the
-/// log has. With HTTPS of its own it says when the certificate expires.
+/// log has. With HTTPS of its own it says when the certificate expires. `clock` is `right`, or
+/// `ahead` or `behind` while the machine's clock cannot be believed.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -50,6 +53,19 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     }
     let expires_at = app.certificate.as_ref().and_then(Expiry::get);
     let expires_at = expires_at.map(|at| instant_to_the_minute(Tz::UTC, at));
-    let ready = serde_json::json!({ "status": "ready", "certificate_expires_at": expires_at });
+    let seen = app.store.read(|snapshot| judged(snapshot, now))?;
+    let ready = serde_json::json!({
+        "status": "ready",
+        "certificate_expires_at": expires_at,
+        "clock": word_of(seen.verdict),
+    });
     Ok(HttpResponse::Ok().json(ready))
+}
+
+fn word_of(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Agrees | Verdict::CatchesUp => "right",
+        Verdict::Ahead => "ahead",
+        Verdict::Behind => "behind",
+    }
 }

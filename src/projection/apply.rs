@@ -97,7 +97,7 @@ fn log_once(
         return Ok(Outcome::Erased);
     }
     let asks_for_erasure = event.kind == Kind::MembershipDelete;
-    if !asks_for_erasure && retention::is_beyond(&gym, event.at, now) {
+    if !asks_for_erasure && retention::is_beyond(&tx.view(), &gym, event.at, now)? {
         return Ok(Outcome::TooOld);
     }
     let member = tx.member_or_new(gym_id, event.account)?;

@@ -12,3 +12,4 @@ pub mod read;
 pub mod rebuild;
 pub mod retention;
 pub mod verify;
+pub mod witness;

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use super::apply::{Dates, Target};
 use super::erase::freeze;
+use super::read::last_event;
 use crate::domain::Millis;
 use crate::domain::calendar::{day_of, months_earlier};
 use crate::domain::ids::{GymId, MemberId};
@@ -49,16 +50,32 @@ impl Frozen {
     }
 }
 
-/// No event before this instant is accepted; none when everything is kept.
+/// No event before this instant is accepted; none when everything is kept. What is frozen up to
+/// the future was frozen by a wrong clock, and does not count.
 pub fn horizon(gym: &Gym, now: Millis) -> Option<Millis> {
     let months = gym.settings.retain_months;
     let by_policy = months.map(|months| months_earlier(gym.settings.zone, now, months));
-    by_policy.max(gym.frozen_until)
+    by_policy.max(gym.frozen_until.filter(|until| *until <= now))
 }
 
 /// Whether an event is older than the gym keeps events.
-pub fn is_beyond(gym: &Gym, at: Millis, now: Millis) -> bool {
-    horizon(gym, now).is_some_and(|horizon| at < horizon)
+pub fn is_beyond(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    at: Millis,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    if horizon(gym, now).is_some_and(|horizon| at < horizon) {
+        return Ok(true);
+    }
+    // When the log has newer events than what is frozen, it is the clock that is wrong: it is
+    // behind, and what was frozen must not be counted a second time.
+    Ok(match gym.frozen_until {
+        Some(until) if at < until => {
+            last_event(snapshot, gym)?.is_some_and(|newest| newest >= until)
+        }
+        Some(_) | None => false,
+    })
 }
 
 /// Freezes some of what is older than the gym keeps events; nothing when there is no more.

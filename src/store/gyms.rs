@@ -80,6 +80,9 @@ impl Tx<'_> {
         if self.view().gym_by_slug(slug)?.is_some() {
             return Ok(false);
         }
+        // Who adds the first gym looks at a clock, too.
+        let sql = "INSERT INTO witness (id, at) VALUES (1, ?1) ON CONFLICT DO NOTHING";
+        self.transaction.execute(sql, [now])?;
         let generation = self.new_generation(None)?;
         let [window, stay, tail, grace] = settings.rules.minutes();
         self.transaction.execute(

@@ -28,6 +28,7 @@ mod tx;
 mod users;
 mod vitals;
 mod webhooks;
+mod witness;
 mod writer;
 
 pub use annotations::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind};
@@ -51,4 +52,5 @@ pub use tx::Tx;
 pub use users::{Session, User};
 pub use vitals::{Build, Erasures, Sizes, Vitals};
 pub use webhooks::{Begun, Webhook};
+pub use witness::Latest;
 pub use writer::{BATCH_MAX, QUEUE_MAX, Store, WriteError};

@@ -60,6 +60,11 @@ impl<'c> Tx<'c> {
         self.gyms.remove(&id);
     }
 
+    /// The same of all.
+    pub(super) fn forget_gyms(&mut self) {
+        self.gyms.clear();
+    }
+
     /// Notes that the gym's reports may have changed, by the event at `position` if any.
     pub fn mark_applied(&mut self, gym: GymId, position: Option<Position>) {
         let last = self.applied.entry(gym).or_default();

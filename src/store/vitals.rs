@@ -18,6 +18,8 @@ pub struct Vitals {
     /// When a write last went to disk and found the projections up to the log.
     pub heartbeat_at: Option<Millis>,
     pub erasures: Erasures,
+    /// Runs of retention that were left out because the clock could not be believed.
+    pub retention_skipped: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +64,7 @@ impl Snapshot<'_> {
             projection_position: position("SELECT coalesce(max(position), 0) FROM gyms")?,
             heartbeat_at: self.connection.query_row(heartbeat, [], |row| row.get(0))?,
             erasures: self.erasures_in_sum()?,
+            retention_skipped: self.retention_skipped()?,
         })
     }
 

@@ -20,8 +20,10 @@ use super::ways::{DeliveryError, Recipient};
 use crate::app::config::Want;
 use crate::clock;
 use crate::domain::ids::GymId;
+use crate::domain::witness::Verdict;
 use crate::domain::{HOUR, Millis};
 use crate::projection::read;
+use crate::projection::witness::judged;
 use crate::store::{Gym, Notice, Store, StoreError};
 
 /// Time between two looks for something to tell.
@@ -99,6 +101,10 @@ struct Found {
 impl Desk {
     fn look(&mut self, notices: &Notices, now: Millis) -> Result<Found, StoreError> {
         let mut found = Found::default();
+        // By a clock that is behind, old days would be told again, and then the newest too.
+        if self.store.read(|snapshot| judged(snapshot, now))?.verdict == Verdict::Behind {
+            return Ok(found);
+        }
         let Desk { store, lookout, .. } = self;
         let alerts = &notices.config.alerts;
         let findings = store.read(|snapshot| lookout.look(snapshot, alerts, now))?;
@@ -123,7 +129,7 @@ impl Desk {
         let is_unknown = self.doubts.are_fresh((gym.id, *cause), is_unknown, now);
         for recipient in notices.recipients(gym, Want::Alerts) {
             let address = (gym.id, cause.name(), *recipient.hash().bytes());
-            let told = self.memory.told(&address)?;
+            let told = self.memory.told(&address, now)?;
             if let State::Holds(content) = state {
                 let is_new = told.is_none_or(|told| !told.holds && now - told.at >= HOUR);
                 if is_new && self.memory.may_try(&address, None, now) {
@@ -156,7 +162,8 @@ impl Desk {
             let mut waiting = vec![];
             for recipient in notices.recipients(gym, period.want()) {
                 let address = (gym.id, subject, *recipient.hash().bytes());
-                let is_told = self.memory.told(&address)?.is_some_and(|told| told.at >= of);
+                let told = self.memory.told(&address, now)?;
+                let is_told = told.is_some_and(|told| told.at >= of);
                 if !is_told && self.memory.may_try(&address, Some(of), now) {
                     waiting.push(recipient.clone());
                 }
@@ -232,7 +239,10 @@ impl Doubts {
     /// Whether it cannot be told now, and could be not so long ago.
     fn are_fresh(&mut self, cause: (GymId, Cause), is_unknown: bool, now: Millis) -> bool {
         if is_unknown {
-            now - *self.0.entry(cause).or_insert(now) < UNKNOWN_MAX
+            // What began in the future began by a wrong clock.
+            let since = self.0.entry(cause).or_insert(now);
+            *since = now.min(*since);
+            now - *since < UNKNOWN_MAX
         } else {
             self.0.remove(&cause);
             false
@@ -253,5 +263,7 @@ mod tests {
         assert!(!doubts.are_fresh(cause, false, UNKNOWN_MAX));
         assert!(doubts.are_fresh(cause, true, UNKNOWN_MAX + 1), "it begins anew");
         assert!(doubts.are_fresh((GymId(2), Cause::Drop), true, UNKNOWN_MAX));
+        assert!(doubts.are_fresh((GymId(2), Cause::Drop), true, 0), "the clock was ahead");
+        assert!(!doubts.are_fresh((GymId(2), Cause::Drop), true, UNKNOWN_MAX));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::clock;
 use crate::domain::ids::GymId;
+use crate::domain::witness::BACK_MAX;
 use crate::domain::{HOUR, MINUTE, Millis};
 use crate::store::{Notice, SecretHash, Store, StoreError};
 
@@ -39,19 +40,23 @@ impl Memory {
         Memory { store, unwritten: HashMap::new(), failures: HashMap::new() }
     }
 
-    /// What was told last.
-    pub fn told(&self, address: &Address) -> Result<Option<Notice>, StoreError> {
-        if let Some(notice) = self.unwritten.get(address) {
-            return Ok(Some(*notice));
-        }
+    /// What was told last. What a wrong clock told in the future was not.
+    pub fn told(&self, address: &Address, now: Millis) -> Result<Option<Notice>, StoreError> {
         let (gym, subject, recipient) = address;
         let recipient = SecretHash::from_bytes(*recipient);
-        self.store.read(|snapshot| snapshot.last_notice(*gym, subject, &recipient))
+        let notice = match self.unwritten.get(address) {
+            Some(notice) => Some(*notice),
+            None => self.store.read(|snapshot| snapshot.last_notice(*gym, subject, &recipient))?,
+        };
+        Ok(notice.filter(|notice| notice.at <= now + BACK_MAX))
     }
 
     /// Whether no try of the same has failed so shortly before that another may not be made yet.
     pub fn may_try(&self, address: &Address, of: Option<Millis>, now: Millis) -> bool {
-        self.failures.get(address).is_none_or(|failure| failure.of != of || failure.next <= now)
+        // No pause is longer, so a later end is one that a wrong clock set.
+        self.failures.get(address).is_none_or(|failure| {
+            failure.of != of || !(now + 1..=now + PAUSE_MAX).contains(&failure.next)
+        })
     }
 
     /// Notes that a try failed; answers how many have. What may have arrived waits longest.
@@ -117,6 +122,7 @@ mod tests {
             assert!(!memory.may_try(&ADDRESS, of, clock::now()));
             assert!(memory.may_try(&ADDRESS, of, clock::now() + PAUSE_MAX));
         }
+        assert!(memory.may_try(&ADDRESS, of, clock::now() - 2 * HOUR), "the clock was wrong");
         assert!(memory.may_try(&ADDRESS, Some(2), clock::now()), "that is another digest");
         assert_eq!(memory.failed(ADDRESS, Some(2), true), 1);
         assert!(!memory.may_try(&ADDRESS, Some(2), clock::now() + PAUSE_MAX - MINUTE));
@@ -133,7 +139,8 @@ mod tests {
         // There is no such gym, so it cannot be written.
         memory.remember(ADDRESS, notice).await;
         memory.catch_up().await;
-        assert_eq!(memory.told(&ADDRESS).unwrap(), Some(notice));
+        assert_eq!(memory.told(&ADDRESS, 5).unwrap(), Some(notice));
+        assert_eq!(memory.told(&ADDRESS, 5 - HOUR).unwrap(), None, "that is in the future");
         assert_eq!(memory.unwritten.len(), 1);
     }
 

@@ -9,6 +9,7 @@ use crate::domain::Millis;
 use crate::domain::ids::{GymId, Position};
 use crate::domain::tally::Count;
 use crate::projection::live::Live;
+use crate::projection::witness::Seen;
 use crate::store::{Build, Erasures, Sizes, Vitals, Webhook};
 
 const ENDED_BY: [(Count, &str); 5] = [
@@ -101,6 +102,28 @@ impl Gauges {
         let help = "Writes that wait for the writer.";
         self.one("footfall_write_queue_writes", help, Some(number(waiting)));
         self.add_erasures(&vitals.erasures);
+        let help = "Runs of retention that were left out because the clock could not be believed.";
+        self.counter("footfall_retention_skipped_total", help, vitals.retention_skipped);
+    }
+
+    /// What the witnesses say of the clock.
+    pub fn add_clock(&mut self, seen: &Seen) {
+        let help = "1 while the clock cannot be believed.";
+        let disagrees = f64::from(u8::from(!seen.verdict.is_good()));
+        self.one("footfall_clock_disagrees", help, Some(disagrees));
+        let help =
+            "How far the clock is ahead of the time that was witnessed; behind it if negative.";
+        let ahead = seconds(seen.clock - seen.witness.at);
+        self.one("footfall_clock_ahead_seconds", help, Some(ahead));
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: i64) {
+        let mut metric = Metric::default();
+        let mut counter = Counter::default();
+        counter.set_value(number(value));
+        metric.set_counter(counter);
+        self.add(name, help, [metric]);
+        self.0.last_mut().expect("it was just added").set_field_type(MetricType::COUNTER);
     }
 
     fn add_erasures(&mut self, erasures: &Erasures) {
@@ -112,13 +135,8 @@ impl Gauges {
         let help = "How long the last erasure took, from the request on.";
         let name = "footfall_erasure_last_duration_seconds";
         self.one(name, help, erasures.last_took.map(seconds));
-        let mut done = Metric::default();
-        let mut counter = Counter::default();
-        counter.set_value(number(erasures.done));
-        done.set_counter(counter);
         let help = "Erasures that are complete.";
-        self.add("footfall_erasures_done_total", help, [done]);
-        self.0.last_mut().expect("it was just added").set_field_type(MetricType::COUNTER);
+        self.counter("footfall_erasures_done_total", help, erasures.done);
     }
 
     pub fn add_builds(&mut self, gyms: &[Live], builds: &[Build]) {

@@ -18,6 +18,7 @@ use super::{App, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::projection::live::{Live, Watch};
+use crate::projection::witness::judged;
 use crate::store::{Snapshot, Store, StoreError, Webhook};
 use door::Door;
 pub use door::{TypeWord, count};
@@ -79,6 +80,7 @@ impl Metrics {
             gauges.add_webhooks(&webhooks, &self.are_silent(&gyms, &webhooks, now));
             gauges.add_quarantine(&gyms, &snapshot.quarantine_depths()?);
             gauges.add_vitals(&snapshot.vitals()?, store.waiting());
+            gauges.add_clock(&judged(snapshot, now)?);
             let builds = snapshot.builds()?;
             // One that was interrupted stands still, and is none.
             if !builds.is_empty() && store.database().is_rebuilding() {

@@ -1,0 +1,68 @@
+//! Whether the clock can be believed, by what the database knows: see [`crate::domain::witness`].
+
+use super::read;
+use crate::domain::Millis;
+use crate::domain::witness::{Reading, Verdict, Witness};
+use crate::store::{Snapshot, StoreError, Tx};
+
+/// What came of a look at the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub clock: Millis,
+    pub witness: Witness,
+    pub verdict: Verdict,
+}
+
+impl Seen {
+    /// What retention may take the time for; none while the clock cannot be believed.
+    pub fn for_retention(&self) -> Option<Millis> {
+        self.witness.for_retention(self.verdict, self.clock)
+    }
+}
+
+/// Looks at the clock and moves the witnessed time on, by the time that has `elapsed` since the
+/// last look, and by up to `step` where it has to catch up.
+pub fn look(
+    tx: &mut Tx<'_>,
+    clock: Millis,
+    elapsed: Millis,
+    step: Millis,
+) -> Result<Seen, StoreError> {
+    let (seen, _) = judge(&tx.view(), clock, elapsed, step)?;
+    tx.set_witness(seen.witness)?;
+    Ok(seen)
+}
+
+/// The same, and nothing is written.
+pub fn judged(snapshot: &Snapshot<'_>, clock: Millis) -> Result<Seen, StoreError> {
+    Ok(judge(snapshot, clock, 0, 0)?.0)
+}
+
+/// The time to write down where it decides what stays: see [`Witness::settled`].
+pub fn settled(snapshot: &Snapshot<'_>, clock: Millis) -> Result<Millis, StoreError> {
+    let (Seen { witness, verdict, .. }, newest) = judge(snapshot, clock, 0, 0)?;
+    Ok(witness.settled(verdict, clock, newest))
+}
+
+/// When the newest event of any gym happened, as its sender wrote it, to the minute.
+pub fn newest_event(snapshot: &Snapshot<'_>) -> Result<Option<Millis>, StoreError> {
+    let gyms = snapshot.gyms()?;
+    let newest = gyms.iter().map(|gym| read::last_event(snapshot, gym));
+    Ok(newest.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().max())
+}
+
+/// Events are looked for only where they could decide.
+fn judge(
+    snapshot: &Snapshot<'_>,
+    clock: Millis,
+    elapsed: Millis,
+    step: Millis,
+) -> Result<(Seen, Option<Millis>), StoreError> {
+    let kept = snapshot.witness()?;
+    let is_near = kept.is_some_and(|witness| witness.is_near(clock));
+    let newest = if is_near { None } else { newest_event(snapshot)? };
+    let witness = kept.unwrap_or_else(|| Witness::first(clock, newest));
+    let reading = Reading { clock, elapsed, newest_event: newest, step };
+    let (witness, verdict) = witness.look(reading);
+    Ok((Seen { clock, witness, verdict }, newest))
+}
