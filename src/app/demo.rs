@@ -139,11 +139,10 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
     let reader = Reader { name: "demo".to_owned(), role: Role::Admin, gyms: None };
     let user = database.transact(&mut connection, |tx| {
         tx.add_token(&reader, &token.hash(), now)?;
-        tx.add_user(&reader, None, now)?;
-        tx.view().user("demo")
+        tx.add_user(&reader, now)
     })?;
-    let user = user.expect("it was added in this transaction");
-    let (sign_in, _) = users::make_link(&database, user.id)?;
+    let user = user.expect("the folder is new");
+    let (sign_in, _) = users::make_link(&database, user)?.expect("it was added just now");
     Ok(Prepared { token, sign_in, doors })
 }
 

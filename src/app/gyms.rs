@@ -9,6 +9,7 @@ use super::{maintain, output, what_if};
 use crate::clock;
 use crate::domain::calendar::day_of;
 use crate::domain::ids::Slug;
+use crate::domain::names;
 use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, Rules};
 use crate::store::{Database, Gym, GymSettings};
@@ -163,7 +164,7 @@ struct Changed {
 
 pub fn run(database: &Database, command: GymCommand) -> anyhow::Result<()> {
     match command {
-        GymCommand::Add(args) => add(database, args),
+        GymCommand::Add(args) => add(database, &args),
         GymCommand::List(args) => list(database, &args),
         GymCommand::Set(args) => set(database, args),
     }
@@ -183,10 +184,10 @@ pub fn find(database: &Database, slug: &str) -> anyhow::Result<Gym> {
     }
 }
 
-fn add(database: &Database, args: AddArgs) -> anyhow::Result<()> {
+fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     let slug: Slug = args.slug.parse()?;
     let settings = GymSettings {
-        name: args.name,
+        name: parse_name(&args.name)?,
         zone: parse_zone(&args.time_zone)?,
         capacity: args.capacity,
         rules: args.rules.over(Rules::default())?,
@@ -204,6 +205,10 @@ fn add(database: &Database, args: AddArgs) -> anyhow::Result<()> {
         format!("added {slug}; next: footfall webhook add {slug}")
     });
     Ok(())
+}
+
+fn parse_name(name: &str) -> anyhow::Result<String> {
+    names::name(name).context("the gym's name is no good")
 }
 
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
@@ -237,7 +242,7 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
     let gym = find(database, &args.slug)?;
     let before = gym.settings.clone();
     let settings = GymSettings {
-        name: args.name.unwrap_or(before.name),
+        name: args.name.map_or(Ok(before.name), |name| parse_name(&name))?,
         zone: args.time_zone.as_deref().map_or(Ok(before.zone), parse_zone)?,
         capacity: match args.capacity {
             Some(capacity) => Some(capacity).filter(|capacity| *capacity > 0),

@@ -1,11 +1,12 @@
 //! `footfall token`: add, list, remove.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::{gyms, output};
 use crate::clock;
+use crate::domain::names;
 use crate::http::auth::TOKEN_PREFIX;
 use crate::store::{Database, Gym, Reader, Role, Secret};
 
@@ -54,7 +55,8 @@ impl ReachArgs {
         let gyms = self.gym.iter().map(|slug| Ok(gyms::find(database, slug)?.id));
         let gyms = gyms.collect::<anyhow::Result<Vec<_>>>()?;
         let gyms = (!gyms.is_empty()).then_some(gyms);
-        Ok(Reader { name: name.to_owned(), role: self.role.role(), gyms })
+        let name = names::name(name).context("the name is no good")?;
+        Ok(Reader { name, role: self.role.role(), gyms })
     }
 }
 
@@ -103,7 +105,11 @@ fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     let added = database
         .transact(&mut connection, |tx| tx.add_token(&reader, &token.hash(), clock::now()))?;
     if !added {
-        bail!("there is a token {:?} already; remove it first, or take another name", args.name);
+        bail!(
+            "there is a token {:?} already (case does not matter); remove it first, or take \
+             another name",
+            args.name
+        );
     }
     let shown = serde_json::json!({
         "name": args.name, "role": reader.role.name(), "token": token.reveal()

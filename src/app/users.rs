@@ -11,7 +11,9 @@ use super::tokens::{ReachArgs, slugs_seen, slugs_shown};
 use crate::clock;
 use crate::domain::{DAY, Millis};
 use crate::http::auth::LINK_DAYS;
-use crate::store::{Database, PASSWORD_CHARACTERS_MIN, Secret, StoreError, User, hash_password};
+use crate::store::{
+    Database, HashMemory, PASSWORD_CHARACTERS_MIN, Secret, StoreError, User, hash_password,
+};
 
 #[derive(Subcommand)]
 pub enum UserCommand {
@@ -21,7 +23,7 @@ pub enum UserCommand {
     List(ListArgs),
     /// Print a new link that signs a user in once; it replaces one that was not used
     Link(NamedArgs),
-    /// Set a user's password; it ends all their sessions
+    /// Set a user's password; it ends all their sessions, and the link that was not used
     Password(NamedArgs),
     /// Remove a user; their sessions end at once
     Remove(NamedArgs),
@@ -69,17 +71,22 @@ pub fn run(database: &Database, config: &Config, command: UserCommand) -> anyhow
 fn add(database: &Database, config: &Config, args: &AddArgs) -> anyhow::Result<()> {
     let reader = args.reach.reader(database, &args.name)?;
     let mut connection = database.connect()?;
-    let added =
-        database.transact(&mut connection, |tx| tx.add_user(&reader, None, clock::now()))?;
-    if !added {
-        bail!("there is a user {:?} already; remove them first, or take another name", args.name);
+    let added = database.transact(&mut connection, |tx| tx.add_user(&reader, clock::now()))?;
+    if added.is_none() {
+        bail!(
+            "there is a user {:?} already (case does not matter); remove them first, or take \
+             another name",
+            args.name
+        );
     }
-    link(database, config, &args.name, args.json)
+    link(database, config, &reader.name, args.json)
 }
 
 fn link(database: &Database, config: &Config, name: &str, json: bool) -> anyhow::Result<()> {
     let user = find(database, name)?;
-    let (path, until) = make_link(database, user.id)?;
+    let made = make_link(database, user.id)?;
+    let (path, until) = made.with_context(|| unknown(name))?;
+    let name = &user.reader.name;
     let root = match config.public_url.as_str() {
         "" => format!("http://{}", config.listen),
         url => url.trim_end_matches('/').to_owned(),
@@ -96,13 +103,14 @@ fn link(database: &Database, config: &Config, name: &str, json: bool) -> anyhow:
     Ok(())
 }
 
-/// A fresh link for a user, as a path, and until when it is good.
-pub fn make_link(database: &Database, user: i64) -> Result<(String, Millis), StoreError> {
+/// A fresh link for a user, as a path, and until when it is good; none when the user has gone.
+pub fn make_link(database: &Database, user: i64) -> Result<Option<(String, Millis)>, StoreError> {
     let secret = Secret::fresh("");
     let until = clock::now() + LINK_DAYS * DAY;
     let mut connection = database.connect()?;
-    database.transact(&mut connection, |tx| tx.set_link(user, &secret.hash(), until))?;
-    Ok((format!("/sign-in/{}", secret.reveal()), until))
+    let is_there =
+        database.transact(&mut connection, |tx| tx.set_link(user, &secret.hash(), until))?;
+    Ok(is_there.then(|| (format!("/sign-in/{}", secret.reveal()), until)))
 }
 
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
@@ -138,19 +146,22 @@ fn set_password(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
             "no password was given; set FOOTFALL_USER_PASSWORD to give one without a terminal",
         )?,
     };
-    let Some(hash) = hash_password(&password) else {
+    let Some(hash) = hash_password(&password, &mut HashMemory::default()) else {
         bail!("a password has at least {PASSWORD_CHARACTERS_MIN} characters");
     };
     let mut connection = database.connect()?;
-    database.transact(&mut connection, |tx| tx.set_password(user.id, &hash))?;
+    if !database.transact(&mut connection, |tx| tx.set_password(user.id, &hash))? {
+        bail!(unknown(&args.name));
+    }
     let changed = serde_json::json!({ "user": args.name, "password": "set" });
     output::show(args.json, &changed, || format!("the password of {} is set", args.name));
     Ok(())
 }
 
 fn remove(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
+    let user = find(database, &args.name)?;
     let mut connection = database.connect()?;
-    if !database.transact(&mut connection, |tx| tx.remove_user(&args.name))? {
+    if !database.transact(&mut connection, |tx| tx.remove_user(user.id))? {
         bail!(unknown(&args.name));
     }
     let removed = serde_json::json!({ "removed": args.name });

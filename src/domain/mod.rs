@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod event;
 pub mod ids;
 pub mod member;
+pub mod names;
 mod offset;
 pub mod report;
 pub mod rules;

@@ -28,6 +28,24 @@ pub struct Access {
     proof: Proof,
 }
 
+/// Why a change was not made: who asked may not make it, or the store failed.
+pub enum Refused {
+    Problem(Problem),
+    Store(StoreError),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Refused {
+        Refused::Problem(problem)
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Refused {
+        Refused::Store(error)
+    }
+}
+
 /// By what a reader is known.
 #[derive(Clone)]
 enum Proof {
@@ -44,8 +62,8 @@ impl Proof {
             let is_bearer = scheme.eq_ignore_ascii_case("bearer");
             return is_bearer.then(|| Proof::Token(SecretHash::of(token.trim().as_bytes())));
         }
-        let cookie = request.cookie(COOKIE).filter(|_| request.method().is_safe())?;
-        Some(Proof::Session(SecretHash::of(cookie.value().as_bytes())))
+        let secret = session_secret(request).filter(|_| request.method().is_safe())?;
+        Some(Proof::Session(SecretHash::of(secret.as_bytes())))
     }
 
     /// Whom it proves; of a token also the token, whose use is noted.
@@ -63,9 +81,34 @@ impl Proof {
 }
 
 impl Access {
-    /// The same reader, if token or session still hold: for answers that go on for long.
+    /// The same reader, if token or session still hold, and with them the role: between asking and
+    /// answering anything can have been taken away.
     pub fn again(&self, snapshot: &Snapshot<'_>) -> Result<Access, Problem> {
-        Ok(self.proof.clone().access(snapshot)?.0)
+        let (now, _) = self.proof.clone().access(snapshot)?;
+        now.require(self.reader.role)?;
+        Ok(now)
+    }
+
+    /// Changes something for who asks. Whether token or session hold, and how far they reach, is
+    /// looked at in the transaction that changes it, since the end of a request can be held back
+    /// until long after its head was let in. What refuses must do so before it changes anything.
+    pub async fn write<R: Send + 'static>(
+        &self,
+        app: &App,
+        role: Role,
+        mut work: impl FnMut(&mut Tx<'_>, &Access) -> Result<R, Refused> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let asks = self.clone();
+        let written = app.store.write(move |tx| {
+            let may = asks.again(&tx.view()).and_then(|now| now.require(role).map(|()| now));
+            let done = may.map_err(Refused::Problem).and_then(|now| work(tx, &now));
+            match done {
+                Ok(result) => Ok(Ok(result)),
+                Err(Refused::Problem(problem)) => Ok(Err(problem)),
+                Err(Refused::Store(error)) => Err(error),
+            }
+        });
+        written.await?
     }
 
     /// Who signed in to the page, with that session.
@@ -86,13 +129,14 @@ impl Access {
         Err(Problem::new(Code::Forbidden, detail))
     }
 
-    /// The gym of that slug; 404 when it does not exist or the token may not see it.
+    /// The gym of that slug; 404 when it does not exist or the token may not see it, as of now.
     pub fn gym(&self, snapshot: &Snapshot<'_>, slug: &str) -> Result<Gym, Problem> {
+        let now = self.again(snapshot)?;
         let gym = match slug.parse::<Slug>() {
             Ok(slug) => snapshot.gym_by_slug(&slug)?,
             Err(_) => None,
         };
-        gym.filter(|gym| self.reader.may_see(gym.id)).ok_or_else(|| {
+        gym.filter(|gym| now.reader.may_see(gym.id)).ok_or_else(|| {
             let detail = format!(
                 "there is no gym {slug:?}, or your token may not see it; \
                  GET /api/v1/gyms lists yours"
@@ -101,10 +145,11 @@ impl Access {
         })
     }
 
-    /// All gyms the token may see, by slug.
-    pub fn gyms(&self, snapshot: &Snapshot<'_>) -> Result<Vec<Gym>, StoreError> {
+    /// All gyms the token may see, by slug, as of now.
+    pub fn gyms(&self, snapshot: &Snapshot<'_>) -> Result<Vec<Gym>, Problem> {
+        let now = self.again(snapshot)?;
         let mut gyms = snapshot.gyms()?;
-        gyms.retain(|gym| self.reader.may_see(gym.id));
+        gyms.retain(|gym| now.reader.may_see(gym.id));
         Ok(gyms)
     }
 }
@@ -132,6 +177,18 @@ fn authenticate(app: &web::Data<App>, request: &HttpRequest) -> Result<Access, P
         note_use(app, token.last_used_at, move |tx, now| tx.mark_token_used(token.id, now));
     }
     Ok(access)
+}
+
+/// What the cookie of a session holds.
+pub fn session_secret(request: &HttpRequest) -> Option<String> {
+    Some(request.cookie(COOKIE)?.value().to_owned())
+}
+
+/// Whether the browser says that a page of ours sent a form. Old ones say less, or nothing; no
+/// browser lets another site choose what it says.
+pub fn is_from_here(request: &HttpRequest) -> bool {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    header("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 
 /// The session of that hash, if it has not ended, with its user.

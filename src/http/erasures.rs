@@ -88,18 +88,18 @@ pub async fn request(
     account: &str,
 ) -> Result<ErasureBody, Problem> {
     access.require(Role::Manager)?;
-    let gym = blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await?;
     let account = Uuid::parse_str(account)
-        .map_err(|_| Problem::new(Code::BadParameter, "the account in the path is no UUID"))?;
-    let (id, now) = (gym.id, clock::now());
-    let asked = app.store.write(move |tx| {
-        let reason = ErasureReason::Manual;
+        .map_err(|_| Problem::new(Code::BadParameter, "the account in the path is no UUID"));
+    let now = clock::now();
+    let asked = access.write(app, Role::Manager, move |tx, access| {
+        let gym = access.gym(&tx.view(), &slug)?;
+        let account = Account(account.clone()?);
         let until = settled(&tx.view(), now)?;
-        let erasure = erase::request(tx, id, Account(account), until, reason, now)?;
-        tx.view().erasure(erasure)
+        let erasure = erase::request(tx, gym.id, account, until, ErasureReason::Manual, now)?;
+        Ok((gym, tx.view().erasure(erasure)?))
     });
-    let erasure = asked.await?.expect("it was added in this transaction");
-    Ok(ErasureBody::of(&gym, &erasure))
+    let (gym, erasure) = asked.await?;
+    Ok(ErasureBody::of(&gym, &erasure.expect("it was added in this transaction")))
 }
 
 /// All erasures at the gyms that the token may see, newest first. For the role `manager`.

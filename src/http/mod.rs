@@ -9,6 +9,7 @@ pub mod deliveries;
 mod erasures;
 mod events;
 mod gyms;
+mod hashing;
 mod health;
 mod members;
 pub mod metrics;
@@ -45,6 +46,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::store::{Snapshot, Store};
+use hashing::Hashing;
 use metrics::Metrics;
 use problem::{Code, Problem};
 use tls::{Expiry, Tls};
@@ -59,6 +61,8 @@ pub struct App {
     pub certificate: Option<Expiry>,
     /// Proxies whose word is taken for where a request came from.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where passwords are hashed.
+    hashing: Hashing,
     /// What the page remembers.
     pages: pages::State,
 }
@@ -87,8 +91,9 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
     let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
     let metrics = Metrics::new(&store, certificate.clone());
     let trusted_proxies = settings.trusted_proxies.clone();
-    let pages = pages::State::default();
-    let app = web::Data::new(App { store, metrics, stopping, certificate, trusted_proxies, pages });
+    let (hashing, pages) = (Hashing::start()?, pages::State::default());
+    let app = App { store, metrics, stopping, certificate, trusted_proxies, hashing, pages };
+    let app = web::Data::new(app);
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         given => given,
@@ -98,9 +103,6 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
         Actix::new()
             .app_data(app.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| {
-                Problem::new(Code::BadParameter, error.to_string()).into()
-            }))
-            .app_data(web::FormConfig::default().error_handler(|error, _| {
                 Problem::new(Code::BadParameter, error.to_string()).into()
             }))
             .app_data(web::PathConfig::default().error_handler(|_, _| nowhere().into()))

@@ -84,7 +84,7 @@ impl Code {
 }
 
 /// An answer that is an error.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem {
     pub code: Code,
     pub detail: String,

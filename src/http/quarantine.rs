@@ -134,11 +134,11 @@ pub async fn release_one(
     id: i64,
 ) -> Result<Release, Problem> {
     access.require(Role::Admin)?;
-    let gym = blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await?.id;
     let now = clock::now();
-    let released = app.store.write(move |tx| {
+    let released = access.write(app, Role::Admin, move |tx, access| {
+        let gym = access.gym(&tx.view(), &slug)?.id;
         let waits_here = tx.view().quarantined_by_id(id)?.is_some_and(|one| one.gym == gym);
-        if waits_here { release(tx, id, now) } else { Ok(Released::NotFound) }
+        if waits_here { Ok(release(tx, id, now)?) } else { Ok(Released::NotFound) }
     });
     let body = match released.await? {
         Released::Appended(position) => {

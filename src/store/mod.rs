@@ -40,7 +40,9 @@ pub use ledger::LedgerEntry;
 pub use log::LoggedEvent;
 pub use meters::Meters;
 pub use notices::Notice;
-pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, hash_password, matches_password};
+pub use password::{
+    HashMemory, PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, hash_password, matches_password,
+};
 pub use quarantine::{Quarantined, Reason};
 pub use redundancy::Redundancy;
 pub use rotation::{Rotation, Step};

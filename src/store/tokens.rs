@@ -6,8 +6,8 @@ use super::codec::Damaged;
 use super::database::{Snapshot, StoreError};
 use super::secret::SecretHash;
 use super::tx::Tx;
-use crate::domain::Millis;
 use crate::domain::ids::GymId;
+use crate::domain::{Millis, names};
 
 /// What a token may do; each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +78,15 @@ impl Snapshot<'_> {
         rows.collect()
     }
 
+    /// The tokens of a name, without regard to case; the one that has just this name alone, if any.
+    fn tokens_named(&self, name: &str) -> Result<Vec<Token>, StoreError> {
+        let folded = names::folded(name);
+        let mut alike = self.tokens()?;
+        alike.retain(|token| names::folded(&token.reader.name) == folded);
+        let place = alike.iter().position(|token| token.reader.name == name);
+        Ok(place.map(|place| vec![alike.swap_remove(place)]).unwrap_or(alike))
+    }
+
     fn token_from(&self, row: &Row<'_>) -> Result<Token, StoreError> {
         let id: i64 = row.get(0)?;
         let reader = self.reader_from(row, "SELECT gym FROM token_gyms WHERE token = ?1")?;
@@ -105,13 +114,14 @@ impl Tx<'_> {
         hash: &SecretHash,
         now: Millis,
     ) -> Result<bool, StoreError> {
-        let sql = "INSERT INTO tokens (name, token_hash, role, all_gyms, created_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO NOTHING";
-        let values =
-            params![reader.name, hash.bytes(), reader.role.name(), reader.gyms.is_none(), now];
-        if self.transaction.execute(sql, values)? == 0 {
+        if !self.view().tokens_named(&reader.name)?.is_empty() {
             return Ok(false);
         }
+        let sql = "INSERT INTO tokens (name, token_hash, role, all_gyms, created_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let values =
+            params![reader.name, hash.bytes(), reader.role.name(), reader.gyms.is_none(), now];
+        self.transaction.execute(sql, values)?;
         self.add_gyms(reader, "INSERT OR IGNORE INTO token_gyms (token, gym) VALUES (?1, ?2)")?;
         Ok(true)
     }
@@ -125,9 +135,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes a token; false when there is none of that name.
+    /// Removes a token; false when there is none of that name, or two are told apart by case only.
     pub fn remove_token(&mut self, name: &str) -> Result<bool, StoreError> {
-        Ok(self.transaction.execute("DELETE FROM tokens WHERE name = ?1", [name])? > 0)
+        let [token] = &self.view().tokens_named(name)?[..] else { return Ok(false) };
+        Ok(self.transaction.execute("DELETE FROM tokens WHERE id = ?1", [token.id])? > 0)
     }
 
     pub fn mark_token_used(&mut self, token: i64, at: Millis) -> Result<(), StoreError> {

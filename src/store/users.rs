@@ -6,7 +6,7 @@ use super::database::{Snapshot, StoreError};
 use super::secret::SecretHash;
 use super::tokens::Reader;
 use super::tx::Tx;
-use crate::domain::Millis;
+use crate::domain::{Millis, names};
 
 #[derive(Debug, Clone)]
 pub struct User {
@@ -37,8 +37,27 @@ impl Snapshot<'_> {
         rows.collect()
     }
 
+    /// The user of that name. Case does not matter, nor how accents are written, unless two are told
+    /// apart by just that: then the name must be the one that was given.
     pub fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
-        self.one_user(&format!("{SELECT} WHERE name = ?1"), params![name])
+        let (given, folded) = (names::composed(name.trim()), names::folded(name));
+        let mut alike = self.users()?;
+        alike.retain(|user| names::folded(&user.reader.name) == folded);
+        let same = |user: &User| names::composed(user.reader.name.trim()) == given;
+        let place = alike.iter().position(|user| user.reader.name == name);
+        let place = place.or_else(|| alike.iter().position(same));
+        let place = place.or_else(|| (alike.len() == 1).then_some(0));
+        Ok(place.map(|place| alike.swap_remove(place)))
+    }
+
+    pub fn user_by_id(&self, id: i64) -> Result<Option<User>, StoreError> {
+        self.one_user(&format!("{SELECT} WHERE id = ?1"), params![id])
+    }
+
+    /// Whether a user has that name, or one that differs in case or the way accents are written.
+    fn is_taken(&self, name: &str) -> Result<bool, StoreError> {
+        let folded = names::folded(name);
+        Ok(self.users()?.iter().any(|user| names::folded(&user.reader.name) == folded))
     }
 
     /// Whose link it is, if the link is good at that instant.
@@ -58,7 +77,7 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let found = statement.query_row(params![hash.bytes(), used_since], session_from);
         let Some(session) = found.optional()? else { return Ok(None) };
-        let user = self.one_user(&format!("{SELECT} WHERE id = ?1"), params![session.user])?;
+        let user = self.user_by_id(session.user)?;
         Ok(user.map(|user| (session, user)))
     }
 
@@ -101,42 +120,39 @@ fn session_from(row: &Row<'_>) -> rusqlite::Result<Session> {
 }
 
 impl Tx<'_> {
-    /// Adds a user; false when the name is taken.
-    pub fn add_user(
-        &mut self,
-        reader: &Reader,
-        password_hash: Option<&str>,
-        now: Millis,
-    ) -> Result<bool, StoreError> {
-        let sql = "INSERT INTO users (name, role, all_gyms, password_hash, created_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO NOTHING";
-        let (role, all) = (reader.role.name(), reader.gyms.is_none());
-        let values = params![reader.name, role, all, password_hash, now];
-        if self.transaction.execute(sql, values)? == 0 {
-            return Ok(false);
+    /// Adds a user, and gives the id; none when the name is taken.
+    pub fn add_user(&mut self, reader: &Reader, now: Millis) -> Result<Option<i64>, StoreError> {
+        if self.view().is_taken(&reader.name)? {
+            return Ok(None);
         }
+        let sql = "INSERT INTO users (name, role, all_gyms, created_at) VALUES (?1, ?2, ?3, ?4)";
+        let (role, all) = (reader.role.name(), reader.gyms.is_none());
+        self.transaction.execute(sql, params![reader.name, role, all, now])?;
+        let id = self.transaction.last_insert_rowid();
         self.add_gyms(reader, "INSERT OR IGNORE INTO user_gyms (user, gym) VALUES (?1, ?2)")?;
-        Ok(true)
+        Ok(Some(id))
     }
 
-    /// Sets a user's password, and ends all their sessions.
-    pub fn set_password(&mut self, user: i64, password_hash: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
-        self.transaction.execute(sql, params![user, password_hash])?;
+    /// Sets a user's password, and ends all their sessions and the link that was not used: who may
+    /// have had one of them is out. False when the user has gone.
+    pub fn set_password(&mut self, user: i64, password_hash: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET password_hash = ?2, link_hash = NULL, link_until = NULL
+                   WHERE id = ?1";
+        let is_there = self.transaction.execute(sql, params![user, password_hash])? > 0;
         self.transaction.execute("DELETE FROM sessions WHERE user = ?1", [user])?;
-        Ok(())
+        Ok(is_there)
     }
 
-    /// Gives a user a link that is good once, until then. It replaces one that was not used.
+    /// Gives a user a link that is good once, until then. It replaces one that was not used. False
+    /// when the user has gone.
     pub fn set_link(
         &mut self,
         user: i64,
         link: &SecretHash,
         until: Millis,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET link_hash = ?2, link_until = ?3 WHERE id = ?1";
-        self.transaction.execute(sql, params![user, link.bytes(), until])?;
-        Ok(())
+        Ok(self.transaction.execute(sql, params![user, link.bytes(), until])? > 0)
     }
 
     /// Uses a link up; none when it is not good at that instant.
@@ -153,9 +169,9 @@ impl Tx<'_> {
         Ok(user)
     }
 
-    /// Removes a user, and ends their sessions; false when there is none of that name.
-    pub fn remove_user(&mut self, name: &str) -> Result<bool, StoreError> {
-        Ok(self.transaction.execute("DELETE FROM users WHERE name = ?1", [name])? > 0)
+    /// Removes a user, and ends their sessions; false when the user has gone already.
+    pub fn remove_user(&mut self, user: i64) -> Result<bool, StoreError> {
+        Ok(self.transaction.execute("DELETE FROM users WHERE id = ?1", [user])? > 0)
     }
 
     /// Begins a session, and forgets those not used since then.

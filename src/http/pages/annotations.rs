@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::form::Form;
 use super::range::day;
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
@@ -15,8 +16,9 @@ use super::ways::{self, ways};
 use super::words::Words;
 use crate::clock;
 use crate::domain::calendar::{Day, day_of};
+use crate::domain::names;
+use crate::http::App;
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, blocking};
 use crate::store::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind, Gym, Role};
 
 const COLUMNS: &[(&str, Cell)] = &[("/days", Text), ("/kind", Text), ("/text", Text)];
@@ -109,11 +111,9 @@ impl Change {
         }
         let kind = AnnotationKind::from_name(self.kind.as_deref().unwrap_or_default());
         let kind = kind.ok_or_else(|| Problem::new(Code::BadParameter, "there is no such kind"))?;
-        let text = self.text.as_deref().unwrap_or_default().trim().to_owned();
-        if !(1..=ANNOTATION_CHARACTERS_MAX).contains(&text.chars().count()) {
-            let detail = format!("the text has 1 to {ANNOTATION_CHARACTERS_MAX} characters");
-            return Err(Problem::new(Code::BadParameter, detail));
-        }
+        let text = names::line(self.text.as_deref().unwrap_or_default(), ANNOTATION_CHARACTERS_MAX);
+        let bad = |error| Problem::new(Code::BadParameter, format!("the text is no good: {error}"));
+        let text = text.map_err(bad)?;
         if names_an_account(&text) {
             let detail = "an annotation is no place for an account: an erasure would not find it";
             return Err(Problem::new(Code::BadParameter, detail));
@@ -134,7 +134,7 @@ pub async fn change(
     app: web::Data<App>,
     visitor: Visitor,
     slug: web::Path<String>,
-    form: web::Form<Change>,
+    form: Form<Change>,
 ) -> HttpResponse {
     let changed = try_change(&app, &visitor, &slug, &form).await;
     visitor.lead(changed, &format!("/gyms/{slug}/annotations"))
@@ -147,24 +147,22 @@ async fn try_change(
     form: &Change,
 ) -> Result<(), Problem> {
     visitor.check(&form.csrf)?;
-    visitor.access.require(Role::Manager)?;
-    let (access, slug) = (visitor.access.clone(), slug.to_owned());
-    let (gym, all) = blocking(app.clone(), move |snapshot| {
-        Ok((access.gym(snapshot, &slug)?.id, access.gyms(snapshot)?))
-    })
-    .await?;
+    let (access, slug) = (&visitor.access, slug.to_owned());
     if let Some(id) = form.remove {
-        app.store.write(move |tx| tx.remove_annotation(gym, id)).await?;
-        return Ok(());
+        let removed = access.write(app, Role::Manager, move |tx, access| {
+            let gym = access.gym(&tx.view(), &slug)?.id;
+            Ok(tx.remove_annotation(gym, id)?)
+        });
+        return removed.await.map(drop);
     }
     let annotation = form.annotation()?;
-    let everywhere = form.everywhere.is_some();
-    let gyms = all.into_iter().map(|gym| gym.id).filter(|id| everywhere || *id == gym);
-    let (gyms, now) = (gyms.collect::<Vec<_>>(), clock::now());
-    let added = app.store.write(move |tx| {
+    let (everywhere, now) = (form.everywhere.is_some(), clock::now());
+    let added = access.write(app, Role::Manager, move |tx, access| {
+        let gym = access.gym(&tx.view(), &slug)?;
+        let gyms = if everywhere { access.gyms(&tx.view())? } else { vec![gym] };
         let mut added = true;
         for gym in &gyms {
-            added &= tx.add_annotation(*gym, &annotation, now)?;
+            added &= tx.add_annotation(gym.id, &annotation, now)?;
         }
         Ok(added)
     });

@@ -31,7 +31,7 @@ pub fn whole(visitor: &Visitor, page: &Page) -> Markup {
                     nav aria-label=(words.say("frame.around")) {
                         a href="/" { (words.say("frame.now")) }
                         a href="/sessions" { (words.say("frame.sessions")) }
-                        @if people::may_open(visitor) {
+                        @if people::may_open(&visitor.access) {
                             a href="/people" { (words.say("people.title")) }
                         }
                     }

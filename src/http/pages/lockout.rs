@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::domain::names::folded;
 use crate::domain::{MINUTE, Millis};
 
 /// A user's name may fail so often within [`LOCK_MINUTES`].
@@ -11,8 +12,11 @@ pub const FAILURES_MAX: u32 = 10;
 pub const FAILURES_OF_ADDRESS_MAX: u32 = 50;
 /// Failures are forgotten so many minutes after the last one.
 pub const LOCK_MINUTES: i64 = 15;
-/// So many names and addresses are remembered; then all are forgotten, so that memory has an end.
+/// So many names and addresses are remembered; then those with few failures are forgotten, and if
+/// that is not enough, all, so that memory has an end.
 const REMEMBERED_MAX: usize = 20_000;
+/// Characters of a name that are remembered: one that nobody can have is no use to keep whole.
+const REMEMBERED_CHARACTERS_MAX: usize = 100;
 
 #[derive(Default)]
 pub struct Lockout(Mutex<HashMap<String, Failures>>);
@@ -24,34 +28,39 @@ struct Failures {
 }
 
 impl Lockout {
-    /// Whether that name or that address has failed too often.
-    pub fn is_locked(&self, name: &str, address: &str, now: Millis) -> bool {
-        let failures = self.lock();
+    /// Counts an attempt as failed before a password is compared, so that none who come at once pass
+    /// the limit together. False when that name or that address has failed too often.
+    pub fn begin(&self, name: &str, address: &str, now: Millis) -> bool {
+        let mut failures = self.lock();
+        make_room(&mut failures, now);
+        let (name, address) = keys(name, address);
         let count = |key: &str| {
             let recent = failures.get(key).filter(|failures| failures.is_recent(now));
             recent.map_or(0, |failures| failures.count)
         };
-        count(&of_name(name)) >= FAILURES_MAX || count(address) >= FAILURES_OF_ADDRESS_MAX
+        let (of_name, of_address) = (count(&name), count(&address));
+        if of_name >= FAILURES_MAX || of_address >= FAILURES_OF_ADDRESS_MAX {
+            return false;
+        }
+        failures.insert(name, Failures { count: of_name + 1, last: now });
+        failures.insert(address, Failures { count: of_address + 1, last: now });
+        true
     }
 
-    pub fn note_failure(&self, name: &str, address: &str, now: Millis) {
+    /// Takes an attempt back, for which no password was compared.
+    pub fn withdraw(&self, name: &str, address: &str) {
         let mut failures = self.lock();
-        if failures.len() >= REMEMBERED_MAX {
-            failures.retain(|_, failures| failures.is_recent(now));
-        }
-        if failures.len() >= REMEMBERED_MAX {
-            failures.clear();
-        }
-        for key in [of_name(name), address.to_owned()] {
-            let entry = failures.entry(key).or_insert(Failures { count: 0, last: now });
-            let count = if entry.is_recent(now) { entry.count } else { 0 };
-            *entry = Failures { count: count + 1, last: now };
-        }
+        let (name, address) = keys(name, address);
+        take_back(&mut failures, &name);
+        take_back(&mut failures, &address);
     }
 
-    /// A success forgives the name, but not the address.
-    pub fn note_success(&self, name: &str) {
-        self.lock().remove(&of_name(name));
+    /// The attempt succeeded: that forgives the name, but of the address only this attempt.
+    pub fn succeed(&self, name: &str, address: &str) {
+        let mut failures = self.lock();
+        let (name, address) = keys(name, address);
+        failures.remove(&name);
+        take_back(&mut failures, &address);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Failures>> {
@@ -59,15 +68,37 @@ impl Lockout {
     }
 }
 
-impl Failures {
-    fn is_recent(self, now: Millis) -> bool {
-        now - self.last < LOCK_MINUTES * MINUTE
+fn make_room(failures: &mut HashMap<String, Failures>, now: Millis) {
+    // An attempt adds two.
+    let is_full = |failures: &HashMap<_, _>| failures.len() + 2 > REMEMBERED_MAX;
+    if is_full(failures) {
+        failures.retain(|_, failures| failures.is_recent(now));
+    }
+    if is_full(failures) {
+        failures.retain(|_, failures| failures.count >= FAILURES_MAX);
+    }
+    if is_full(failures) {
+        failures.clear();
     }
 }
 
-/// No address begins like that. A name that nobody can have is no use to remember whole.
-fn of_name(name: &str) -> String {
-    format!("name {}", name.chars().take(100).collect::<String>())
+fn take_back(failures: &mut HashMap<String, Failures>, key: &str) {
+    if let Some(entry) = failures.get_mut(key) {
+        entry.count = entry.count.saturating_sub(1);
+    }
+}
+
+impl Failures {
+    /// What is said to be later than now was noted by a clock that was wrong.
+    fn is_recent(self, now: Millis) -> bool {
+        (0..LOCK_MINUTES * MINUTE).contains(&(now - self.last))
+    }
+}
+
+/// How a name and an address are remembered; no address begins like a name.
+fn keys(name: &str, address: &str) -> (String, String) {
+    let name = folded(name).chars().take(REMEMBERED_CHARACTERS_MAX).collect::<String>();
+    (format!("name {name}"), address.to_owned())
 }
 
 #[cfg(test)]
@@ -77,18 +108,30 @@ mod tests {
     #[test]
     fn too_many_failures_lock_the_name_and_the_address_for_a_while() {
         let lockout = Lockout::default();
-        for _ in 0..FAILURES_MAX {
-            assert!(!lockout.is_locked("ann", "::1", 0));
-            lockout.note_failure("ann", "::1", 0);
+        for name in ["ann", "Ann", "ANN", "aNn", "anN"].iter().cycle().take(FAILURES_MAX as usize) {
+            assert!(lockout.begin(name, "::1", 0));
         }
-        assert!(lockout.is_locked("ann", "::2", 1));
-        assert!(!lockout.is_locked("bob", "::1", 1));
-        assert!(!lockout.is_locked("ann", "::2", LOCK_MINUTES * MINUTE));
-        lockout.note_success("ann");
-        assert!(!lockout.is_locked("ann", "::1", 1));
+        assert!(!lockout.begin("ann", "::2", 1), "however it is written");
+        assert!(lockout.begin("bob", "::1", 1));
+        lockout.withdraw("bob", "::1");
+        assert!(lockout.begin("ann", "::2", LOCK_MINUTES * MINUTE));
+        lockout.succeed("ann", "::2");
         for number in FAILURES_MAX..FAILURES_OF_ADDRESS_MAX {
-            lockout.note_failure(&number.to_string(), "::1", 1);
+            assert!(lockout.begin(&number.to_string(), "::1", 1));
         }
-        assert!(lockout.is_locked("bob", "::1", 1));
+        assert!(!lockout.begin("bob", "::1", 1));
+    }
+
+    #[test]
+    fn who_is_locked_out_stays_so_whoever_else_comes() {
+        let lockout = Lockout::default();
+        for _ in 0..FAILURES_MAX {
+            assert!(lockout.begin("ann", "::1", 0));
+        }
+        for number in 0..REMEMBERED_MAX {
+            assert!(lockout.begin(&format!("n{number}"), &format!("a{number}"), 0));
+        }
+        assert!(lockout.lock().len() <= REMEMBERED_MAX);
+        assert!(!lockout.begin("ann", "::2", 1));
     }
 }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::form::Form;
 use super::set_up;
 use super::table::Cell::{self, Date, Moment, Text, Whole};
 use super::table::{Lead, listed};
@@ -151,7 +152,7 @@ pub async fn erase(
     app: web::Data<App>,
     visitor: Visitor,
     path: web::Path<(String, String)>,
-    form: web::Form<Erasing>,
+    form: Form<Erasing>,
 ) -> HttpResponse {
     let (slug, account) = path.into_inner();
     let asked = async {

@@ -15,6 +15,7 @@ mod chain;
 mod chart;
 mod cohorts;
 mod fault;
+mod form;
 mod frame;
 mod heat;
 mod language;

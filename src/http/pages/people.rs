@@ -4,41 +4,39 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
+use super::form::Form;
 use super::frame;
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor, answer};
 use super::words::Words;
 use crate::clock;
-use crate::domain::DAY;
 use crate::domain::calendar::local;
-use crate::http::auth::{LINK_DAYS, TOKEN_PREFIX};
+use crate::domain::names::{self, NAME_CHARACTERS_MAX};
+use crate::domain::{DAY, Millis};
+use crate::http::App;
+use crate::http::auth::{Access, LINK_DAYS, Refused, TOKEN_PREFIX};
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, blocking};
-use crate::store::{Gym, Reader, Role, Secret, Snapshot, StoreError};
-
-/// Characters of a name.
-const NAME_CHARACTERS_MAX: usize = 100;
+use crate::store::{Gym, Reader, Role, Secret, SecretHash, Snapshot, StoreError, Tx};
 
 const USERS: &[(&str, Cell)] = &[("/name", Text), ("/role", Text), ("/gyms", Text)];
 const TOKENS: &[(&str, Cell)] =
     &[("/name", Text), ("/role", Text), ("/gyms", Text), ("/used", Text)];
 
-/// Whether a visitor may see and change who may look.
-pub fn may_open(visitor: &Visitor) -> bool {
-    let reader = &visitor.access.reader;
-    reader.role == Role::Admin && reader.gyms.is_none()
+/// Whether somebody may see and change who may look.
+pub fn may_open(access: &Access) -> bool {
+    access.reader.role == Role::Admin && access.reader.gyms.is_none()
 }
 
-fn check(visitor: &Visitor) -> Result<(), Problem> {
-    visitor.access.require(Role::Admin)?;
+fn check(access: &Access) -> Result<(), Problem> {
+    access.require(Role::Admin)?;
     let some = || Problem::new(Code::Forbidden, "this needs an admin of all gyms");
-    may_open(visitor).then_some(()).ok_or_else(some)
+    may_open(access).then_some(()).ok_or_else(some)
 }
 
 pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
     let page = visitor.show(app, |visitor, snapshot| {
-        check(visitor)?;
+        check(&visitor.access)?;
         let main = html! { (lists(visitor, snapshot)?) (form(visitor, snapshot)?) };
         Ok(Page { title: visitor.words.say("people.title").to_owned(), main })
     });
@@ -157,12 +155,8 @@ impl Asked {
     }
 
     fn name(&self) -> Result<String, Problem> {
-        let name = self.one("name").trim();
-        if (1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) {
-            return Ok(name.to_owned());
-        }
-        let detail = format!("a name has 1 to {NAME_CHARACTERS_MAX} characters");
-        Err(Problem::new(Code::BadParameter, detail))
+        let bad = |error| Problem::new(Code::BadParameter, format!("the name is no good: {error}"));
+        names::name(self.one("name")).map_err(bad)
     }
 
     /// Who is to be added.
@@ -182,9 +176,9 @@ pub async fn change(
     app: web::Data<App>,
     visitor: Visitor,
     request: HttpRequest,
-    form: web::Form<Vec<(String, String)>>,
+    form: Form<Vec<(String, String)>>,
 ) -> HttpResponse {
-    match try_change(&app, &visitor, &Asked(form.into_inner())).await {
+    match try_change(&app, &visitor, Asked(form.0)).await {
         Ok(Some(shown)) => told_once(&visitor, &request, &shown),
         other => visitor.lead(other, "/people"),
     }
@@ -194,52 +188,79 @@ pub async fn change(
 async fn try_change(
     app: &web::Data<App>,
     visitor: &Visitor,
-    asked: &Asked,
+    asked: Asked,
 ) -> Result<Option<Shown>, Problem> {
     visitor.check(asked.one("csrf"))?;
-    check(visitor)?;
-    let (name, now) = (asked.name()?, clock::now());
-    let refused = |key| Problem::new(Code::BadParameter, visitor.words.say(key));
-    match asked.what()? {
-        Do::AddUser => {
-            let reader = asked.reader(&gyms(app).await?)?;
-            let added = app.store.write(move |tx| tx.add_user(&reader, None, now)).await?;
-            if added { link(app, name).await } else { Err(refused("people.taken")) }
-        }
-        Do::Link => link(app, name).await,
-        Do::RemoveUser if name == visitor.access.reader.name => Err(refused("people.yourself")),
-        Do::RemoveUser => gone(app.store.write(move |tx| tx.remove_user(&name)).await?),
-        Do::AddToken => {
-            let reader = asked.reader(&gyms(app).await?)?;
-            let token = Secret::fresh(TOKEN_PREFIX);
-            let hash = token.hash();
-            let added = app.store.write(move |tx| tx.add_token(&reader, &hash, now)).await?;
-            if added { Ok(Some(Shown::Token(name, token))) } else { Err(refused("people.taken")) }
-        }
-        Do::RemoveToken => gone(app.store.write(move |tx| tx.remove_token(&name)).await?),
+    let (what, now) = (asked.what()?, clock::now());
+    let secret = Secret::fresh(if what == Do::AddToken { TOKEN_PREFIX } else { "" });
+    let (hash, own, words) = (secret.hash(), visitor.session.user, visitor.words);
+    let changed = visitor.access.write(app, Role::Admin, move |tx, access| {
+        check(access)?;
+        change_in(tx, &asked, what, &hash, own, now).map_err(|refused| match refused {
+            Change::Refused(refused) => refused,
+            Change::Words(key) => Problem::new(Code::BadParameter, words.say(key)).into(),
+        })
+    });
+    let name = changed.await?;
+    Ok(match what {
+        Do::AddUser | Do::Link => Some(Shown::Link(name, secret)),
+        Do::AddToken => Some(Shown::Token(name, secret)),
+        Do::RemoveUser | Do::RemoveToken => None,
+    })
+}
+
+/// Why nothing was changed.
+enum Change {
+    Refused(Refused),
+    /// The key of the message that says why.
+    Words(&'static str),
+}
+
+impl<E: Into<Refused>> From<E> for Change {
+    fn from(error: E) -> Change {
+        Change::Refused(error.into())
     }
 }
 
-/// A fresh link for a user.
-async fn link(app: &web::Data<App>, name: String) -> Result<Option<Shown>, Problem> {
-    let (link, wanted, now) = (Secret::fresh(""), name.clone(), clock::now());
-    let hash = link.hash();
-    let linked = app.store.write(move |tx| {
-        let user = tx.view().user(&wanted)?;
-        user.map(|user| tx.set_link(user.id, &hash, now + LINK_DAYS * DAY)).transpose()
-    });
-    gone(linked.await?.is_some())?;
-    Ok(Some(Shown::Link(name, link)))
-}
-
-/// After something that needs somebody to be there.
-fn gone(was_there: bool) -> Result<Option<Shown>, Problem> {
+/// Changes who may look, and gives the name of whom it is about. `own` is the user who asks.
+fn change_in(
+    tx: &mut Tx<'_>,
+    asked: &Asked,
+    what: Do,
+    secret: &SecretHash,
+    own: i64,
+    now: Millis,
+) -> Result<String, Change> {
+    let name = asked.name()?;
     let none = || Problem::new(Code::NotFound, "there is nobody of that name");
-    was_there.then_some(None).ok_or_else(none)
-}
-
-async fn gyms(app: &web::Data<App>) -> Result<Vec<Gym>, Problem> {
-    blocking(app.clone(), |snapshot| Ok(snapshot.gyms()?)).await
+    let user = tx.view().user(asked.one("name"))?.map(|user| (user.id, user.reader.name));
+    let link_until = now + LINK_DAYS * DAY;
+    match what {
+        Do::AddUser => {
+            let reader = asked.reader(&tx.view().gyms()?)?;
+            let added = tx.add_user(&reader, now)?.ok_or(Change::Words("people.taken"))?;
+            tx.set_link(added, secret, link_until)?;
+            Ok(name)
+        }
+        Do::Link => {
+            let (id, name) = user.ok_or_else(none)?;
+            tx.set_link(id, secret, link_until)?;
+            Ok(name)
+        }
+        Do::RemoveUser => match user.ok_or_else(none)? {
+            (id, _) if id == own => Err(Change::Words("people.yourself")),
+            (id, name) => Ok(tx.remove_user(id).map(|_| name)?),
+        },
+        Do::AddToken => {
+            let reader = asked.reader(&tx.view().gyms()?)?;
+            let is_added = tx.add_token(&reader, secret, now)?;
+            is_added.then_some(name).ok_or(Change::Words("people.taken"))
+        }
+        Do::RemoveToken => {
+            let is_gone = tx.remove_token(asked.one("name"))?;
+            Ok(is_gone.then_some(name).ok_or_else(none)?)
+        }
+    }
 }
 
 /// What is shown this once, and whose it is.

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::form::Form;
 use super::recount::{Recount, State};
 use super::table::{Cell, region};
 use super::visitor::{Page, Visitor};
@@ -161,7 +162,7 @@ pub async fn recount(
     app: web::Data<App>,
     visitor: Visitor,
     slug: web::Path<String>,
-    wanted: web::Form<Wanted>,
+    wanted: Form<Wanted>,
 ) -> HttpResponse {
     let back = format!("/gyms/{slug}/rules");
     let begun = async {
@@ -204,22 +205,24 @@ pub async fn set(
     app: web::Data<App>,
     visitor: Visitor,
     slug: web::Path<String>,
-    form: web::Form<Settings>,
+    form: Form<Settings>,
 ) -> HttpResponse {
     let back = format!("/gyms/{slug}/rules");
     let done = async {
-        let gym = administered(&app, &visitor, &form.csrf, slug.into_inner()).await?;
+        visitor.check(&form.csrf)?;
         let (capacity, public) = form.parsed()?;
-        let set = app.store.write(move |tx| {
-            let now = tx.gym(gym.id)?;
-            tx.set_gym(gym.id, &GymSettings { capacity, public, ..now.settings }, now.generation)
+        let set = visitor.access.write(&app, Role::Admin, move |tx, access| {
+            let id = access.gym(&tx.view(), &slug)?.id;
+            let now = tx.gym(id)?;
+            let settings = GymSettings { capacity, public, ..now.settings };
+            Ok(tx.set_gym(id, &settings, now.generation)?)
         });
-        Ok::<(), Problem>(set.await?)
+        set.await
     };
     visitor.lead(done.await, &back)
 }
 
-/// The gym, when a form of ours came from somebody who may change it.
+/// The gym, when a form of ours came from somebody who may change it, as of when it is whole.
 async fn administered(
     app: &web::Data<App>,
     visitor: &Visitor,

@@ -5,18 +5,20 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::form::Form;
 use super::people;
-use super::sign_in::{address, begin};
+use super::sign_in::{address, signed_in};
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
 use crate::clock;
 use crate::domain::calendar::local;
-use crate::http::auth::used_since;
+use crate::http::auth::{Access, used_since};
 use crate::http::problem::{Code, Problem};
 use crate::http::{App, blocking};
 use crate::store::{
-    PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, Session, User, hash_password, matches_password,
+    PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, Role, Secret, Session, User, hash_password,
+    matches_password,
 };
 
 const COLUMNS: &[(&str, Cell)] = &[("/name", Text), ("/since", Text), ("/used", Text)];
@@ -26,7 +28,7 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
     let page = visitor.show(app, |visitor, snapshot| {
         let users = snapshot.users()?;
         let mut sessions = snapshot.sessions(used_since(clock::now()))?;
-        sessions.retain(|session| may_end(visitor, session.user));
+        sessions.retain(|session| may_end(&visitor.access, visitor.session.user, session.user));
         let own = users.iter().find(|user| user.id == visitor.session.user);
         let has_password = own.is_some_and(|user| user.password_hash.is_some());
         let main = html! {
@@ -93,24 +95,27 @@ pub struct Ending {
     session: i64,
 }
 
-pub async fn end(app: web::Data<App>, visitor: Visitor, form: web::Form<Ending>) -> HttpResponse {
+pub async fn end(app: web::Data<App>, visitor: Visitor, form: Form<Ending>) -> HttpResponse {
     visitor.lead(try_end(&app, &visitor, &form).await, "/sessions")
 }
 
 async fn try_end(app: &web::Data<App>, visitor: &Visitor, form: &Ending) -> Result<(), Problem> {
     visitor.check(&form.csrf)?;
-    let open = blocking(app.clone(), |snapshot| Ok(snapshot.sessions(used_since(clock::now()))?));
-    let open = open.await?;
-    let found = open.iter().find(|session| session.id == form.session);
-    let ended = found.filter(|session| may_end(visitor, session.user)).map(|session| session.id);
-    let none = || Problem::new(Code::NotFound, "there is no such session");
-    let ended = ended.ok_or_else(none)?;
-    app.store.write(move |tx| tx.end_session(ended)).await?;
-    Ok(())
+    let (own, wanted, now) = (visitor.session.user, form.session, clock::now());
+    let ended = visitor.access.write(app, Role::Viewer, move |tx, access| {
+        let open = tx.view().sessions(used_since(now))?;
+        let found = open.iter().find(|session| session.id == wanted);
+        let is_found = found.is_some_and(|session| may_end(access, own, session.user));
+        let none = || Problem::new(Code::NotFound, "there is no such session");
+        is_found.then_some(()).ok_or_else(none)?;
+        Ok(tx.end_session(wanted)?)
+    });
+    ended.await.map(drop)
 }
 
-fn may_end(visitor: &Visitor, user: i64) -> bool {
-    user == visitor.session.user || people::may_open(visitor)
+/// Whether a session of a user may be ended by who is that user, or sees to all of them.
+fn may_end(access: &Access, own: i64, user: i64) -> bool {
+    user == own || people::may_open(access)
 }
 
 #[derive(Deserialize)]
@@ -122,15 +127,15 @@ pub struct NewPassword {
     password: String,
 }
 
-/// Sets one's own password, which ends all one's sessions, and begins a new one.
+/// Sets one's own password, which ends all one's sessions and one's link, and begins a new session.
 pub async fn set_password(
     app: web::Data<App>,
     request: HttpRequest,
     visitor: Visitor,
-    form: web::Form<NewPassword>,
+    form: Form<NewPassword>,
 ) -> HttpResponse {
-    match try_set(&app, &request, &visitor, form.into_inner()).await {
-        Ok(()) => begin(&app, &request, visitor.session.user, "/sessions".to_owned()).await,
+    match try_set(&app, &request, &visitor, form.0).await {
+        Ok(session) => signed_in(&app, &request, &session, "/sessions"),
         Err(problem) => visitor.say(&problem),
     }
 }
@@ -140,29 +145,51 @@ async fn try_set(
     request: &HttpRequest,
     visitor: &Visitor,
     form: NewPassword,
-) -> Result<(), Problem> {
+) -> Result<Secret, Problem> {
     visitor.check(&form.csrf)?;
     let refused = |code, key| Problem::new(code, visitor.words.say(key));
-    let (name, address, now) =
-        (visitor.access.reader.name.clone(), address(app, request), clock::now());
-    if app.pages.lockout.is_locked(&name, &address, now) {
+    let (name, address) = (&visitor.access.reader.name, address(app, request));
+    let user = visitor.session.user;
+    let stored = blocking(app.clone(), move |snapshot| Ok(snapshot.user_by_id(user)?)).await?;
+    let stored = stored.and_then(|user| user.password_hash);
+    let lockout = &app.pages.lockout;
+    if !lockout.begin(name, &address, clock::now()) {
         return Err(refused(Code::Forbidden, "sign_in.locked"));
     }
-    let asked = name.clone();
-    let hashed = blocking(app.clone(), move |snapshot| {
-        let stored = snapshot.user(&asked)?.and_then(|user| user.password_hash);
-        let is_known = stored.is_none() || matches_password(&form.current, stored.as_deref());
-        Ok(is_known.then(|| hash_password(&form.password)))
+    let compared = stored.clone();
+    let hashed = app.hashing.run(move |memory| {
+        let is_known =
+            compared.is_none() || matches_password(&form.current, compared.as_deref(), memory);
+        is_known.then(|| hash_password(&form.password, memory))
     });
-    let Some(hash) = hashed.await? else {
-        app.pages.lockout.note_failure(&name, &address, now);
-        return Err(refused(Code::Forbidden, "sessions.password_wrong"));
-    };
+    let hash = hashed.await.inspect_err(|_| lockout.withdraw(name, &address))?;
+    let hash = hash.ok_or_else(|| refused(Code::Forbidden, "sessions.password_wrong"))?;
+    lockout.withdraw(name, &address);
     let hash = hash.ok_or_else(|| {
         let minimum = PASSWORD_CHARACTERS_MIN.to_string();
         let detail = visitor.words.fill("sessions.password_note", &[&minimum]);
         Problem::new(Code::BadParameter, detail)
     })?;
-    let user = visitor.session.user;
-    Ok(app.store.write(move |tx| tx.set_password(user, &hash)).await?)
+    replace(app, visitor, stored, hash).await
+}
+
+/// Puts a password in the place of the one that was compared, and begins a session.
+async fn replace(
+    app: &web::Data<App>,
+    visitor: &Visitor,
+    compared: Option<String>,
+    hash: String,
+) -> Result<Secret, Problem> {
+    let (secret, user, now) = (Secret::fresh(""), visitor.session.user, clock::now());
+    let session = secret.hash();
+    let changed = Problem::new(Code::Forbidden, visitor.words.say("sessions.password_wrong"));
+    let replaced = visitor.access.write(app, Role::Viewer, move |tx, _| {
+        let stored = tx.view().user_by_id(user)?.and_then(|user| user.password_hash);
+        if stored != compared {
+            return Err(changed.clone().into());
+        }
+        tx.set_password(user, &hash)?;
+        Ok(tx.add_session(user, &session, now, used_since(now))?)
+    });
+    replaced.await.map(|()| secret)
 }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::form::Form;
 use super::rules::RULES;
 use super::table::Cell::{self, Moment, Text, Whole};
 use super::table::{Lead, listed};
@@ -135,7 +136,7 @@ pub async fn release(
     app: web::Data<App>,
     visitor: Visitor,
     slug: web::Path<String>,
-    form: web::Form<Releasing>,
+    form: Form<Releasing>,
 ) -> HttpResponse {
     let slug = slug.into_inner();
     let tried = async {

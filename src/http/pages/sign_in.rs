@@ -5,14 +5,17 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::form::{Form, foreign};
 use super::frame;
+use super::lockout::LOCK_MINUTES;
 use super::visitor::{Visitor, answer, back_to};
 use super::words::Words;
 use crate::clock;
-use crate::http::auth::{COOKIE, SESSION_DAYS, used_since};
+use crate::http::auth::{COOKIE, SESSION_DAYS, is_from_here, used_since};
 use crate::http::origin::origin;
+use crate::http::problem::RETRY_AFTER_SECONDS;
 use crate::http::{App, blocking};
-use crate::store::{Secret, SecretHash, matches_password};
+use crate::store::{Secret, SecretHash, StoreError, Tx, WriteError, matches_password};
 
 #[derive(Deserialize)]
 pub struct Attempt {
@@ -39,50 +42,70 @@ fn show_form(words: &Words, request: &HttpRequest, failure: Option<&str>) -> Htt
     };
     let asked = request.uri().path_and_query().map_or("/sign-in", |path| path.as_str());
     let page = frame::bare(words, words.say("sign_in.title"), asked, &main);
-    let status = match failure {
+    let mut status = match failure {
         None => HttpResponse::Ok(),
         Some("sign_in.locked") => HttpResponse::TooManyRequests(),
-        Some("sign_in.foreign") => HttpResponse::Forbidden(),
         Some("sign_in.unavailable") => HttpResponse::ServiceUnavailable(),
         Some(_) => HttpResponse::Unauthorized(),
     };
+    let retry_after = match failure {
+        Some("sign_in.locked") => Some(LOCK_MINUTES * 60),
+        Some("sign_in.unavailable") => Some(RETRY_AFTER_SECONDS.into()),
+        _ => None,
+    };
+    if let Some(seconds) = retry_after {
+        status.insert_header(("retry-after", seconds.to_string()));
+    }
     answer(status, page)
 }
 
-/// Tries a name and a password. What fails looks the same whatever was wrong.
+/// Tries a name and a password. What fails looks the same, and takes as long, whatever was wrong.
 pub async fn with_password(
     app: web::Data<App>,
     request: HttpRequest,
-    attempt: web::Form<Attempt>,
+    attempt: Form<Attempt>,
 ) -> HttpResponse {
     let words = Words::of(&request);
-    let Attempt { name, password } = attempt.into_inner();
-    let (address, now) = (address(&app, &request), clock::now());
-    if !is_from_here(&request) {
-        return show_form(words, &request, Some("sign_in.foreign"));
+    match try_password(&app, address(&app, &request), attempt.0).await {
+        Ok(session) => signed_in(&app, &request, &session, &back_to(request.query_string())),
+        Err(failure) => show_form(words, &request, Some(failure)),
     }
-    if app.pages.lockout.is_locked(&name, &address, now) {
-        return show_form(words, &request, Some("sign_in.locked"));
+}
+
+/// The secret of a session that was begun, or the key of the message why there is none.
+async fn try_password(
+    app: &web::Data<App>,
+    address: String,
+    attempt: Attempt,
+) -> Result<Secret, &'static str> {
+    let Attempt { name, password } = attempt;
+    let lockout = &app.pages.lockout;
+    if !lockout.begin(&name, &address, clock::now()) {
+        return Err("sign_in.locked");
     }
+    let unavailable = |_| {
+        lockout.withdraw(&name, &address);
+        "sign_in.unavailable"
+    };
     let asked = name.clone();
-    let user = blocking(app.clone(), move |snapshot| {
-        let user = snapshot.user(&asked)?;
-        let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
-        let matches = matches_password(&password, hash);
-        Ok(user.filter(|_| matches))
+    let user = blocking(app.clone(), move |snapshot| Ok(snapshot.user(&asked)?));
+    let user = user.await.map_err(unavailable)?;
+    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+    let compared = stored.clone();
+    let matches =
+        app.hashing.run(move |memory| matches_password(&password, compared.as_deref(), memory));
+    let is_right = matches.await.map_err(unavailable)?;
+    let Some(user) = user.filter(|_| is_right).map(|user| user.id) else {
+        tracing::info!(%address, "a sign-in failed");
+        return Err("sign_in.failed");
+    };
+    lockout.succeed(&name, &address);
+    let begun = begin(app, move |tx| {
+        // Not by a password that was changed while it was compared.
+        let now = tx.view().user_by_id(user)?;
+        Ok(now.filter(|now| now.password_hash == stored).map(|now| now.id))
     });
-    match user.await {
-        Ok(Some(user)) => {
-            app.pages.lockout.note_success(&name);
-            begin(&app, &request, user.id, back_to(request.query_string())).await
-        }
-        Ok(None) => {
-            app.pages.lockout.note_failure(&name, &address, now);
-            tracing::info!(%address, "a sign-in failed");
-            show_form(words, &request, Some("sign_in.failed"))
-        }
-        Err(_) => show_form(words, &request, Some("sign_in.unavailable")),
-    }
+    begun.await.map_err(|_| "sign_in.unavailable")?.ok_or("sign_in.failed")
 }
 
 /// Asks before a link is used up, since who looks at a link first may be a program.
@@ -111,12 +134,15 @@ pub async fn with_link(
 ) -> HttpResponse {
     // Else another site could sign somebody in as somebody else, without their noticing.
     if !is_from_here(&request) {
-        return show_form(Words::of(&request), &request, Some("sign_in.foreign"));
+        return foreign(Words::of(&request));
     }
     let hash = SecretHash::of(link.as_bytes());
-    let taken = app.store.write(move |tx| tx.take_link(&hash, clock::now())).await;
-    let Ok(Some(user)) = taken else { return stale(Words::of(&request)) };
-    begin(&app, &request, user.id, "/".to_owned()).await
+    let taken = move |tx: &mut Tx<'_>| Ok(tx.take_link(&hash, clock::now())?.map(|user| user.id));
+    match begin(&app, taken).await {
+        Ok(Some(session)) => signed_in(&app, &request, &session, "/"),
+        Ok(None) => stale(Words::of(&request)),
+        Err(_) => show_form(Words::of(&request), &request, Some("sign_in.unavailable")),
+    }
 }
 
 fn stale(words: &Words) -> HttpResponse {
@@ -133,28 +159,32 @@ pub fn address(app: &App, request: &HttpRequest) -> String {
     origin(request, &app.trusted_proxies).map(|ip| ip.to_string()).unwrap_or_default()
 }
 
-/// Whether the browser says that a page of ours sent the form. Old ones say nothing.
-fn is_from_here(request: &HttpRequest) -> bool {
-    let site = request.headers().get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    site.is_none_or(|site| site == "same-origin" || site == "none")
+/// Begins a session of the user whom somebody proves to be, in the same transaction; gives its
+/// secret, or none when it is nobody.
+async fn begin(
+    app: &App,
+    mut prove: impl FnMut(&mut Tx<'_>) -> Result<Option<i64>, StoreError> + Send + 'static,
+) -> Result<Option<Secret>, WriteError> {
+    let (secret, now) = (Secret::fresh(""), clock::now());
+    let hash = secret.hash();
+    let begun = app.store.write(move |tx| {
+        let Some(user) = prove(tx)? else { return Ok(false) };
+        tx.add_session(user, &hash, now, used_since(now))?;
+        Ok(true)
+    });
+    Ok(begun.await?.then_some(secret))
 }
 
-/// Begins a session, and leads on.
-pub async fn begin(
+/// Leads on, with a session that was begun.
+pub fn signed_in(
     app: &web::Data<App>,
     request: &HttpRequest,
-    user: i64,
-    next: String,
+    session: &Secret,
+    next: &str,
 ) -> HttpResponse {
-    let secret = Secret::fresh("");
-    let (hash, now) = (secret.hash(), clock::now());
-    let begun = app.store.write(move |tx| tx.add_session(user, &hash, now, used_since(now))).await;
-    if begun.is_err() {
-        return show_form(Words::of(request), request, Some("sign_in.unavailable"));
-    }
     let life = Duration::days(SESSION_DAYS);
     HttpResponse::SeeOther()
-        .cookie(cookie(app, request, secret.reveal()).max_age(life).finish())
+        .cookie(cookie(app, request, session.reveal()).max_age(life).finish())
         .insert_header(("location", next))
         .finish()
 }
@@ -180,7 +210,7 @@ pub async fn out(
     app: web::Data<App>,
     request: HttpRequest,
     visitor: Visitor,
-    form: web::Form<Leaving>,
+    form: Form<Leaving>,
 ) -> HttpResponse {
     if let Err(problem) = visitor.check(&form.csrf) {
         return visitor.say(&problem);

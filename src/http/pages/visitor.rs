@@ -9,8 +9,8 @@ use maud::Markup;
 
 use super::frame::{self, POLICY};
 use super::words::Words;
-use crate::http::auth::{self, Access, COOKIE};
-use crate::http::problem::{Code, Problem};
+use crate::http::auth::{self, Access, session_secret};
+use crate::http::problem::{Code, Problem, RETRY_AFTER_SECONDS};
 use crate::http::{App, blocking};
 use crate::store::{SecretHash, Session, Snapshot};
 
@@ -46,7 +46,11 @@ impl Visitor {
         page: impl FnOnce(&Visitor, &Snapshot<'_>) -> Result<Page, Problem> + Send + 'static,
     ) -> HttpResponse {
         let visitor = self.clone();
-        let page = blocking(app, move |snapshot| page(&visitor, snapshot)).await;
+        let page = blocking(app, move |snapshot| {
+            visitor.access.again(snapshot)?;
+            page(&visitor, snapshot)
+        })
+        .await;
         match page {
             Ok(page) => answer(HttpResponse::Ok(), frame::whole(&self, &page)),
             Err(problem) => self.say(&problem),
@@ -59,7 +63,11 @@ impl Visitor {
             title: self.words.say("problem.title").to_owned(),
             main: maud::html! { p.note { (problem.detail) } },
         };
-        answer(HttpResponse::build(problem.status_code()), frame::whole(self, &page))
+        let mut response = HttpResponse::build(problem.status_code());
+        if problem.code == Code::Unavailable {
+            response.insert_header(("retry-after", RETRY_AFTER_SECONDS.to_string()));
+        }
+        answer(response, frame::whole(self, &page))
     }
 
     /// Leads on after a form was taken, so that loading the page again sends nothing again; or says
@@ -92,8 +100,8 @@ impl FromRequest for Visitor {
 
 fn find(request: &HttpRequest, asked: &str) -> Option<Visitor> {
     let app = request.app_data::<web::Data<App>>().expect("every route has the app");
-    let cookie = request.cookie(COOKIE)?;
-    let hash = SecretHash::of(cookie.value().as_bytes());
+    let secret = session_secret(request)?;
+    let hash = SecretHash::of(secret.as_bytes());
     let (session, user) = app.store.read(|snapshot| auth::session(snapshot, &hash)).ok()??;
     let id = session.id;
     auth::note_use(app, Some(session.last_used_at), move |tx, now| tx.mark_session_used(id, now));
@@ -101,7 +109,7 @@ fn find(request: &HttpRequest, asked: &str) -> Option<Visitor> {
         access: Access::of_session(user, hash),
         session,
         words: Words::of(request),
-        csrf: SecretHash::of(format!("form {}", cookie.value()).as_bytes()).to_hex(),
+        csrf: SecretHash::of(format!("form {secret}").as_bytes()).to_hex(),
         asked: asked.to_owned(),
     })
 }

@@ -12,7 +12,9 @@ mod paths;
 mod reading;
 mod redundancy;
 mod reports;
+mod revoked;
 mod roles;
+mod sign_in;
 mod stream;
 
 use chrono::Timelike;

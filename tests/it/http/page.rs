@@ -6,26 +6,26 @@ use uuid::Uuid;
 use crate::laws::REPORTS;
 use crate::service::{Service, delivery, now, run_json};
 
-struct Browser {
-    client: reqwest::Client,
-    root: String,
+pub struct Browser {
+    pub client: reqwest::Client,
+    pub root: String,
 }
 
 impl Browser {
-    fn of(service: &Service) -> Browser {
+    pub fn of(service: &Service) -> Browser {
         let client = reqwest::Client::builder().cookie_store(true).build().expect("a client");
         Browser { client, root: service.root.clone() }
     }
 
-    async fn open(&self, path: &str) -> (u16, String) {
+    pub async fn open(&self, path: &str) -> (u16, String) {
         self.send(self.client.get(format!("{}{path}", self.root))).await
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
         self.send(self.client.post(format!("{}{path}", self.root)).form(form)).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> (u16, String) {
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> (u16, String) {
         let answer = request.send().await.expect("the service answers");
         (answer.status().as_u16(), answer.text().await.expect("text"))
     }
@@ -35,12 +35,12 @@ fn is_of_keys(character: char) -> bool {
     character.is_ascii_lowercase() || "_.-".contains(character)
 }
 
-fn csrf_of(page: &str) -> &str {
+pub fn csrf_of(page: &str) -> &str {
     let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form of ours");
     rest.split_once('"').expect("it ends").0
 }
 
-fn add_user(service: &Service, name: &str, args: &[&str]) -> String {
+pub fn add_user(service: &Service, name: &str, args: &[&str]) -> String {
     let all = [&["user", "add", name, "--json"], args].concat();
     run_json(service.data(), &all)["path"].as_str().expect("a path").to_owned()
 }
