@@ -9,6 +9,7 @@ mod http;
 mod interrupted;
 mod laws;
 mod ledger;
+mod lists;
 mod load;
 mod monitoring;
 mod notices;

@@ -5,8 +5,6 @@
 //! of the database, so that it says what the real one would.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -16,183 +14,85 @@ use indicatif::ProgressBar;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::visits::Visits;
-use super::{EventLine, FORMAT, Header, Line, VERSION};
+use super::refused::{self, Refused};
+use super::source::{Item, Source};
+use super::visits::ListArgs;
 use crate::app::{eraser, gyms, output};
 use crate::clock;
 use crate::domain::Millis;
 use crate::domain::event::{Arrival, Event};
 use crate::domain::ids::Slug;
-use crate::intake::egym::{self, Delivery};
 use crate::projection::apply::{self, Outcome};
 use crate::projection::rebuild::let_others_write;
-use crate::store::{Database, GymSettings, SecretHash};
+use crate::store::{Database, Tx};
 
 /// Events that are taken in by one transaction.
 const BATCH_EVENTS: usize = 500;
-/// Lines that cannot be understood and are named; further ones are only counted.
-const BAD_LINES_MAX: usize = 10;
 
 #[derive(Args)]
 pub struct ImportArgs {
-    /// What `footfall export` wrote; with --mapping, a CSV of visits
+    /// What `footfall export` wrote; with --gym, --gym-column or --mapping, a club system's list
     file: PathBuf,
-    /// The file that says which column of the CSV is what
-    #[arg(long, value_name = "FILE", requires = "gym")]
-    mapping: Option<PathBuf>,
-    /// The gym whose visits they are
-    #[arg(long, value_name = "SLUG", requires = "mapping")]
-    gym: Option<String>,
+    #[command(flatten)]
+    list: ListArgs,
     /// Say what would come of it, and change nothing. It is tried in a copy of the database, which
     /// needs as much room again
     #[arg(long)]
     dry_run: bool,
-    /// Leave out lines that cannot be understood, instead of taking in nothing
-    #[arg(long)]
-    skip_bad_lines: bool,
+    /// Leave out lines that cannot be understood, instead of taking in nothing, and write them with
+    /// the reasons to FILE [default: the file's name and `.refused`]
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "the flag may stand without its value")]
+    skip_bad_lines: Option<Option<PathBuf>>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(database: &Database, args: &ImportArgs) -> anyhow::Result<()> {
-    let source = Source::open(database, args)?;
-    let bad_lines = check(database, &source, args.skip_bad_lines)?;
+    let source = Source::open(database, &args.file, &args.list)?;
+    let skipped = args.skip_bad_lines.as_ref();
+    let refused = skipped.map(|path| path.clone().unwrap_or_else(|| refused::beside(&args.file)));
+    refuse_to_overwrite(args, refused.as_deref())?;
+    let now = clock::now();
+    let bad_lines = check(database, &source, refused.as_deref(), args.dry_run, now)?;
     let mut report = if args.dry_run {
         let trial = database.try_out().context("there is no copy to try it in")?;
-        take_in(&trial.database, &source)?
+        take_in(&trial.database, &source, now)?
     } else {
-        take_in(database, &source)?
+        take_in(database, &source, now)?
     };
     (report.dry_run, report.bad_lines) = (args.dry_run, bad_lines);
+    let refused = refused.filter(|_| bad_lines > 0);
+    report.refused = refused.map(|path| path.display().to_string());
     output::show(args.json, &report, || report.text());
     Ok(())
 }
 
-/// What a file holds.
-enum Item {
-    Gym { slug: Slug, settings: GymSettings },
-    Webhook { gym: Slug, id: String, secret: SecretHash },
-    Event { gym: Slug, event: Event, arrival: Arrival },
-}
-
-enum Source {
-    Exported(PathBuf),
-    Visits { visits: Box<Visits>, gym: Slug },
-}
-
-impl Source {
-    fn open(database: &Database, args: &ImportArgs) -> anyhow::Result<Source> {
-        let (Some(mapping), Some(gym)) = (&args.mapping, &args.gym) else {
-            return Ok(Source::Exported(args.file.clone()));
-        };
-        let gym = gyms::find(database, gym)?;
-        let visits = Box::new(Visits::open(&args.file, mapping, gym.settings.zone)?);
-        Ok(Source::Visits { visits, gym: gym.slug })
+/// Refused lines replace those of an earlier try, and nothing that is read.
+fn refuse_to_overwrite(args: &ImportArgs, refused: Option<&Path>) -> anyhow::Result<()> {
+    let Some(Ok(refused)) = refused.map(Path::canonicalize) else { return Ok(()) };
+    let read = [Some(&args.file), args.list.mapping.as_ref(), args.list.accounts.as_ref()];
+    if read.into_iter().flatten().any(|path| path.canonicalize().is_ok_and(|path| path == refused))
+    {
+        bail!("--skip-bad-lines would write over {}; name another file", refused.display());
     }
-
-    /// Hands over all that the file holds, with its line, or what is wrong with that.
-    fn each(
-        &self,
-        now: Millis,
-        each: &mut dyn FnMut(u64, Result<Item, String>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let (visits, gym) = match self {
-            Source::Exported(path) => return each_exported(path, now, each),
-            Source::Visits { visits, gym } => (visits, gym),
-        };
-        let arrival = Arrival { received_at: now, imported: true };
-        visits.each(now, |line, events| match events {
-            Ok(events) => events.into_iter().try_for_each(|event| {
-                each(line, Ok(Item::Event { gym: gym.clone(), event, arrival }))
-            }),
-            Err(error) => each(line, Err(error)),
-        })
-    }
+    Ok(())
 }
 
-fn each_exported(
-    path: &Path,
+/// Reads all of it once, and returns how many lines cannot be understood. Without a file for them,
+/// there may be none.
+fn check(
+    database: &Database,
+    source: &Source,
+    file: Option<&Path>,
+    dry_run: bool,
     now: Millis,
-    each: &mut dyn FnMut(u64, Result<Item, String>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut has_ended = false;
-    for (text, number) in BufReader::new(file).lines().zip(1..) {
-        let text = text.with_context(|| format!("line {number}"))?;
-        let line = serde_json::from_str(&text);
-        match (number, line) {
-            (1, Ok(Line::Header(header))) => refuse_unknown(&header)?,
-            (1, _) => bail!("{} does not begin as an export does", path.display()),
-            // The parser's own words may quote an account.
-            (_, Err(error)) => {
-                each(number, Err(format!("a mistake in column {}", error.column())))?;
-            }
-            (_, Ok(Line::End(_))) => has_ended = true,
-            (_, Ok(line)) => each(number, item_of(line, now))?,
-        }
-    }
-    if !has_ended {
-        bail!("{} was cut off: it has no `end` line", path.display());
-    }
-    Ok(())
-}
-
-fn refuse_unknown(header: &Header) -> anyhow::Result<()> {
-    if header.format != FORMAT {
-        bail!("this is an export of {:?}, not of {FORMAT}", header.format);
-    }
-    if header.version != VERSION {
-        bail!(
-            "this export has format {}, and this footfall reads format {VERSION}; export it again \
-             with this version, or import it with the one that wrote it",
-            header.version
-        );
-    }
-    Ok(())
-}
-
-fn item_of(line: Line, now: Millis) -> Result<Item, String> {
-    let slug = |text: &str| text.parse::<Slug>().map_err(|error| error.to_string());
-    match line {
-        Line::Gym(gym) => Ok(Item::Gym { slug: slug(&gym.gym)?, settings: gym.settings()? }),
-        Line::Webhook(webhook) => {
-            let secret = SecretHash::from_hex(&webhook.secret_sha256);
-            let secret = secret.ok_or("secret_sha256 is not 64 hexadecimal digits")?;
-            Ok(Item::Webhook { gym: slug(&webhook.gym)?, id: webhook.webhook, secret })
-        }
-        Line::Event(EventLine { gym, received_at, imported, delivery, .. }) => {
-            match egym::parse(delivery.get().as_bytes(), now).map_err(|unfit| unfit.to_string())? {
-                Delivery::Event(event) => {
-                    check_received_at(received_at, now)?;
-                    let arrival = Arrival { received_at, imported };
-                    Ok(Item::Event { gym: slug(&gym)?, event, arrival })
-                }
-                Delivery::Test => Err("a TEST is no event".to_owned()),
-            }
-        }
-        Line::Header(_) | Line::End(_) => Err("there is one header and one end".to_owned()),
-    }
-}
-
-/// When an event came is shown and counted with (lateness): a time at which nothing can have come
-/// is none.
-fn check_received_at(received_at: Millis, now: Millis) -> Result<(), String> {
-    egym::in_time(received_at, now).map_err(|_| {
-        format!(
-            "`received_at` is {}, and nothing can have come then: it is in milliseconds since \
-             1970, from 2015 to now",
-            output::utc(received_at)
-        )
-    })
-}
-
-/// Reads all of it once, and returns how many lines cannot be understood.
-fn check(database: &Database, source: &Source, skip: bool) -> anyhow::Result<u64> {
+) -> anyhow::Result<u64> {
     let gyms = database.read(|snapshot| snapshot.gyms())?;
     let mut known: BTreeSet<Slug> = gyms.into_iter().map(|gym| gym.slug).collect();
-    let (mut named, mut bad) = (Vec::new(), 0_u64);
-    source.each(clock::now(), &mut |line, item| {
+    let mut refused = Refused::new(source, file.filter(|_| !dry_run))?;
+    source.each(now, &mut |line, item| {
         let fault = match item {
             Ok(Item::Gym { slug, .. }) => {
                 known.insert(slug);
@@ -203,22 +103,9 @@ fn check(database: &Database, source: &Source, skip: bool) -> anyhow::Result<u64
             }
             Err(error) => Some(error),
         };
-        if let Some(fault) = fault {
-            bad += 1;
-            if named.len() < BAD_LINES_MAX {
-                named.push(format!("  line {line}: {fault}"));
-            }
-        }
-        Ok(())
+        fault.map_or(Ok(()), |fault| refused.add(line, &fault))
     })?;
-    if bad > 0 && !skip {
-        bail!(
-            "{bad} lines cannot be understood, and nothing was taken in; --skip-bad-lines leaves \
-             them out\n{}",
-            named.join("\n")
-        );
-    }
-    Ok(bad)
+    if file.is_some() { refused.finish() } else { refused.refuse() }
 }
 
 /// What came of an import.
@@ -229,6 +116,10 @@ struct Report {
     webhooks_added: u64,
     /// Lines that were left out.
     bad_lines: u64,
+    /// The file with them.
+    refused: Option<String>,
+    /// Rows of gyms that were not asked for.
+    rows_of_other_gyms: u64,
     gyms: Vec<Taken>,
 }
 
@@ -283,23 +174,31 @@ impl Report {
         let table = output::table(&header, &rows.collect::<Vec<_>>());
         let (gyms, webhooks, bad) = (self.gyms_added, self.webhooks_added, self.bad_lines);
         let done = if self.dry_run { "nothing was changed; this would be" } else { "done" };
-        format!("{done}: {gyms} gyms and {webhooks} webhooks added, {bad} lines left out\n{table}")
+        let refused = self.refused.as_ref().map(|path| format!(" and written to {path}"));
+        let refused = refused.unwrap_or_default();
+        let others = match self.rows_of_other_gyms {
+            0 => String::new(),
+            rows => format!(", {rows} rows of other gyms"),
+        };
+        format!(
+            "{done}: {gyms} gyms and {webhooks} webhooks added, {bad} lines left out{refused}\
+             {others}\n{table}"
+        )
     }
 }
 
 type Batch = Vec<(Slug, Event, Arrival)>;
 
-fn take_in(database: &Database, source: &Source) -> anyhow::Result<Report> {
-    let now = clock::now();
+fn take_in(database: &Database, source: &Source, now: Millis) -> anyhow::Result<Report> {
     let mut connection = database.connect()?;
     let (mut report, mut taken) = (Report::default(), BTreeMap::new());
     let mut batch = Batch::new();
     let bar = ProgressBar::new_spinner();
-    source.each(now, &mut |_, item| {
+    report.rows_of_other_gyms = source.each(now, &mut |_, item| {
         match item {
             Ok(Item::Event { gym, event, arrival }) => batch.push((gym, event, arrival)),
             Ok(Item::Gym { slug, settings }) => {
-                let add = |tx: &mut crate::store::Tx<'_>| tx.add_gym(&slug, &settings, now);
+                let add = |tx: &mut Tx<'_>| tx.add_gym(&slug, &settings, now);
                 report.gyms_added += u64::from(database.transact(&mut connection, add)?);
             }
             Ok(Item::Webhook { gym, id, secret }) => {

@@ -5,6 +5,8 @@
 
 pub mod export;
 pub mod import;
+mod refused;
+mod source;
 mod visits;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,256 @@
+//! When a row says that somebody came, and when the same left.
+
+use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono_tz::Tz;
+
+use super::mapping::{Layout, Mapping};
+use super::text::{self, Row};
+use super::times::{self, Moment, Order, Unreadable};
+use super::{SHORTEST_VISIT, Visits, words};
+use crate::domain::calendar::local;
+use crate::domain::{MINUTE, Millis};
+
+/// The clocks of two readers may be so far apart: who left so little before coming left at once.
+const CLOCKS_APART_MAX: Millis = MINUTE;
+
+/// The first day of every spreadsheet is before this year.
+const SPREADSHEETS_UNTIL: i32 = 1905;
+
+/// What is known of dates like 03/04/2026.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dates {
+    /// As was said, or as the other dates of the list show.
+    Known(Order),
+    Unknown,
+    /// Some of the list can only have the day first, and others only the month.
+    Both,
+}
+
+impl Dates {
+    pub fn of(text: &str, layout: &Layout, mapping: &Mapping) -> Dates {
+        if let Some(order) = mapping.date_order {
+            return Dates::Known(order.order());
+        }
+        let columns = &layout.columns;
+        let columns = [Some(columns.entered), columns.left, columns.date, columns.left_date];
+        let mut shown = (false, false);
+        for row in text::rows(text, layout.delimiter).filter(|row| row.line > layout.header_line) {
+            for column in columns.into_iter().flatten() {
+                match times::order_shown(row.cell(column)) {
+                    Some(Order::DayFirst) => shown.0 = true,
+                    Some(Order::MonthFirst) => shown.1 = true,
+                    None => {}
+                }
+            }
+        }
+        match shown {
+            (true, false) => Dates::Known(Order::DayFirst),
+            (false, true) => Dates::Known(Order::MonthFirst),
+            (false, false) => Dates::Unknown,
+            (true, true) => Dates::Both,
+        }
+    }
+}
+
+impl Visits {
+    pub(super) fn entered(&self, row: &Row<'_>, zone: Tz) -> Result<Millis, String> {
+        let columns = &self.layout.columns;
+        let moment = self.moment(row, columns.entered, columns.date)?;
+        let date = columns.date.map(|date| self.date(row, date));
+        let moment = match (moment, date) {
+            (moment @ (Moment::Instant(_) | Moment::Local(_)), _) if !moment.is_nothing() => moment,
+            (Moment::Time(time), Some(date)) => Moment::Local(date?.and_time(time)),
+            // A spreadsheet writes a time of day as one of its first day.
+            (Moment::Local(time), Some(date)) => Moment::Local(date?.and_time(time.time())),
+            (Moment::Date(_), Some(_) | None) => {
+                return Err(self.about(columns.entered, "has no time of day"));
+            }
+            (Moment::Time(_), None) => {
+                let text = "has no date; `date` in the mapping names the column that has it";
+                return Err(self.about(columns.entered, text));
+            }
+            (Moment::Instant(_) | Moment::Local(_), Some(_) | None) => {
+                return Err(self.about(columns.entered, "is no time"));
+            }
+        };
+        self.instant(moment, columns.entered, zone, None)
+    }
+
+    /// When it ended; none when nobody noted that.
+    pub(super) fn left(
+        &self,
+        row: &Row<'_>,
+        entered: Millis,
+        zone: Tz,
+    ) -> Result<Option<Millis>, String> {
+        let columns = &self.layout.columns;
+        if let Some(column) = columns.duration {
+            return self.after_duration(row.cell(column), column, entered);
+        }
+        let Some(column) = columns.left.filter(|left| !words::is_nothing(row.cell(*left))) else {
+            return Ok(None);
+        };
+        let moment = self.moment(row, column, columns.left_date)?;
+        let own_date = columns.left_date.filter(|date| !words::is_nothing(row.cell(*date)));
+        let left = match (time_of_day(moment), own_date) {
+            (moment, _) if moment.is_nothing() => return Ok(None),
+            (Moment::Time(time), Some(date)) => {
+                let date = self.date(row, date)?;
+                self.instant(Moment::Local(date.and_time(time)), column, zone, Some(entered))?
+            }
+            (Moment::Time(time), None) => match self.next(time, entered, zone, column)? {
+                Some(left) => left,
+                None => return Ok(None),
+            },
+            (Moment::Date(_), _) => return Err(self.about(column, "has no time of day")),
+            (moment, _) => self.instant(moment, column, zone, Some(entered))?,
+        };
+        let is_midnight = local(zone, left).time() == NaiveTime::MIN;
+        match left {
+            left if left > entered => Ok(Some(left)),
+            left if entered - left <= CLOCKS_APART_MAX => Ok(Some(entered + SHORTEST_VISIT)),
+            // A date without a time, which some systems write for none.
+            _ if is_midnight => Ok(None),
+            _ => Err("it leaves before it enters".to_owned()),
+        }
+    }
+
+    /// A time of day after the entry: the same day, or after midnight the next. Midnight itself is
+    /// what systems write for no time.
+    fn next(
+        &self,
+        time: NaiveTime,
+        entered: Millis,
+        zone: Tz,
+        column: usize,
+    ) -> Result<Option<Millis>, String> {
+        if time == NaiveTime::MIN {
+            return Ok(None);
+        }
+        let day = local(zone, entered).date_naive();
+        let on = |day: NaiveDate| {
+            self.instant(Moment::Local(day.and_time(time)), column, zone, Some(entered))
+        };
+        match on(day) {
+            Ok(left) if left >= entered - CLOCKS_APART_MAX => Ok(Some(left)),
+            Ok(_) => on(day.succ_opt().unwrap_or(day)).map(Some),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn after_duration(
+        &self,
+        text: &str,
+        column: usize,
+        entered: Millis,
+    ) -> Result<Option<Millis>, String> {
+        if words::is_nothing(text) && text != "0" {
+            return Ok(None);
+        }
+        let unit = times::unit_of(&self.layout.name(column));
+        let length = times::duration(text, unit).ok_or_else(|| {
+            self.about(column, "is no length of time like 1:15, 75 min or 1,25 h")
+        })?;
+        Ok(Some(entered + length.max(SHORTEST_VISIT)))
+    }
+
+    fn date(&self, row: &Row<'_>, column: usize) -> Result<NaiveDate, String> {
+        match self.moment(row, column, None)? {
+            Moment::Date(date) => Ok(date),
+            Moment::Local(time) => Ok(time.date()),
+            Moment::Instant(_) | Moment::Time(_) => Err(self.about(column, "is no date")),
+        }
+    }
+
+    /// What a cell says of a time. With a format, a date in a column of its own comes before it.
+    fn moment(&self, row: &Row<'_>, column: usize, date: Option<usize>) -> Result<Moment, String> {
+        let text = row.cell(column);
+        if text.is_empty() {
+            return Err(self.about(column, "is empty"));
+        }
+        let Some(format) = &self.mapping.format else { return self.guessed(text, column) };
+        let joined = date.map(|date| format!("{} {text}", row.cell(date)));
+        let formatted = |text: &str| formatted(text, format);
+        let moment = joined.as_deref().and_then(formatted).or_else(|| formatted(text));
+        // A column of dates beside one of times cannot be written in one format.
+        let moment = moment.or_else(|| {
+            let is_apart = self.layout.columns.date.is_some();
+            Some(text).filter(|_| is_apart).and_then(|text| self.guessed(text, column).ok())
+        });
+        moment.ok_or_else(|| self.about(column, &format!("is not written as {format:?}")))
+    }
+
+    fn guessed(&self, text: &str, column: usize) -> Result<Moment, String> {
+        let order = match self.dates {
+            Dates::Known(order) => Some(order),
+            Dates::Unknown | Dates::Both => None,
+        };
+        let read = |order| times::parse(text, Some(order));
+        if self.dates == Dates::Both && read(Order::DayFirst) != read(Order::MonthFirst) {
+            return Err(self.about(column, NO_ORDER));
+        }
+        match times::parse(text, order) {
+            Err(Unreadable::Order) => Err(self.about(column, NO_ORDER)),
+            Ok(moment) => Ok(moment),
+            Err(Unreadable::NoTime) => Err(self.about(
+                column,
+                "is no time that can be read; `format` in the mapping says how it is written",
+            )),
+        }
+    }
+
+    /// Where clocks were set back, a time is the first of two, or the one after the entry.
+    fn instant(
+        &self,
+        moment: Moment,
+        column: usize,
+        zone: Tz,
+        after: Option<Millis>,
+    ) -> Result<Millis, String> {
+        let time = match moment {
+            Moment::Instant(at) => return Ok(at),
+            Moment::Local(time) => time,
+            Moment::Date(date) => date.and_time(NaiveTime::MIN),
+            Moment::Time(_) => return Err(self.about(column, "has no date")),
+        };
+        match zone.from_local_datetime(&time) {
+            LocalResult::Single(time) => Ok(time.timestamp_millis()),
+            LocalResult::Ambiguous(first, second) => {
+                let (first, second) = (first.timestamp_millis(), second.timestamp_millis());
+                Ok(if after.is_some_and(|after| first < after) { second } else { first })
+            }
+            LocalResult::None => {
+                let zone = zone.name();
+                let text = format!("is a time that {zone} skipped when clocks were set forward");
+                Err(self.about(column, &text))
+            }
+        }
+    }
+
+    fn about(&self, column: usize, text: &str) -> String {
+        format!("its {:?} {text}", self.layout.name(column))
+    }
+}
+
+/// A spreadsheet may write a time of day as one of its first day.
+fn time_of_day(moment: Moment) -> Moment {
+    let Moment::Local(time) = moment else { return moment };
+    let is_time = time.year() < SPREADSHEETS_UNTIL && time.time() != NaiveTime::MIN;
+    if is_time { Moment::Time(time.time()) } else { moment }
+}
+
+const NO_ORDER: &str = "may have the day or the month first; --date-order day-first or \
+                        --date-order month-first says which";
+
+fn formatted(text: &str, format: &str) -> Option<Moment> {
+    if let Ok(time) = DateTime::parse_from_str(text, format) {
+        return Some(Moment::Instant(time.timestamp_millis()));
+    }
+    if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
+        return Some(Moment::Local(time));
+    }
+    if let Ok(date) = NaiveDate::parse_from_str(text, format) {
+        return Some(Moment::Date(date));
+    }
+    NaiveTime::parse_from_str(text, format).ok().map(Moment::Time)
+}
