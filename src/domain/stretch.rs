@@ -32,10 +32,16 @@ impl Stretch {
         Stretch { entries, fold }
     }
 
-    /// The stretch of a member who is erased at `at`: what is up to then, ended there, and what is
-    /// later, as the beginning of another timeline (model section 6).
-    pub fn cut(&self, rules: &Rules, at: Millis) -> (Option<Stretch>, Option<Stretch>) {
-        let (before, after) = self.entries.split_at(self.entries.partition_point(|e| e.at <= at));
+    /// The stretch of a member who is erased: what is up to `erased_until`, its visits ended at `at`
+    /// at the latest, and what is later, as the beginning of another timeline (model section 6).
+    pub fn cut(
+        &self,
+        rules: &Rules,
+        at: Millis,
+        erased_until: Millis,
+    ) -> (Option<Stretch>, Option<Stretch>) {
+        let (before, after) =
+            self.entries.split_at(self.entries.partition_point(|e| e.at <= erased_until));
         let ended = (!before.is_empty())
             .then(|| Stretch { entries: before.to_vec(), fold: fold(rules, before, Some(at)) });
         let later = (!after.is_empty()).then(|| Stretch::fold(rules, after.to_vec()));

@@ -106,6 +106,9 @@ pub enum Count {
     Quarantined = 19,
     /// As [`Count::Duplicates`]: late deliveries of erased members, dropped.
     Erased = 20,
+    /// As [`Count::Duplicates`], by the quarter of their cut: deletions that were carried out. Each
+    /// is an event as well, but no sign that the gym was there.
+    Deletions = 21,
     /// Visits with this many equipment check-ins.
     With0 = 32,
     With1 = 33,

@@ -136,11 +136,10 @@ impl Folding<'_> {
     /// The member was deleted: nothing goes on beyond `at`, and what follows is a fresh timeline.
     fn cut(&mut self, at: Millis) {
         self.finish(None);
-        if let Some(last) = self.done.visits.last_mut()
-            && last.left > at
-        {
-            last.left = at;
-            last.ended_by = EndedBy::Erasure;
+        // Those that a fast clock began after it, too: they end where they begin.
+        for visit in self.done.visits.iter_mut().rev().take_while(|visit| visit.left > at) {
+            visit.left = at.max(visit.entered);
+            visit.ended_by = EndedBy::Erasure;
         }
     }
 

@@ -150,10 +150,13 @@ async fn read_body(mut payload: web::Payload, deadline: Instant) -> Body {
 }
 
 fn understand(body: &Body, received_at: Millis) -> Result<Delivery, Unfitting> {
-    if let Some(fault) = body.fault {
-        return Err(Unfitting::of_body(fault));
+    let parsed = egym::parse(&body.bytes, received_at);
+    match (body.fault, parsed) {
+        (None, parsed) => parsed.map_err(|unfit| Unfitting::of_content(&unfit)),
+        // A deletion never waits, whatever came along with it.
+        (Some(Unreadable::TooLarge), Ok(delivery)) if delivery.is_deletion() => Ok(delivery),
+        (Some(fault), _) => Err(Unfitting::of_body(fault)),
     }
-    egym::parse(&body.bytes, received_at).map_err(|unfit| Unfitting::of_content(&unfit))
 }
 
 async fn take(

@@ -92,12 +92,14 @@ fn log_once(
 ) -> Result<Outcome, StoreError> {
     let gym = tx.gym(gym_id)?;
     let target = Target::of(&gym);
+    if event.kind == Kind::MembershipDelete {
+        return delete(tx, &target, gym_id, event, arrival, now);
+    }
     let erased_until = tx.view().erased_until(gym_id, event.account)?;
     if erased_until.is_some_and(|until| event.at <= until) {
         return Ok(Outcome::Erased);
     }
-    let asks_for_erasure = event.kind == Kind::MembershipDelete;
-    if !asks_for_erasure && retention::is_beyond(&tx.view(), &gym, event.at, now)? {
+    if retention::is_beyond(&tx.view(), &gym, event.at, now)? {
         return Ok(Outcome::TooOld);
     }
     let member = tx.member_or_new(gym_id, event.account)?;
@@ -112,24 +114,44 @@ fn log_once(
         return Ok(Outcome::Duplicate { of });
     }
     let held: usize = touching.iter().map(|stretch| stretch.entries().len()).sum();
-    if held >= STRETCH_EVENTS_MAX && !asks_for_erasure {
+    if held >= STRETCH_EVENTS_MAX {
         return Ok(Outcome::StretchFull);
     }
-    // What asks for erasure is erased itself, so no second delivery finds it.
-    let awaited = match by.filter(|_| !asks_for_erasure) {
-        Some(by) => tx.others(gym_id, by)?,
-        None => vec![],
-    };
+    let awaited = by.map_or(Ok(vec![]), |by| tx.others(gym_id, by))?;
     entry.position = tx.append(gym_id, member, event, arrival, &awaited)?;
     by.map_or(Ok(()), |by| tx.count_awaited(by, &awaited, event.at))?;
     let position = entry.position;
     let joined = put_in(tx, &target, member, &touching, entry)?;
-    if asks_for_erasure {
-        let reason = ErasureReason::MembershipDelete;
-        erase::request(tx, gym_id, event.account, event.at, reason, now)?;
-    }
     tx.mark_applied(gym_id, Some(position));
     Ok(Outcome::Accepted { position, stays: newly_observed(&touching, &joined) })
+}
+
+/// Carries out a deletion: the member's timeline is cut at once, and what is up to there will be
+/// erased. It stands in the log where it cuts, until it is erased with the rest.
+fn delete(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    gym: GymId,
+    event: &Event,
+    arrival: Arrival,
+    now: Millis,
+) -> Result<Outcome, StoreError> {
+    let cut = erase::Cut::by_deletion(tx, target, gym, event, arrival.received_at.min(now))?;
+    let Some(cut) = cut else { return Ok(Outcome::Erased) };
+    let member = tx.member_or_new(gym, event.account)?;
+    let touching = touching(tx, target, member, cut.erased_until)?;
+    let deletion = Event { at: cut.erased_until, extra: None, ..event.clone() };
+    let position = tx.append(gym, member, &deletion, arrival, &[])?;
+    let (at, kind) = (deletion.at, deletion.kind);
+    let entry = Entry { at, kind, position, lateness: arrival.lateness(at) };
+    put_in(tx, target, member, &touching, entry)?;
+    // It is no sign of life: by this count it is told from a gym's first event.
+    let additions = vec![(Key::count(at, Count::Deletions), 1)];
+    tx.add_frozen(gym, &additions);
+    tx.add_tallies(target.generation, additions);
+    erase::request_cut(tx, gym, event.account, cut, ErasureReason::MembershipDelete, now)?;
+    tx.mark_applied(gym, Some(position));
+    Ok(Outcome::Accepted { position, stays: vec![] })
 }
 
 /// Applies an event that is in the log already.

@@ -7,14 +7,76 @@
 
 use super::apply::{Target, replace};
 use crate::domain::Millis;
+use crate::domain::event::Event;
 use crate::domain::ids::{Account, GymId, MemberId, Position};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 use crate::domain::tally::Contributions;
 use crate::store::{Erasure, ErasureReason, LedgerEntry, StoreError, Tx};
 
-/// Asks for an erasure of all events up to and including `until`: from here on, none of them comes
-/// back. Returns the record's id.
+/// Where an erasure cuts a member's timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// No visit goes on beyond it.
+    pub at: Millis,
+    /// Events up to and including this instant are erased: the cut itself, or later, when a fast
+    /// clock stamped events that came before it as if they had happened after it.
+    pub erased_until: Millis,
+}
+
+impl Cut {
+    /// Where a deletion that was received at `received_at` cuts: at its receipt, or at its own time
+    /// when that is later. None when it is known already: it is not newer than an erasure, and
+    /// nothing has come of the member since.
+    pub(super) fn by_deletion(
+        tx: &Tx<'_>,
+        target: &Target,
+        gym: GymId,
+        deletion: &Event,
+        received_at: Millis,
+    ) -> Result<Option<Cut>, StoreError> {
+        let view = tx.view();
+        let member = view.member(gym, deletion.account)?;
+        let last = match member {
+            Some(member) => view.last_event_of(target.generation, member)?,
+            None => None,
+        };
+        let is_known = view
+            .erased_until(gym, deletion.account)?
+            .is_some_and(|until| deletion.at <= until && last.is_none_or(|last| last <= until));
+        if is_known {
+            return Ok(None);
+        }
+        let at = deletion.at.max(received_at);
+        Cut::at(tx, target, member, at, received_at).map(Some)
+    }
+
+    /// What was received up to `received_until` came before the cut, whatever its time says.
+    fn at(
+        tx: &Tx<'_>,
+        target: &Target,
+        member: Option<MemberId>,
+        at: Millis,
+        received_until: Millis,
+    ) -> Result<Cut, StoreError> {
+        let view = tx.view();
+        let mut erased_until = at;
+        if let Some(member) = member {
+            let later = view.stretches_touching(target.generation, member, at, Millis::MAX)?;
+            let entries = later.iter().flat_map(Stretch::entries);
+            for entry in entries.filter(|entry| entry.at > at) {
+                let event = view.event(entry.position)?;
+                if event.is_some_and(|event| event.arrival.received_at <= received_until) {
+                    erased_until = entry.at.max(erased_until);
+                }
+            }
+        }
+        Ok(Cut { at, erased_until })
+    }
+}
+
+/// Asks for an erasure of all events up to and including `until`, and of those that had come by
+/// `now` and were stamped later by a fast clock. Returns the record's id.
 pub fn request(
     tx: &mut Tx<'_>,
     gym: GymId,
@@ -23,10 +85,25 @@ pub fn request(
     reason: ErasureReason,
     now: Millis,
 ) -> Result<i64, StoreError> {
+    let target = Target::of(&tx.gym(gym)?);
+    let member = tx.view().member(gym, account)?;
+    let cut = Cut::at(tx, &target, member, until, now)?;
+    request_cut(tx, gym, account, cut, reason, now)
+}
+
+/// Asks for an erasure: from here on, nothing that it erases comes back. Returns the record's id.
+pub(super) fn request_cut(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    account: Account,
+    cut: Cut,
+    reason: ErasureReason,
+    now: Millis,
+) -> Result<i64, StoreError> {
     let member = tx.member_or_new(gym, account)?;
     let account_hash = tx.view().account_hash(gym, account);
-    tx.put_tombstone(&LedgerEntry { gym, account_hash, erased_until: until })?;
-    tx.add_erasure(gym, member, until, reason, now)
+    tx.put_tombstone(&LedgerEntry { gym, account_hash, erased_until: cut.erased_until })?;
+    tx.add_erasure(gym, member, (cut.at, cut.erased_until), reason, now)
 }
 
 /// Asks again for erasures that the ledger knows and the database does not: it was restored from
@@ -41,7 +118,8 @@ pub fn request_again(
         tx.put_tombstone(&entry)?;
         if let Some(member) = member {
             let reason = ErasureReason::Restore;
-            tx.add_erasure(entry.gym, member, entry.erased_until, reason, now)?;
+            let until = entry.erased_until;
+            tx.add_erasure(entry.gym, member, (until, until), reason, now)?;
             came_back += 1;
         }
     }
@@ -59,7 +137,8 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
     let gym = tx.gym(erasure.gym)?;
     let target = Target::of(&gym);
     tx.spoil_unread_generations(member)?;
-    let (before, after) = cut(tx, &target, member, erasure.erased_until)?;
+    let cut_at = Cut { at: erasure.cut_at, erased_until: erasure.erased_until };
+    let (before, after) = cut(tx, &target, member, cut_at)?;
     let positions = |stretches: &[Stretch]| -> Vec<Position> {
         let entries = stretches.iter().flat_map(|stretch| stretch.entries());
         entries.map(|entry| entry.position).collect()
@@ -78,13 +157,13 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
     tx.mark_erased(erasure.id, i64::try_from(erased.len()).unwrap_or(i64::MAX), now)
 }
 
-/// Cuts the member's timeline at `until`: afterwards the projection holds, for this member, only
-/// what is up to then. Returns that, and what is later, which was taken back.
+/// Cuts the member's timeline: afterwards the projection holds, for this member, only what is
+/// erased. Returns that, and what is later, which was taken back.
 fn cut(
     tx: &mut Tx<'_>,
     target: &Target,
     member: MemberId,
-    until: Millis,
+    cut: Cut,
 ) -> Result<(Vec<Stretch>, Vec<Stretch>), StoreError> {
     let view = tx.view();
     let mut stretches =
@@ -92,7 +171,7 @@ fn cut(
     stretches.reverse();
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for stretch in &stretches {
-        let (ended, later) = stretch.cut(&target.rules, until);
+        let (ended, later) = stretch.cut(&target.rules, cut.at, cut.erased_until);
         before.extend(ended);
         after.extend(later);
     }

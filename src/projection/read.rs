@@ -1,5 +1,7 @@
 //! Reads reports off the tallies.
 
+use std::collections::BTreeMap;
+
 use crate::domain::calendar::{Bucket, Day, Interval, Month, Week, buckets, day_of, start_of};
 use crate::domain::report::durations::{self, Group, GroupBy};
 use crate::domain::report::members::{Cohort, Members};
@@ -7,7 +9,7 @@ use crate::domain::report::minutes::Minutes;
 use crate::domain::report::occupancy::{self, Peak, Samples, USUAL_WEEKS_MIN, Usual};
 use crate::domain::report::silence::{self, Rates, Span};
 use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times, share};
-use crate::domain::tally::{Family, utc_day};
+use crate::domain::tally::{COUNT_CELLS, Count, Family, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
 use crate::store::{Gym, Snapshot, StoreError};
 
@@ -213,10 +215,28 @@ pub fn silent_since(
     Ok((is_silent == Some(true)).then_some(last))
 }
 
-/// The minute of the gym's first event; it stays known when that event is erased.
+/// The minute of the gym's first event, to the quarter of an hour where a deletion stands beside
+/// it; it stays known when that event is erased. A deletion is no gym's first event.
 pub fn first_event(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Option<Millis>, StoreError> {
-    let first = snapshot.first_bucket(gym.generation, Family::Events, 0)?;
-    Ok(first.and_then(|(day, cells)| Some(minute_of(day, cells.iter().next()?))))
+    let mut from = 0;
+    while let Some((day, events)) = snapshot.first_bucket(gym.generation, Family::Events, from)? {
+        let counts = snapshot.series(gym.generation, Family::Counts, day, day + 1)?;
+        let deletions = |quarter: u32| {
+            let cell = quarter * COUNT_CELLS + Count::Deletions as u32;
+            counts.0.first().map_or(0, |(_, cells)| cells.get(cell))
+        };
+        let mut quarters = BTreeMap::new();
+        for (minute, count) in events.iter() {
+            let quarter = quarters.entry(minute / 15).or_insert((minute, 0));
+            quarter.1 += count;
+        }
+        let first = quarters.iter().find(|(quarter, (_, count))| *count > deletions(**quarter));
+        if let Some((_, (minute, _))) = first {
+            return Ok(Some(minute_of(day, (*minute, 0))));
+        }
+        from = day + 1;
+    }
+    Ok(None)
 }
 
 /// The minute of the gym's last event.

@@ -51,6 +51,9 @@ pub struct Erasure {
     pub gym: GymId,
     /// Whom to erase; none as soon as it is done.
     pub member: Option<MemberId>,
+    /// No visit goes on beyond it.
+    pub cut_at: Millis,
+    /// Events up to and including this instant are erased.
     pub erased_until: Millis,
     pub reason: ErasureReason,
     pub requested_at: Millis,
@@ -61,8 +64,8 @@ pub struct Erasure {
     pub events: i64,
 }
 
-const COLUMNS: &str =
-    "id, gym, member, erased_until, reason, requested_at, erased_at, completed_at, events";
+const COLUMNS: &str = "id, gym, member, erased_until, reason, requested_at, erased_at, completed_at, events, \
+     coalesce(cut_at, erased_until)";
 
 impl Snapshot<'_> {
     /// Up to when that account was erased at that gym, if it was.
@@ -163,18 +166,18 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that a member must be erased, and returns the record's id.
+    /// Notes that a member must be erased, cut and up to when, and returns the record's id.
     pub fn add_erasure(
         &mut self,
         gym: GymId,
         member: MemberId,
-        erased_until: Millis,
+        (cut_at, erased_until): (Millis, Millis),
         reason: ErasureReason,
         now: Millis,
     ) -> Result<i64, StoreError> {
-        let sql = "INSERT INTO erasures (gym, member, erased_until, reason, requested_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
-        let values = params![gym.0, member.0, erased_until, reason.name(), now];
+        let sql = "INSERT INTO erasures (gym, member, erased_until, reason, requested_at, cut_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let values = params![gym.0, member.0, erased_until, reason.name(), now, cut_at];
         self.transaction.prepare_cached(sql)?.execute(values)?;
         Ok(self.transaction.last_insert_rowid())
     }
@@ -266,5 +269,6 @@ fn erasure_from(row: &Row<'_>) -> Result<Erasure, StoreError> {
         erased_at: row.get(6)?,
         completed_at: row.get(7)?,
         events: row.get(8)?,
+        cut_at: row.get(9)?,
     })
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::codec;
 use super::database::{Snapshot, StoreError};
+use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::calendar::Day;
@@ -35,6 +36,18 @@ impl Snapshot<'_> {
             touching.push(stretch_from(row)?);
         }
         Ok(touching)
+    }
+
+    /// When a member's last event was.
+    pub fn last_event_of(
+        &self,
+        generation: Generation,
+        member: MemberId,
+    ) -> Result<Option<Millis>, StoreError> {
+        let sql = "SELECT last FROM receipts
+                   WHERE generation = ?1 AND member = ?2 ORDER BY start DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        optional(statement.query_row([generation.0, member.0], |row| row.get(0)))
     }
 
     /// The stretches in which somebody may be present at `at` or later.

@@ -3,6 +3,7 @@
 mod architecture;
 mod browser;
 mod crash;
+mod deletions;
 mod egym;
 mod erasure;
 mod http;

@@ -126,7 +126,12 @@ impl History {
         let (mut kept, mut duplicates) = (Vec::new(), Vec::new());
         for event in events {
             if seen.insert((event.account, event.kind.clone(), event.at)) {
-                kept.push(event.clone());
+                let mut event = event.clone();
+                if event.kind == "MEMBERSHIP_DELETE" {
+                    // It stands where it cuts.
+                    event.at = event.at.max(event.received_at);
+                }
+                kept.push(event);
             } else {
                 duplicates.push(event.received_at);
             }

@@ -51,7 +51,8 @@ impl History {
     /// The Mondays of the last eight complete weeks before a Monday that the gym was there for,
     /// oldest first. A week counts when it began on the local day of the first event or later.
     pub(super) fn weeks_before(&self, monday: NaiveDate) -> Vec<NaiveDate> {
-        let Some(first) = self.events.first() else { return Vec::new() };
+        let mut lived = self.events.iter().filter(|event| event.kind != "MEMBERSHIP_DELETE");
+        let Some(first) = lived.next() else { return Vec::new() };
         let first_date = local_date(self.gym.zone, first.at);
         let weeks = (1..=8).rev().map(|weeks| days_before(monday, 7 * weeks));
         weeks.filter(|week| *week >= first_date).collect()
