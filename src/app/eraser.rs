@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::clock;
 use crate::projection::erase::{erase, request_again};
-use crate::store::{Database, Erasure, Store, StoreError, Tx, WriteError};
+use crate::store::{Database, Erasure, Ledger, Store, StoreError, Tx, WriteError};
 
 /// Erasures that are done in one transaction: few, so that deliveries do not wait long.
 const CHUNK_ERASURES: usize = 20;
@@ -80,6 +80,8 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
 /// may read it.
 pub fn catch_up(database: &Database) -> Result<(), StoreError> {
     let ledger = database.ledger()?;
+    tell_what_is_passed_over(&ledger);
+    let ledger = ledger.entries;
     if database.read(|snapshot| snapshot.not_erased(ledger.clone()))?.is_empty() {
         return Ok(());
     }
@@ -88,6 +90,30 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
         database.transact(&mut connection, |tx| request_again(tx, ledger, clock::now()))?;
     tracing::warn!(came_back, "the database is older than its erasure ledger; erasing again");
     work_off(database, &mut connection)
+}
+
+fn tell_what_is_passed_over(ledger: &Ledger) {
+    let Ledger { of_other_gyms, of_other_keys, damaged, .. } = *ledger;
+    if of_other_gyms > 0 {
+        tracing::info!(
+            lines = of_other_gyms,
+            "the erasure ledger has lines about gyms that are not in this database; they stay there"
+        );
+    }
+    if of_other_keys > 0 {
+        tracing::warn!(
+            lines = of_other_keys,
+            "lines of the erasure ledger were written with another footfall.key: whom they are \
+             about cannot be found with this one; they stay there"
+        );
+    }
+    if damaged > 0 {
+        tracing::warn!(
+            lines = damaged,
+            "lines of the erasure ledger cannot be read; one that broke off in a crash was noted \
+             again after it, others are in an earlier copy of the ledger; they stay there"
+        );
+    }
 }
 
 /// Empties the write-ahead log, as soon as nobody reads what is in it.

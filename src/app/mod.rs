@@ -26,6 +26,7 @@ mod what_if;
 mod witness;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -38,6 +39,8 @@ use tls::Source;
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
+    // What is made here is nobody else's, whatever the shell says.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,
@@ -50,9 +53,18 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = load_config(&cli)?;
+    let open_as_it_is = || {
+        let database = Database::open(&config.data)
+            .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
+        if let Some(mode) = database.open_to_others() {
+            output::warning(&warn_of_others(&config.data, mode));
+        }
+        anyhow::Ok(database)
+    };
     let open = || {
-        Database::open(&config.data)
-            .with_context(|| format!("cannot open the data folder {}", config.data.display()))
+        let database = open_as_it_is()?;
+        eraser::catch_up(&database).context("erasures cannot be applied again")?;
+        anyhow::Ok(database)
     };
     match cli.command {
         Command::Serve => serve::run(&config)?,
@@ -71,10 +83,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(args) => transfer::import::run(&open()?, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
         Command::Digest(args) => notify::run(&open()?, &config, &args)?,
-        Command::Verify(args) => return maintain::verify(&open()?, &args),
+        Command::Verify(args) => return maintain::verify(&open_as_it_is()?, &args),
         Command::Simulate(args) => simulate::command(args)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to say when others may look into the data folder.
+fn warn_of_others(folder: &Path, mode: u32) -> String {
+    let folder = folder.display();
+    format!(
+        "the data folder {folder} is open to other users (mode {mode:o}); its files are not. \
+         `chmod 700 {folder}` closes it"
+    )
 }
 
 /// Shows what is in force, and looks whether the certificate is good.

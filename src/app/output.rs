@@ -30,6 +30,10 @@ pub fn error(error: &anyhow::Error) {
     eprintln!("footfall: {error:#}");
 }
 
+pub fn warning(text: &str) {
+    eprintln!("footfall: warning: {text}");
+}
+
 /// Rows under a header, in columns.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..header.len())

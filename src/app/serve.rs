@@ -20,6 +20,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     start_log(&config.log)?;
     let (store, writer) = Store::start(&config.data)
         .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
+    if let Some(mode) = store.database().open_to_others() {
+        tracing::warn!("{}", super::warn_of_others(&config.data, mode));
+    }
     store.database().clear_trials()?;
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
     witness::at_start(store.database())?;

@@ -6,11 +6,12 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::auth::Access;
+use super::cursor::Cursors;
 use super::problem::{Code, Problem};
 use super::times::instant;
 use super::{App, blocking, openapi};
 use crate::domain::ids::Position;
-use crate::store::{LoggedEvent, Role};
+use crate::store::{Cursored, LoggedEvent, Role};
 
 /// The most entries of a page.
 pub const PAGE_MAX: usize = 1_000;
@@ -20,8 +21,9 @@ const PAGE_DEFAULT: usize = 100;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// Entries after this position or id. Default: from the first.
-    pub after: Option<i64>,
+    /// Entries after this: the `cursor` of a page, or a plain position or id. Default: from the
+    /// first.
+    pub after: Option<String>,
     /// How many at most. Default: 100.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
@@ -47,7 +49,9 @@ pub struct Events {
     events: Vec<EventBody>,
     /// Ask for what comes `after` this; null at the end of the log.
     #[schema(required)]
-    next: Option<i64>,
+    next: Option<String>,
+    /// Where the page ends, also at the end of the log. After a restore of the database it is stale.
+    cursor: String,
 }
 
 /// An event as it was sent, and when it came.
@@ -98,7 +102,7 @@ impl EventBody {
         Page,
         ("type" = Option<String>, Query, description = "Only events of this type, as it was sent"),
     ),
-    responses((status = 200, description = "A page", body = Events), openapi::ListProblems)
+    responses((status = 200, description = "A page", body = Events), openapi::CursorProblems)
 )]
 pub async fn list(
     app: web::Data<App>,
@@ -110,16 +114,17 @@ pub async fn list(
     let limit = page.limit()?;
     let body = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        let after = Position(page.after.unwrap_or(0));
+        let cursors = Cursors::of(snapshot, Cursored::Log)?;
+        let after = Position(cursors.read(page.after.as_deref())?);
         let kind = page.kind.as_deref();
         let events = snapshot.owned_events_after(gym.id, kind, after, limit)?;
         let full = events.len() == limit;
-        let next = events.last().filter(|_| full).map(|(event, _)| event.position.0);
+        let cursor = cursors.name(events.last().map_or(after, |(event, _)| event.position).0);
         let zone = gym.settings.zone;
         let rows = events
             .iter()
             .map(|(event, account)| EventBody::of(event, account.map(|account| account.0), zone));
-        Ok(Events { events: rows.collect(), next })
+        Ok(Events { events: rows.collect(), next: full.then(|| cursor.clone()), cursor })
     });
     Ok(HttpResponse::Ok().json(body.await?))
 }

@@ -31,8 +31,9 @@ pub async fn healthz() -> HttpResponse {
 }
 
 /// Whether deliveries can be taken: really writes, and looks whether the projections have what the
-/// log has. With HTTPS of its own it says when the certificate expires. `clock` is `right`, or
-/// `ahead` or `behind` while the machine's clock cannot be believed.
+/// log has, and whether the erasure ledger can be written. With HTTPS of its own it says when the
+/// certificate expires. `clock` is `right`, or `ahead` or `behind` while the machine's clock cannot
+/// be believed.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -49,6 +50,11 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
         timeout(Duration::from_millis(WRITE_MS_MAX), beat).await.map_err(|_| stuck())??;
     if !is_following {
         let detail = "the projection is behind the log; run `footfall verify`, then `rebuild`";
+        return Err(Problem::new(Code::Unavailable, detail));
+    }
+    if let Err(error) = app.store.database().check_ledger() {
+        tracing::error!(%error, "the erasure ledger cannot be written");
+        let detail = "the erasure ledger cannot be written, so nobody can be erased; see the log";
         return Err(Problem::new(Code::Unavailable, detail));
     }
     let expires_at = app.certificate.as_ref().and_then(Expiry::get);

@@ -90,7 +90,8 @@ pub async fn absent(
     let answer = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         let today = day_of(gym.settings.zone, clock::now());
-        let rests_on = (gym.id, gym.generation, gym.revision, today, days, lost_after);
+        let rests_on =
+            (snapshot.epoch()?, gym.id, gym.generation, gym.revision, today, days, lost_after);
         let compute = || list_absent(snapshot, &gym, days, lost_after);
         fresh.answer(&rests_on, compute, |absent: &Absent| {
             (&["account", "last_visit", "days_ago", "visits_before"], rows(&absent.members))
@@ -169,7 +170,7 @@ pub async fn new(
     let answer = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         let today = day_of(gym.settings.zone, clock::now());
-        let rests_on = ("new", gym.id, gym.generation, gym.revision, today);
+        let rests_on = ("new", snapshot.epoch()?, gym.id, gym.generation, gym.revision, today);
         fresh.answer(
             &rests_on,
             || list_new(snapshot, &gym),

@@ -5,6 +5,7 @@ mod accept;
 mod answer;
 pub mod auth;
 mod csv;
+mod cursor;
 pub mod deliveries;
 mod erasures;
 mod events;

@@ -29,12 +29,13 @@ pub enum Code {
     BadParameter,
     BadRange,
     TooManyBuckets,
+    StaleCursor,
     Unavailable,
     Internal,
 }
 
 impl Code {
-    pub const ALL: [Code; 17] = [
+    pub const ALL: [Code; 18] = [
         Code::Unauthorized,
         Code::Forbidden,
         Code::NotFound,
@@ -50,6 +51,7 @@ impl Code {
         Code::BadParameter,
         Code::BadRange,
         Code::TooManyBuckets,
+        Code::StaleCursor,
         Code::Unavailable,
         Code::Internal,
     ];
@@ -77,6 +79,7 @@ impl Code {
             Code::TooManyBuckets => {
                 (S::UNPROCESSABLE_ENTITY, "too_many_buckets", "Too many buckets")
             }
+            Code::StaleCursor => (S::CONFLICT, "stale_cursor", "Not of this database any more"),
             Code::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Try again soon"),
             Code::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "A fault of ours"),
         }

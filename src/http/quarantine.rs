@@ -4,13 +4,14 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::auth::Access;
+use super::cursor::Cursors;
 use super::deliveries::{Released, release};
 use super::events::Page;
 use super::problem::{Code, Problem};
 use super::times::instant;
 use super::{App, blocking, openapi};
 use crate::clock;
-use crate::store::{Gym, Role, Snapshot, StoreError};
+use crate::store::{Cursored, Gym, Role, Snapshot, StoreError};
 
 /// A page of what waits in quarantine.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -18,7 +19,9 @@ pub struct Quarantine {
     quarantine: Vec<QuarantinedBody>,
     /// Ask for what comes `after` this; null at the end.
     #[schema(required)]
-    next: Option<i64>,
+    next: Option<String>,
+    /// Where the page ends, also at the end. After a restore of the database it is stale.
+    cursor: String,
 }
 
 /// A delivery that carried the right secret and could not be appended.
@@ -63,7 +66,7 @@ fn release_words() -> utoipa::openapi::Object {
     tag = "log",
     operation_id = "quarantine",
     params(Page),
-    responses((status = 200, description = "A page", body = Quarantine), openapi::ListProblems)
+    responses((status = 200, description = "A page", body = Quarantine), openapi::CursorProblems)
 )]
 pub async fn list(
     app: web::Data<App>,
@@ -78,7 +81,8 @@ pub async fn list(
     }
     let body = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        Ok(page_of(snapshot, &gym, page.after.unwrap_or(0), limit)?)
+        let after = Cursors::of(snapshot, Cursored::Quarantine)?.read(page.after.as_deref())?;
+        Ok(page_of(snapshot, &gym, after, limit)?)
     });
     Ok(HttpResponse::Ok().json(body.await?))
 }
@@ -90,9 +94,10 @@ pub fn page_of(
     after: i64,
     limit: usize,
 ) -> Result<Quarantine, StoreError> {
+    let cursors = Cursors::of(snapshot, Cursored::Quarantine)?;
     let waiting = snapshot.quarantined(Some(gym.id), after, limit)?;
     let full = waiting.len() == limit;
-    let next = waiting.last().filter(|_| full).map(|last| last.id);
+    let cursor = cursors.name(waiting.last().map_or(after, |last| last.id));
     let rows = waiting.into_iter().map(|waiting| QuarantinedBody {
         id: waiting.id,
         received_at: instant(gym.settings.zone, waiting.received_at),
@@ -101,7 +106,7 @@ pub fn page_of(
         bytes: waiting.body.len(),
         body: String::from_utf8_lossy(&waiting.body).into_owned(),
     });
-    Ok(Quarantine { quarantine: rows.collect(), next })
+    Ok(Quarantine { quarantine: rows.collect(), next: full.then(|| cursor.clone()), cursor })
 }
 
 /// Tries again to append what waits in quarantine. For the role `admin`.

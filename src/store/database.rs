@@ -1,8 +1,6 @@
 //! The data folder: where it is, how its one database is opened, and its key.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,15 +9,15 @@ use hmac::{Hmac, Mac};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use sha2::Sha256;
 
-use super::Damaged;
+use super::identity::{MARK_FILE, Mark};
+use super::key::{self, KEY_FILE, Key};
+use super::ledger::LEDGER_FILE;
 use super::tx::Tx;
+use super::{Damaged, files};
 use crate::domain::ids::{Account, GymId};
 
 /// The database's name in the data folder.
-const DATABASE_FILE: &str = "footfall.db";
-/// The key's name in the data folder. It is kept out of the database, so that a copy of the
-/// database alone cannot tell whose a keyed hash is.
-const KEY_FILE: &str = "footfall.key";
+pub(super) const DATABASE_FILE: &str = "footfall.db";
 /// The lock that the one service on this folder holds.
 pub(super) const LOCK_FILE: &str = "footfall.lock";
 /// The lock of the one command that may change webhooks here and at EGYM.
@@ -50,14 +48,18 @@ pub enum StoreError {
     Sqlite(#[from] rusqlite::Error),
     #[error(transparent)]
     Damaged(#[from] Damaged),
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}{}", hint(source))]
     File { path: PathBuf, source: std::io::Error },
     #[error("the database could not be brought up to date: {0}")]
     Migration(#[from] Box<refinery::Error>),
     #[error("another footfall serves {0}; stop it first, or choose another data folder")]
     Locked(PathBuf),
-    #[error("{0} does not hold a key of 32 bytes; restore it from where the database came from")]
-    Key(PathBuf),
+    #[error(
+        "{path} {why}. Put back the footfall.key that belongs to this database: it is in every \
+         backup, and on the machine where the database came from. No other is made, because it \
+         would find nobody: all would be counted twice, and no erasure would erase"
+    )]
+    Key { path: PathBuf, why: String },
     #[error("{0}")]
     Refused(String),
     /// What failed a whole transaction, told to everybody in it.
@@ -88,7 +90,7 @@ impl StoreError {
             StoreError::Damaged(_)
             | StoreError::Migration(_)
             | StoreError::Locked(_)
-            | StoreError::Key(_)
+            | StoreError::Key { .. }
             | StoreError::Refused(_) => false,
         }
     }
@@ -98,18 +100,31 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Database {
     folder: PathBuf,
-    key: Arc<[u8; 32]>,
+    key: Arc<Key>,
+    mark: Arc<Mark>,
     readers: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Database {
-    /// Opens a data folder, made when missing, and brings its database up to date.
+    /// Opens a data folder, made when missing, and brings its database up to date. Refuses another
+    /// user's folder, and a key that is not the database's.
     pub fn open(folder: &Path) -> Result<Database, StoreError> {
-        make_private(folder)?;
-        let key = Arc::new(read_or_make_key(&folder.join(KEY_FILE))?);
-        let database = Database { folder: folder.to_owned(), key, readers: Arc::default() };
+        files::make_private_folder(folder).map_err(in_file(folder))?;
+        files::check_owner(folder, &folder.join(DATABASE_FILE))?;
+        let path = folder.join(KEY_FILE);
+        let key = match key::read(&path)? {
+            Some(key) => key,
+            None => first_key(folder, &path)?,
+        };
+        let (key, mark) = (Arc::new(key), Arc::new(Mark::new(folder)));
+        let database = Database { folder: folder.to_owned(), key, mark, readers: Arc::default() };
+        database.make_private()?;
         let mut connection = database.connect()?;
+        key::check(&connection, &database.key, &path)?;
         migrations::migrations::runner().run(&mut connection).map_err(Box::new)?;
+        key::note_check(&connection, &database.key)?;
+        database.mark.notice_restore(&mut connection)?;
+        database.make_private()?;
         Ok(database)
     }
 
@@ -117,21 +132,22 @@ impl Database {
         &self.folder
     }
 
-    /// Copies the database, as it is at one moment, and its key into another folder, while others
-    /// go on reading and writing.
-    pub fn back_up(&self, into: &Path) -> Result<(), StoreError> {
-        make_private(into)?;
-        let copy = into.join(DATABASE_FILE);
-        if copy.exists() {
-            let text = format!("{} is there already; choose an empty folder", copy.display());
-            return Err(StoreError::Refused(text));
-        }
-        let source = self.connect_to_read()?;
-        source.backup(rusqlite::MAIN_DB, &copy, None)?;
-        fs::File::open(&copy).and_then(|file| file.sync_all()).map_err(in_file(&copy))?;
-        let (from, to) = (self.folder.join(KEY_FILE), into.join(KEY_FILE));
-        fs::copy(from, &to).map_err(in_file(&to))?;
-        Ok(())
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The permissions of the data folder, when others than its owner have any.
+    pub fn open_to_others(&self) -> Option<u32> {
+        files::open_to_others(&self.folder)
+    }
+
+    /// Files that were put here, or made by an earlier version, are the owner's alone.
+    fn make_private(&self) -> Result<(), StoreError> {
+        let log = [format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
+        let names = [DATABASE_FILE, KEY_FILE, LEDGER_FILE, MARK_FILE, LOCK_FILE, EGYM_LOCK_FILE];
+        let names =
+            names.into_iter().chain([REBUILD_LOCK_FILE]).chain(log.iter().map(String::as_str));
+        names.into_iter().try_for_each(|name| files::make_private(&self.folder.join(name)))
     }
 
     pub fn file(&self) -> PathBuf {
@@ -183,22 +199,12 @@ impl Database {
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<fs::File>, StoreError> {
-        try_lock(&self.folder.join(name))
+        files::try_lock(&self.folder.join(name))
     }
 
     /// A connection that may write. What it commits is on disk when the commit returns.
     pub fn connect(&self) -> Result<Connection, StoreError> {
-        let connection = Connection::open(self.file())?;
-        connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "secure_delete", true)?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        Ok(connection)
+        connect(&self.file())
     }
 
     /// Reads at one point of the database's history, without waiting for any writer.
@@ -244,10 +250,10 @@ impl Database {
         connection: &'c mut Connection,
     ) -> Result<Tx<'c>, StoreError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Ok(Tx::new(transaction, &self.key))
+        Ok(Tx::new(transaction, &self.key, &self.mark))
     }
 
-    fn connect_to_read(&self) -> Result<Connection, StoreError> {
+    pub(super) fn connect_to_read(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.file(), flags)?;
         connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
@@ -299,34 +305,34 @@ pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     move |source| StoreError::File { path: path.to_owned(), source }
 }
 
-/// Claims a file, until what is returned is dropped; none while another holds it.
-pub(super) fn try_lock(path: &Path) -> Result<Option<fs::File>, StoreError> {
-    let file = fs::File::create(path).map_err(in_file(path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(source)) => Err(in_file(path)(source)),
-    }
+/// A key for a folder in which nothing needs one yet.
+fn first_key(folder: &Path, path: &Path) -> Result<Key, StoreError> {
+    let has_some = |file: &Path| fs::metadata(file).is_ok_and(|there| there.len() > 0);
+    let file = folder.join(DATABASE_FILE);
+    let is_needed =
+        has_some(&folder.join(LEDGER_FILE)) || has_some(&file) && key::is_needed(&connect(&file)?)?;
+    if is_needed { Err(key::missing(path)) } else { key::make(path) }
 }
 
-/// Makes a folder that nobody else may look into, unless it is there.
-fn make_private(folder: &Path) -> Result<(), StoreError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(in_file(folder))
+fn connect(file: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
 }
 
-fn read_or_make_key(path: &Path) -> Result<[u8; 32], StoreError> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).expect("the system has random numbers");
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            file.write_all(&key).and_then(|()| file.sync_all()).map_err(in_file(path))?;
-            Ok(key)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let stored = fs::read(path).map_err(in_file(path))?;
-            stored.try_into().map_err(|_| StoreError::Key(path.to_owned()))
-        }
-        Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
+/// What may be wrong with a file.
+fn hint(error: &std::io::Error) -> &'static str {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        "; it may belong to another user: give it to the one who runs the service (`chown`)"
+    } else {
+        ""
     }
 }

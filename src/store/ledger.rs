@@ -1,17 +1,31 @@
 //! The erasure ledger: a file beside the database that remembers what was erased, so that a
 //! restored copy of the database can be made to forget it again. It holds keyed hashes only.
+//!
+//! A line is `v2`, the gym's row number and when the gym was made, the keyed hash, up to when was
+//! erased, which key the hash is of, whether that cuts earlier lines back, and a sum over the line. A gym's number alone does not name
+//! it: after the restore of a copy from before a gym was added, the next gym gets its number. Lines
+//! of the first version end after the time, and have no word before the number.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 
-use super::database::{Database, StoreError, in_file};
+use sha2::{Digest, Sha256};
+
+use super::database::{Database, Snapshot, StoreError, in_file};
+use super::key::{Key, check_value};
 use super::secret::hex;
 use crate::domain::Millis;
 use crate::domain::ids::GymId;
 
 /// The ledger's name in the data folder.
-const LEDGER_FILE: &str = "erasures.ledger";
+pub(super) const LEDGER_FILE: &str = "erasures.ledger";
+
+/// The word of a line that adds an erasure.
+const ERASED: &str = "erased";
+/// The word of a line that cuts those before it back.
+const CUT_BACK: &str = "cut";
 
 /// Up to when the account of a keyed hash was erased at a gym.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,22 +35,23 @@ pub struct LedgerEntry {
     pub erased_until: Millis,
 }
 
+/// What the ledger says to this database.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Of gyms that the database has: each account's latest.
+    pub entries: Vec<LedgerEntry>,
+    /// Lines about gyms that it has not: a later copy may have them.
+    pub of_other_gyms: usize,
+    /// Lines that were written by another key.
+    pub of_other_keys: usize,
+    /// Lines that are damaged, or broke off in a crash.
+    pub damaged: usize,
+}
+
 impl Database {
     /// Adds entries; they are on disk when it returns. The same may be added again.
     pub fn add_to_ledger(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
-        self.write_ledger(entries, "")
-    }
-
-    fn write_ledger(&self, entries: &[LedgerEntry], word: &str) -> Result<(), StoreError> {
-        let path = self.folder().join(LEDGER_FILE);
-        let lines = entries.iter().map(|entry| {
-            let hash = hex(&entry.account_hash);
-            format!("{} {hash} {}{word}\n", entry.gym.0, entry.erased_until)
-        });
-        let text: String = lines.collect();
-        let mut file =
-            fs::File::options().append(true).create(true).open(&path).map_err(in_file(&path))?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(in_file(&path))
+        self.write_ledger(entries, ERASED)
     }
 
     /// Notes that entries were cut back, because a clock that was ahead had made them: they count
@@ -45,68 +60,219 @@ impl Database {
         if entries.is_empty() {
             return Ok(());
         }
-        self.write_ledger(entries, " cut")
+        self.write_ledger(entries, CUT_BACK)
     }
 
-    /// All entries, each account's latest. A line that broke off in a crash is passed over: its
-    /// erasure was not done yet, and is noted again.
-    pub fn ledger(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+    fn write_ledger(&self, entries: &[LedgerEntry], word: &str) -> Result<(), StoreError> {
+        let made = self.read(|snapshot| snapshot.gyms_made_at())?;
+        let mut text = String::new();
+        for entry in entries {
+            let made_at = made.get(&entry.gym).ok_or(super::Damaged)?;
+            text.push_str(&line_of(entry, *made_at, word, self.key()));
+        }
         let path = self.folder().join(LEDGER_FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-            Err(source) => return Err(StoreError::File { path, source }),
+        let mut file = self.open_ledger()?;
+        // What broke off in a crash must not swallow the next entry.
+        let is_torn = !ends_a_line(&mut file).map_err(in_file(&path))?;
+        if is_torn {
+            text.insert(0, '\n');
+        }
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(in_file(&path))
+    }
+
+    /// Fails when the ledger cannot be written, without which nothing may be erased.
+    pub fn check_ledger(&self) -> Result<(), StoreError> {
+        self.open_ledger().map(drop)
+    }
+
+    fn open_ledger(&self) -> Result<fs::File, StoreError> {
+        let path = self.folder().join(LEDGER_FILE);
+        let mut options = fs::File::options();
+        options.read(true).append(true).create(true).mode(0o600).open(&path).map_err(in_file(&path))
+    }
+
+    /// Reads the ledger. What cannot be applied is passed over, and stays in the file.
+    pub fn ledger(&self) -> Result<Ledger, StoreError> {
+        let path = self.folder().join(LEDGER_FILE);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Ledger::default());
+            }
+            Err(source) => return Err(in_file(&path)(source)),
         };
+        let made = self.read(|snapshot| snapshot.gyms_made_at())?;
+        let mut ledger = Ledger::default();
         let mut latest = BTreeMap::new();
-        for (entry, is_cut) in text.lines().filter_map(parse) {
-            let until = latest.entry((entry.gym, entry.account_hash)).or_insert(Millis::MIN);
-            let before = if is_cut { Millis::MIN } else { *until };
-            *until = entry.erased_until.max(before);
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let Some(line) = std::str::from_utf8(line).ok().and_then(Line::parse) else {
+                ledger.damaged += 1;
+                continue;
+            };
+            let LedgerEntry { gym, account_hash, erased_until } = line.entry;
+            if line.key.as_ref().is_some_and(|key| *key != key_tag(self.key())) {
+                ledger.of_other_keys += 1;
+            } else if made.get(&gym).is_some_and(|made_at| line.is_about(*made_at)) {
+                let until = latest.entry((gym, account_hash)).or_insert(Millis::MIN);
+                let before = if line.cuts_back { Millis::MIN } else { *until };
+                *until = erased_until.max(before);
+            } else {
+                ledger.of_other_gyms += 1;
+            }
         }
         let entries = latest.into_iter().map(|((gym, account_hash), erased_until)| LedgerEntry {
             gym,
             account_hash,
             erased_until,
         });
-        Ok(entries.collect())
+        ledger.entries = entries.collect();
+        Ok(ledger)
     }
 }
 
-/// An entry, and whether it cuts back those before it.
-fn parse(line: &str) -> Option<(LedgerEntry, bool)> {
-    let mut words = line.split(' ');
-    let gym = GymId(words.next()?.parse().ok()?);
-    let hash = words.next().filter(|hash| hash.len() == 64)?;
-    let bytes = (0..64).step_by(2).map(|at| u8::from_str_radix(hash.get(at..at + 2)?, 16).ok());
-    let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
-    let erased_until = words.next()?.parse().ok()?;
-    let is_cut = words.next() == Some("cut");
-    Some((LedgerEntry { gym, account_hash: bytes.try_into().ok()?, erased_until }, is_cut))
+impl Snapshot<'_> {
+    /// When each gym was made: with its number, what names it in the ledger.
+    fn gyms_made_at(&self) -> Result<BTreeMap<GymId, Millis>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT id, created_at FROM gyms")?;
+        let rows = statement.query_map([], |row| Ok((GymId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn ends_a_line(file: &mut fs::File) -> std::io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// One line, of either version.
+struct Line {
+    entry: LedgerEntry,
+    gym_made_at: Option<Millis>,
+    key: Option<String>,
+    cuts_back: bool,
+}
+
+impl Line {
+    fn parse(line: &str) -> Option<Line> {
+        let mut words = line.split(' ');
+        let first = words.next()?;
+        let is_first_version = first != "v2";
+        if !is_first_version {
+            let (said, sum) = line.rsplit_once(' ')?;
+            if sum != sum_of(said) {
+                return None;
+            }
+        }
+        let gym = if is_first_version { first } else { words.next()? };
+        let gym_made_at = if is_first_version { None } else { Some(words.next()?.parse().ok()?) };
+        let entry = LedgerEntry {
+            gym: GymId(gym.parse().ok()?),
+            account_hash: bytes_of(words.next()?)?,
+            erased_until: words.next()?.parse().ok()?,
+        };
+        let key = if is_first_version { None } else { Some(words.next()?.to_owned()) };
+        let cuts_back = words.next() == Some(CUT_BACK);
+        Some(Line { entry, gym_made_at, key, cuts_back })
+    }
+
+    /// Whether it is about the gym that has this number now. A line of the first version does not
+    /// say when its gym was made; a gym that was made after the erasure is another.
+    fn is_about(&self, made_at: Millis) -> bool {
+        match self.gym_made_at {
+            Some(then) => then == made_at,
+            None => made_at <= self.entry.erased_until,
+        }
+    }
+}
+
+fn line_of(entry: &LedgerEntry, gym_made_at: Millis, word: &str, key: &Key) -> String {
+    let LedgerEntry { gym, account_hash, erased_until } = entry;
+    let (hash, key) = (hex(account_hash), key_tag(key));
+    let said = format!("v2 {} {gym_made_at} {hash} {erased_until} {key} {word}", gym.0);
+    format!("{said} {}\n", sum_of(&said))
+}
+
+/// Tells keys apart, and says nothing of them.
+fn key_tag(key: &Key) -> String {
+    hex(&check_value(key)[..4])
+}
+
+fn sum_of(said: &str) -> String {
+    hex(&Sha256::digest(said)[..4])
+}
+
+fn bytes_of(digits: &str) -> Option<[u8; 32]> {
+    super::SecretHash::from_hex(digits).map(|hash| *hash.bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_latest_entry_counts_and_a_torn_line_does_not() {
+    const HASH: [u8; 32] = [0xab; 32];
+
+    fn folder() -> (tempfile::TempDir, Database) {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
         let database = Database::open(folder.path()).expect("it opens");
-        assert_eq!(database.ledger().expect("it is empty"), []);
-        let entry =
-            |until| LedgerEntry { gym: GymId(7), account_hash: [0xab; 32], erased_until: until };
+        let connection = database.connect().expect("it connects");
+        let sql = "INSERT INTO generations (id) VALUES (1);
+                   INSERT INTO gyms (id, slug, name, time_zone, visit_window, assumed_stay,
+                       assumed_tail, rejoin_grace, generation, created_at)
+                   VALUES (7, 'g', 'g', 'UTC', 480, 75, 20, 15, 1, 1000)";
+        connection.execute_batch(sql).expect("the schema is known");
+        (folder, database)
+    }
+
+    fn entry(until: Millis) -> LedgerEntry {
+        LedgerEntry { gym: GymId(7), account_hash: HASH, erased_until: until }
+    }
+
+    #[test]
+    fn the_latest_entry_counts_and_a_torn_line_swallows_none() {
+        let (folder, database) = folder();
+        assert_eq!(database.ledger().expect("it is empty"), Ledger::default());
         database.add_to_ledger(&[entry(5), entry(9)]).expect("it is written");
-        database.add_to_ledger(&[entry(6)]).expect("it is written");
         let path = folder.path().join(LEDGER_FILE);
-        let mut torn = fs::read_to_string(&path).expect("it is there");
-        torn.push_str("7 abab");
-        fs::write(&path, torn).expect("it is written");
-        assert_eq!(database.ledger().expect("it can be read"), [entry(9)]);
-        fs::write(&path, "").expect("it is written");
-        database.add_to_ledger(&[entry(9)]).expect("it is written");
+        for torn in ["7 abab", "v2 7 1000 ab", "7 \u{fffd}"] {
+            let mut text = fs::read_to_string(&path).expect("it is there");
+            text.push_str(torn);
+            fs::write(&path, text).expect("it is written");
+            database.add_to_ledger(&[entry(6)]).expect("it is written");
+        }
+        database.add_to_ledger(&[entry(10)]).expect("it is written");
+        let ledger = database.ledger().expect("it can be read");
+        assert_eq!(ledger, Ledger { entries: vec![entry(10)], damaged: 3, ..Ledger::default() });
         database.cut_back_ledger(&[entry(7)]).expect("it is written");
-        assert_eq!(database.ledger().expect("it can be read"), [entry(7)]);
+        assert_eq!(database.ledger().expect("it can be read").entries, [entry(7)]);
         database.add_to_ledger(&[entry(8)]).expect("it is written");
-        assert_eq!(database.ledger().expect("it can be read"), [entry(8)]);
+        assert_eq!(database.ledger().expect("it can be read").entries, [entry(8)]);
+    }
+
+    #[test]
+    fn lines_of_other_gyms_and_keys_and_damaged_ones_are_passed_over() {
+        let (folder, database) = folder();
+        let key = database.key();
+        let other_gym = LedgerEntry { gym: GymId(8), ..entry(5_000) };
+        let hash = hex(&HASH);
+        let whole = line_of(&entry(5_000), 1_000, ERASED, key);
+        let lines = [
+            line_of(&other_gym, 1_000, ERASED, key),
+            line_of(&entry(6_000), 999, ERASED, key),
+            line_of(&entry(6_000), 1_000, ERASED, &[1; 32]),
+            whole.replace("5000", "7000"),
+            format!("7 {hash} 999\n"),
+            format!("9 {hash} 5000\n"),
+            format!("7 {hash} 1000\n"),
+            whole,
+        ];
+        fs::write(folder.path().join(LEDGER_FILE), lines.concat()).expect("it is written");
+        let ledger = database.ledger().expect("it can be read");
+        let entries = vec![entry(5_000)];
+        assert_eq!(ledger, Ledger { entries, of_other_gyms: 4, of_other_keys: 1, damaged: 1 });
     }
 }

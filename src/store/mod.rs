@@ -6,11 +6,15 @@
 //! one writer with a bounded queue, and readers that never wait for it.
 
 mod annotations;
+mod backup;
 mod codec;
 mod database;
 mod erasures;
+mod files;
 mod generations;
 mod gyms;
+mod identity;
+mod key;
 mod ledger;
 mod log;
 mod meters;
@@ -35,8 +39,10 @@ pub use annotations::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind};
 pub use codec::Damaged;
 pub use database::{Database, Snapshot, StoreError};
 pub use erasures::{Erasure, ErasureReason};
+pub use files::{Draft, make_private_folder, write_whole};
 pub use gyms::{Gym, GymSettings};
-pub use ledger::LedgerEntry;
+pub use identity::{Cursored, Epoch};
+pub use ledger::{Ledger, LedgerEntry};
 pub use log::LoggedEvent;
 pub use meters::Meters;
 pub use notices::Notice;

@@ -4,7 +4,8 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::database::{Database, LOCK_FILE, StoreError, in_file, try_lock};
+use super::database::{Database, LOCK_FILE, StoreError, in_file};
+use super::files::try_lock;
 
 /// The copies' names begin with it.
 const PREFIX: &str = "trial-";

@@ -9,12 +9,15 @@ use rusqlite::Transaction;
 
 use super::database::{Snapshot, StoreError};
 use super::gyms::Gym;
+use super::identity::{Mark, progress_of};
+use super::key::Key;
 use crate::domain::Millis;
 use crate::domain::ids::{GymId, Position, WebhookId};
 
 pub struct Tx<'c> {
     pub(super) transaction: Transaction<'c>,
-    key: &'c [u8; 32],
+    key: &'c Key,
+    mark: &'c Mark,
     /// Additions by slot of `tallies`.
     pub(super) tallies: BTreeMap<i64, Vec<(u32, i64)>>,
     /// Additions by slot of `frozen`.
@@ -28,10 +31,11 @@ pub struct Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(transaction: Transaction<'c>, key: &'c [u8; 32]) -> Tx<'c> {
+    pub(super) fn new(transaction: Transaction<'c>, key: &'c Key, mark: &'c Mark) -> Tx<'c> {
         Tx {
             transaction,
             key,
+            mark,
             tallies: BTreeMap::new(),
             frozen: BTreeMap::new(),
             gyms: HashMap::new(),
@@ -91,7 +95,9 @@ impl<'c> Tx<'c> {
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.flush()?;
+        let progress = progress_of(&self.transaction)?;
         self.transaction.commit()?;
+        self.mark.note(progress);
         Ok(())
     }
 }

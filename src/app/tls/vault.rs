@@ -2,9 +2,8 @@
 //! needs no new one.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::validity;
 use crate::clock;
 use crate::http::tls::Expiry;
+use crate::store::{make_private_folder, write_whole};
 
 /// A folder of certificates and accounts, each of one authority. The files are small and few, so
 /// they are read and written at once.
@@ -45,14 +45,9 @@ impl Vault {
     }
 
     /// Whole, on disk and private, or not at all: half an account key would be refused for ever.
-    fn write(&self, path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let draft = path.with_extension("new");
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(draft, path)
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        make_private_folder(&self.folder)?;
+        write_whole(path, bytes)
     }
 
     fn note_expiry(&self, pem: &[u8]) {

@@ -1,11 +1,9 @@
 //! `footfall export`: gyms, webhooks and events as JSON lines, while the service runs.
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -13,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{End, EventLine, FORMAT, GymLine, Header, Line, VERSION, WebhookLine};
 use crate::app::{gyms, maintain};
 use crate::domain::ids::{Account, Position};
-use crate::store::{Database, Gym, LoggedEvent};
+use crate::store::{Database, Draft, Gym, LoggedEvent};
 
 /// Events that are read together.
 const PAGE_EVENTS: usize = 1_000;
@@ -39,7 +37,12 @@ pub fn run(database: &Database, args: &ExportArgs) -> anyhow::Result<()> {
         [] => database.read(|snapshot| snapshot.gyms())?,
         some => some.iter().map(|slug| gyms::find(database, slug)).collect::<Result<_, _>>()?,
     };
-    let mut out = open(args.out.as_deref())?;
+    let mut draft = args.out.as_deref().map(open).transpose()?;
+    let mut stdout = std::io::stdout();
+    let mut out: BufWriter<&mut dyn Write> = match &mut draft {
+        Some(draft) => BufWriter::new(draft),
+        None => BufWriter::new(&mut stdout),
+    };
     let mut write = |line: &Line| -> anyhow::Result<()> {
         serde_json::to_writer(&mut out, line)?;
         Ok(out.write_all(b"\n")?)
@@ -64,7 +67,11 @@ pub fn run(database: &Database, args: &ExportArgs) -> anyhow::Result<()> {
     let next = if args.no_events { args.after } else { next };
     write(&Line::End(End { events, next }))?;
     out.flush()?;
-    Ok(())
+    drop(out);
+    match draft {
+        Some(draft) => draft.keep().context("the export cannot be written"),
+        None => Ok(()),
+    }
 }
 
 fn write_events(
@@ -115,9 +122,8 @@ fn line_of(gym: &Gym, event: &LoggedEvent, account: Account) -> EventLine {
     }
 }
 
-fn open(path: Option<&Path>) -> anyhow::Result<BufWriter<Box<dyn Write>>> {
-    let Some(path) = path else { return Ok(BufWriter::new(Box::new(std::io::stdout()))) };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file = file.with_context(|| format!("cannot make {}; is it there?", path.display()))?;
-    Ok(BufWriter::new(Box::new(file)))
+/// A file that is there when all is in it.
+fn open(path: &Path) -> anyhow::Result<Draft> {
+    ensure!(!path.exists(), "{} is there already; choose another name", path.display());
+    Draft::new(path).with_context(|| format!("cannot make {}", path.display()))
 }

@@ -126,6 +126,12 @@ impl Gauges {
         self.0.last_mut().expect("it was just added").set_field_type(MetricType::COUNTER);
     }
 
+    pub fn add_ledger(&mut self, can_be_written: bool) {
+        let help = "1 when the erasure ledger can be written, without which nobody is erased.";
+        let name = "footfall_erasure_ledger_writable";
+        self.one(name, help, Some(f64::from(u8::from(can_be_written))));
+    }
+
     fn add_erasures(&mut self, erasures: &Erasures) {
         let help = "Erasures that are not complete.";
         self.one("footfall_erasures_pending", help, Some(number(erasures.pending)));

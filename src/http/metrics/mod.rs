@@ -89,6 +89,7 @@ impl Metrics {
             Ok(())
         })?;
         gauges.add_sizes(&store.database().sizes()?);
+        gauges.add_ledger(store.database().check_ledger().is_ok());
         gauges.add_build();
         gauges.add_certificate(self.certificate.as_ref().and_then(Expiry::get));
         let mut families = gauges.into_families();

@@ -36,6 +36,7 @@ problems! {
     ManagerProblems: Unauthorized Forbidden Unavailable;
     RoleProblems: Unauthorized Forbidden NotFound Unavailable;
     ListProblems: Unauthorized Forbidden NotFound BadParameter Unavailable;
+    CursorProblems: Unauthorized Forbidden NotFound BadParameter StaleCursor Unavailable;
     ReleaseProblems: Unauthorized Forbidden NotFound WrongShape Unavailable;
     HealthProblems: Unavailable;
     OpenGymProblems: NotFound Unavailable;

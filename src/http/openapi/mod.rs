@@ -21,9 +21,9 @@ use super::{
 };
 use crate::domain::ids::SLUG_CHARS_MAX;
 pub use answers::{
-    DeliveryProblems, GymProblems, HealthProblems, IfNoneMatch, JsonOrCsv, ListProblems,
-    ManagerProblems, OpenGymProblems, PageProblems, ReleaseProblems, ReportProblems, RoleProblems,
-    TokenProblems, codes,
+    CursorProblems, DeliveryProblems, GymProblems, HealthProblems, IfNoneMatch, JsonOrCsv,
+    ListProblems, ManagerProblems, OpenGymProblems, PageProblems, ReleaseProblems, ReportProblems,
+    RoleProblems, TokenProblems, codes,
 };
 pub use shapes::{
     ComparisonWord, Delivery, EndOfRange, FormatWord, GroupingWord, IntervalWord, OccupancyEvent,

@@ -250,7 +250,8 @@ fn rests_on(
     let capacity = gym.settings.capacity;
     let zone = gym.settings.zone.name();
     let asked = Question { now: 0, ..*question };
-    Ok((gym.id, gym.generation, gym.revision, gym.position, rules, capacity, zone, asked, now))
+    let state = (snapshot.epoch()?, gym.id, gym.generation, gym.revision, gym.position);
+    Ok((state, rules, capacity, zone, asked, now))
 }
 
 /// The list of a report, for CSV.

@@ -31,11 +31,14 @@ async fn pages(service: &Service, token: &str, path: &str, list: &str) -> Vec<Ve
     loop {
         let page = service.get_ok(token, &format!("{path}{after}")).await;
         let entries = page[list].as_array().expect("a list").clone();
-        let next = page["next"].as_i64();
+        let next = page["next"].as_str().map(str::to_owned);
+        let (place, _) = page["cursor"].as_str().and_then(|it| it.split_once('.')).expect("one");
+        let place: i64 = place.parse().expect("a number");
         let last = entries.last().map(position);
-        assert!(next.is_none() || next == last, "the cursor is the last entry's: {page}");
-        assert!(next.is_none_or(|next| reached < next), "it gets on: {page}");
-        reached = next.unwrap_or(reached);
+        assert!(last.is_none_or(|last| last == place), "the cursor is the last entry's: {page}");
+        assert!(next.is_none() || page["next"] == page["cursor"], "{page}");
+        assert!(next.is_none() || reached < place, "it gets on: {page}");
+        reached = place;
         pages.push(entries);
         let Some(next) = next else { return pages };
         let joint = if path.contains('?') { '&' } else { '?' };
@@ -116,13 +119,15 @@ async fn a_bad_page_gets_a_clear_problem() {
             let found = (status, problem["code"].as_str());
             assert_eq!(found, (422, Some("bad_parameter")), "{path}: {problem}");
         }
-        for (good, count) in [
-            ("limit=1", 1),
-            ("limit=1000", 1),
-            ("after=0", 1),
-            ("after=-9223372036854775808", 1),
-            ("after=9223372036854775807", 0),
-        ] {
+        for beyond in ["after=3", "after=9223372036854775807", "after=0.0123456789abcdef"] {
+            let path = format!("/api/v1/gyms/mitte/{list}?{beyond}");
+            let (status, problem) = service.get(&token, &path).await;
+            let found = (status, problem["code"].as_str());
+            assert_eq!(found, (409, Some("stale_cursor")), "{path}: {problem}");
+        }
+        for (good, count) in
+            [("limit=1", 1), ("limit=1000", 1), ("after=0", 1), ("after=-9223372036854775808", 1)]
+        {
             let path = format!("/api/v1/gyms/mitte/{list}?{good}");
             let count = if list == "events" { count } else { 0 };
             let page = service.get_ok(&token, &path).await;

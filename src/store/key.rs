@@ -1,0 +1,128 @@
+//! The key of the hashes by which accounts are found. It is a file beside the database, so that a
+//! copy of the database alone cannot tell whose a keyed hash is; and the database can tell whether
+//! a key is its own. A key is made once, for a data folder in which nothing needs one.
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use hmac::{Hmac, Mac};
+use rusqlite::{Connection, params};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use super::database::{Snapshot, StoreError, in_file};
+use super::files::Draft;
+use super::gyms::optional;
+use crate::domain::ids::{Account, GymId};
+
+/// The key's name in the data folder.
+pub(super) const KEY_FILE: &str = "footfall.key";
+
+/// The bytes of the key.
+pub(super) type Key = [u8; 32];
+
+/// The key in a file; none when there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Key>, StoreError> {
+    match std::fs::read(path) {
+        Ok(bytes) => match Key::try_from(bytes.as_slice()) {
+            Ok(key) => Ok(Some(key)),
+            Err(_) => Err(wrong(path, format!("holds {} bytes, not 32", bytes.len()))),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(wrong(path, format!("cannot be read ({error})"))),
+    }
+}
+
+/// Makes a key, unless another process that opens the same new folder has just made it.
+pub(super) fn make(path: &Path) -> Result<Key, StoreError> {
+    let mut draft = loop {
+        match Draft::new(path) {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            draft => break draft.map_err(in_file(path))?,
+        }
+    };
+    if let Some(made) = read(path)? {
+        return Ok(made);
+    }
+    let mut key = Key::default();
+    getrandom::fill(&mut key).expect("the system has random numbers");
+    draft.write_all(&key).and_then(|()| draft.keep()).map_err(in_file(path))?;
+    Ok(key)
+}
+
+fn wrong(path: &Path, why: impl Into<String>) -> StoreError {
+    StoreError::Key { path: path.to_owned(), why: why.into() }
+}
+
+pub(super) fn missing(path: &Path) -> StoreError {
+    wrong(path, "is not there, and what is in this folder needs it")
+}
+
+/// A hash of fixed words by the key.
+pub(super) fn check_value(key: &Key) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length of key will do");
+    mac.update(b"footfall: the key of this database");
+    mac.finalize().into_bytes().into()
+}
+
+/// Whether a database holds anything that a key was needed for.
+pub(super) fn is_needed(connection: &Connection) -> Result<bool, StoreError> {
+    if has_table(connection, "identity")? && stored_check(connection)?.is_some() {
+        return Ok(true);
+    }
+    if !has_table(connection, "gyms")? {
+        return Ok(false);
+    }
+    Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM gyms)", [], |row| row.get(0))?)
+}
+
+/// Refuses a key that is not the one this database was written with. A database of an earlier
+/// version does not say which that was: then most of its members must be found by it.
+pub(super) fn check(connection: &Connection, key: &Key, path: &Path) -> Result<(), StoreError> {
+    let says_so = has_table(connection, "identity")?;
+    let stored = if says_so { stored_check(connection)? } else { None };
+    let fits = match stored {
+        Some(stored) => stored == check_value(key),
+        None if has_table(connection, "members")? => finds_members(connection, key)?,
+        None => true,
+    };
+    if fits { Ok(()) } else { Err(wrong(path, "is not the key of the database beside it")) }
+}
+
+/// Notes to which key the database belongs, unless that is noted.
+pub(super) fn note_check(connection: &Connection, key: &Key) -> Result<(), StoreError> {
+    if stored_check(connection)?.is_none() {
+        let sql = "UPDATE identity SET key_check = ?1 WHERE key_check IS NULL";
+        connection.execute(sql, params![check_value(key)])?;
+    }
+    Ok(())
+}
+
+fn stored_check(connection: &Connection) -> Result<Option<[u8; 32]>, StoreError> {
+    let sql = "SELECT key_check FROM identity WHERE id = 1";
+    Ok(optional(connection.query_row(sql, [], |row| row.get(0)))?.flatten())
+}
+
+fn finds_members(connection: &Connection, key: &Key) -> Result<bool, StoreError> {
+    let snapshot = Snapshot { connection, key };
+    let mut statement = connection.prepare("SELECT gym, account, account_key FROM members")?;
+    let mut rows = statement.query([])?;
+    let (mut found, mut lost) = (0_u64, 0_u64);
+    while let Some(row) = rows.next()? {
+        let account = Uuid::from_bytes(row.get(1)?);
+        if account.is_nil() {
+            continue;
+        }
+        let expected = snapshot.account_key(GymId(row.get(0)?), Account(account));
+        if row.get::<_, i64>(2)? == expected { found += 1 } else { lost += 1 }
+    }
+    Ok(found >= lost)
+}
+
+fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    Ok(connection.query_row(sql, [name], |row| row.get(0))?)
+}
