@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::Context;
 use footfall::clock;
 use footfall::http::deliveries::{ANSWER_MS_MAX, BODY_BYTES_MAX, BODY_MS_MAX, Receipt};
+use footfall::http::metrics::reach::Listening;
 use footfall::http::{self, Settings};
 use footfall::intake::egym;
 use footfall::store::{Store, Webhook};
@@ -28,6 +29,8 @@ const SETTINGS: Settings = Settings {
     idle_seconds: 75,
     head_seconds: 4,
     trusted_proxies: Vec::new(),
+    public_root: None,
+    metrics: Listening { listener: None, is_public: false },
     tls: None,
 };
 

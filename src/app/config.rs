@@ -12,12 +12,12 @@ mod values;
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::http::client_ip::Network;
 use layers::{defaults, flags, lay_over, read_file, read_variable};
 pub use notify::{AlertConfig, DigestConfig, MailConfig, NotifyEntry, Private, Tls, Want};
 
@@ -52,6 +52,7 @@ pub struct Config {
     /// Who is told what.
     pub notify: Vec<NotifyEntry>,
     pub http: HttpConfig,
+    pub metrics: MetricsConfig,
     pub tls: TlsConfig,
     pub egym: EgymConfig,
     pub log: LogConfig,
@@ -73,7 +74,17 @@ pub struct HttpConfig {
     /// Open connections at most, over all threads.
     pub connections_max: usize,
     /// Proxies whose word is taken for where a request came from.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// Where metrics are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// `address:port` where nothing else is; empty: at `listen`, for this machine.
+    pub listen: String,
+    /// Also at `listen`, for everybody.
+    pub public: bool,
 }
 
 /// Whether `listen` speaks HTTPS, and with which certificate. What is empty was not said.

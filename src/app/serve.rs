@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
@@ -12,6 +13,7 @@ use super::config::{Config, LogConfig};
 use super::notify::Notices;
 use super::tls::Source;
 use super::{eraser, limits, notify, output, panics, pulse, retention, witness};
+use crate::http::metrics::reach;
 use crate::http::redirect::{self, Home};
 use crate::http::{self, Door, Settings};
 use crate::store::Store;
@@ -37,6 +39,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         // From here on a SIGHUP ends nothing.
         let hangup = signal(SignalKind::hangup())?;
         let mut settings = settings(config, source.as_ref());
+        if !config.metrics.listen.is_empty() {
+            settings.metrics.listener = Some(Arc::new(bind(&config.metrics.listen)?));
+        }
         let doors = 1 + usize::from(!config.tls.plain_listen.is_empty());
         settings.connections_max = limits::connections(settings.connections_max, doors);
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
@@ -101,6 +106,8 @@ pub fn settings(config: &Config, source: Option<&Source>) -> Settings {
         idle_seconds: config.http.idle_seconds,
         head_seconds: config.http.head_seconds,
         trusted_proxies: config.http.trusted_proxies.clone(),
+        public_root: config.public_root().map(str::to_owned),
+        metrics: reach::Listening { listener: None, is_public: config.metrics.public },
         tls: source.map(Source::tls),
     }
 }

@@ -9,6 +9,9 @@ use super::accept::prefers_csv;
 use super::csv;
 use super::problem::{Code, Problem};
 
+/// A report may be kept, and is asked for again each time.
+const KEPT: &str = "private, no-cache";
+
 /// What a reader wants to get, and what it has.
 pub struct Fresh {
     wants_csv: bool,
@@ -18,6 +21,8 @@ pub struct Fresh {
 /// An answer with the name of its state.
 pub struct Tagged {
     tag: String,
+    /// What a browser may keep of it.
+    kept: &'static str,
     /// None when the reader has it already.
     body: Option<(&'static str, String)>,
 }
@@ -50,7 +55,7 @@ impl Fresh {
         let tag = format!("\"{:016x}\"", hasher.finish());
         let has = self.has.as_deref().unwrap_or_default();
         if has.split(',').any(|one| one.trim().trim_start_matches("W/") == tag) {
-            return Ok(Tagged { tag, body: None });
+            return Ok(Tagged { tag, kept: KEPT, body: None });
         }
         let value = compute()?;
         let body = if self.wants_csv {
@@ -59,7 +64,14 @@ impl Fresh {
         } else {
             ("application/json", serde_json::to_string(&value).expect("answers are plain JSON"))
         };
-        Ok(Tagged { tag, body: Some(body) })
+        Ok(Tagged { tag, kept: KEPT, body: Some(body) })
+    }
+}
+
+impl Tagged {
+    /// It names members: no browser keeps it beyond their erasure.
+    pub fn kept_by_nobody(self) -> Tagged {
+        Tagged { kept: "no-store", ..self }
     }
 }
 
@@ -75,8 +87,8 @@ pub fn tagged(answer: Tagged) -> HttpResponse {
         None => HttpResponse::NotModified(),
     };
     response.insert_header(("etag", answer.tag));
-    response.insert_header(("cache-control", "private, no-cache"));
-    response.insert_header(("vary", "accept, authorization"));
+    response.insert_header(("cache-control", answer.kept));
+    response.insert_header(("vary", "accept, authorization, cookie"));
     match answer.body {
         Some((kind, body)) => response.content_type(kind).body(body),
         None => response.finish(),

@@ -5,15 +5,17 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 
-use super::App;
 use super::problem::{Code, Problem};
+use super::{App, own_address};
 use crate::clock;
 use crate::domain::ids::Slug;
 use crate::domain::{DAY, MINUTE, Millis};
 use crate::store::{Gym, Reader, Role, SecretHash, Session, Snapshot, StoreError, Token, Tx, User};
 
 /// The cookie that holds a session's secret.
-pub const COOKIE: &str = "footfall_session";
+const COOKIE: &str = "footfall_session";
+/// The same over HTTPS: by its name, no other host and nothing unencrypted can set it.
+const COOKIE_OF_HTTPS: &str = "__Host-footfall_session";
 /// A session ends when it was not used for so many days.
 pub const SESSION_DAYS: i64 = 30;
 /// A link that signs in is good for so many days, once.
@@ -159,8 +161,7 @@ impl FromRequest for Access {
     type Future = Ready<Result<Access, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let app = request.app_data::<web::Data<App>>().expect("every route has the app");
-        ready(authenticate(app, request))
+        ready(authenticate(app_of(request), request))
     }
 }
 
@@ -179,16 +180,31 @@ fn authenticate(app: &web::Data<App>, request: &HttpRequest) -> Result<Access, P
     Ok(access)
 }
 
-/// What the cookie of a session holds.
+/// The name of the cookie that holds a session's secret.
+pub fn cookie_name(is_https: bool) -> &'static str {
+    if is_https { COOKIE_OF_HTTPS } else { COOKIE }
+}
+
+/// What the cookie of a session holds. One that came another way than this request does not count.
 pub fn session_secret(request: &HttpRequest) -> Option<String> {
-    Some(request.cookie(COOKIE)?.value().to_owned())
+    let name = cookie_name(own_address::is_https(app_of(request), request));
+    Some(request.cookie(name)?.value().to_owned())
+}
+
+/// What every handler may use.
+fn app_of(request: &HttpRequest) -> &web::Data<App> {
+    request.app_data::<web::Data<App>>().expect("every route has the app")
 }
 
 /// Whether the browser says that a page of ours sent a form. Old ones say less, or nothing; no
 /// browser lets another site choose what it says.
 pub fn is_from_here(request: &HttpRequest) -> bool {
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-    header("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+    if let Some(site) = header("sec-fetch-site") {
+        return site == "same-origin" || site == "none";
+    }
+    let sender = header("origin").or_else(|| header("referer"));
+    sender.is_none_or(|url| own_address::is_ours(app_of(request), request, url))
 }
 
 /// The session of that hash, if it has not ended, with its user.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::metrics::TypeWord;
 use super::problem::{Code, Problem};
 use super::unfitting::{Unfitting, Unreadable};
-use super::{App, openapi, origin::origin};
+use super::{App, client_ip::client_ip, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::domain::event::Event;
@@ -119,7 +119,7 @@ fn authenticate(
         return Ok(Sender { webhook, is_current });
     }
     app.metrics.door.turned_away(webhook.as_ref());
-    let from = origin(request, &app.trusted_proxies);
+    let from = client_ip(request, &app.trusted_proxies);
     tracing::debug!(?from, "a delivery without the right secret was refused");
     Err(Problem::new(Code::Unauthorized, "no such webhook, or `x-api-key` is not its secret"))
 }

@@ -97,7 +97,7 @@ pub async fn absent(
             (&["account", "last_visit", "days_ago", "visits_before"], rows(&absent.members))
         })
     });
-    Ok(tagged(answer.await?))
+    Ok(tagged(answer.await?.kept_by_nobody()))
 }
 
 /// Those whose last visit was at least `days` and less than `lost_after` local days ago.
@@ -182,7 +182,7 @@ pub async fn new(
             },
         )
     });
-    Ok(tagged(answer.await?))
+    Ok(tagged(answer.await?.kept_by_nobody()))
 }
 
 /// Members in their first 30 days.

@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 pub mod auth;
+pub mod client_ip;
 mod csv;
 mod cursor;
 pub mod deliveries;
@@ -11,11 +12,12 @@ mod erasures;
 mod events;
 mod gyms;
 mod hashing;
+mod headers;
 mod health;
 mod members;
 pub mod metrics;
 mod openapi;
-mod origin;
+mod own_address;
 mod page;
 mod pages;
 mod panics;
@@ -32,13 +34,13 @@ mod unfitting;
 pub mod what_if;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::ALLOW;
-use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::{
     App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError, web,
 };
@@ -47,8 +49,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::store::{Snapshot, Store};
+use client_ip::Network;
 use hashing::Hashing;
 use metrics::Metrics;
+use metrics::reach::{self, Reach};
 use problem::{Code, Problem};
 use tls::{Expiry, Tls};
 
@@ -61,11 +65,22 @@ pub struct App {
     /// When the certificate expires; none without TLS.
     pub certificate: Option<Expiry>,
     /// Proxies whose word is taken for where a request came from.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
+    /// How it is reached from outside, `https://host`; none when nobody said.
+    pub public_root: Option<String>,
+    /// Who gets to the metrics.
+    metrics_reach: Reach,
     /// Where passwords are hashed.
     hashing: Hashing,
     /// What the page remembers.
     pages: pages::State,
+}
+
+impl App {
+    /// The host and port of `public_root`, in small letters.
+    fn public_host(&self) -> Option<&str> {
+        self.public_root.as_deref()?.strip_prefix("https://")
+    }
 }
 
 /// How the door is built.
@@ -80,7 +95,11 @@ pub struct Settings {
     /// A request's head must arrive within so many seconds.
     pub head_seconds: u64,
     /// Proxies whose word is taken for where a request came from.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
+    /// How it is reached from outside, `https://host`; none when nobody said.
+    pub public_root: Option<String>,
+    /// How metrics are to be reached.
+    pub metrics: reach::Listening,
     /// HTTPS; plain HTTP without.
     pub tls: Option<Tls>,
 }
@@ -91,10 +110,18 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
     let (stop, stopping) = watch::channel(false);
     let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
     let metrics = Metrics::new(&store, certificate.clone());
-    let trusted_proxies = settings.trusted_proxies.clone();
-    let (hashing, pages) = (Hashing::start()?, pages::State::default());
-    let app = App { store, metrics, stopping, certificate, trusted_proxies, hashing, pages };
-    let app = web::Data::new(app);
+    let is_private = settings.tls.is_none() && address.ip().is_loopback();
+    let app = web::Data::new(App {
+        store,
+        metrics,
+        stopping,
+        certificate,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        public_root: settings.public_root.clone(),
+        metrics_reach: Reach::new(&settings.metrics, is_private)?,
+        hashing: Hashing::start()?,
+        pages: pages::State::default(),
+    });
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         given => given,
@@ -108,7 +135,8 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
             }))
             .app_data(web::PathConfig::default().error_handler(|_, _| nowhere().into()))
             .wrap(from_fn(metrics::count))
-            .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")))
+            .wrap(from_fn(reach::guard))
+            .wrap(from_fn(headers::add))
             .configure(routes)
             .configure(pages::routes)
             .default_service(web::to(not_found))
@@ -129,6 +157,10 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
     let server = match &settings.tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls.config.clone())?,
         None => server.listen(listener)?,
+    };
+    let server = match &settings.metrics.listener {
+        Some(listener) => server.listen(listener.try_clone()?)?,
+        None => server,
     };
     let server = server.run();
     Ok(Door { address, handle: server.handle(), task: actix_web::rt::spawn(server), stop })

@@ -79,7 +79,9 @@ async fn send_to_https(
 ) -> Result<HttpResponse, Problem> {
     let root = plain.home.root.clone().or_else(|| plain.home.beside(&request));
     let root = root.ok_or_else(|| Problem::new(Code::BadParameter, "`Host` names no host"))?;
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let path = request.uri().path_and_query().map(|path| path.as_str());
+    // `OPTIONS *` has none, and what is no path would become part of the host's name.
+    let path = path.filter(|path| path.starts_with('/')).unwrap_or("/");
     let to = format!("{root}{path}");
     Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, to)).finish())
 }

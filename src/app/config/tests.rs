@@ -160,7 +160,7 @@ fn a_wrong_value_is_refused_by_file_and_key_without_quoting_it() {
         (
             "[http]\ntrusted_proxies = ['lan']",
             "`http.trusted_proxies` must be a list of IP \
-            addresses, like [\"127.0.0.1\"]",
+            addresses and networks, like [\"127.0.0.1\", \"10.0.0.0/8\"]",
         ),
         (
             "public_url = 'http://a'",

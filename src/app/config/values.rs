@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use toml::Value;
 
 use super::notify;
+use crate::http::client_ip::Network;
 
 /// What a value must be beyond its type. Every key that is not simply a text is here.
 pub(super) fn check(key: &str, value: &Value) -> Result<(), String> {
@@ -23,8 +24,16 @@ pub(super) fn check(key: &str, value: &Value) -> Result<(), String> {
             demand(good, "the root of a URL, like https://footfall.example.com")
         }
         "http.trusted_proxies" => {
-            let good = texts(value).is_some_and(|all| all.iter().all(|a| is_ip_address(a)));
-            demand(good, "a list of IP addresses, like [\"127.0.0.1\"]")
+            let is_network = |text: &&str| text.parse::<Network>().is_ok();
+            let good = texts(value).is_some_and(|all| all.iter().all(is_network));
+            demand(
+                good,
+                "a list of IP addresses and networks, like [\"127.0.0.1\", \"10.0.0.0/8\"]",
+            )
+        }
+        "metrics.listen" => {
+            let good = value.as_str().is_some_and(|at| at.is_empty() || is_address(at));
+            demand(good, "an address and a port, like 127.0.0.1:9464")
         }
         "tls.plain_listen" => {
             let good = value.as_str().is_some_and(|at| at.is_empty() || is_address(at));

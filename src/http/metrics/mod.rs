@@ -3,18 +3,19 @@
 
 mod door;
 mod gauges;
+pub mod reach;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 
 use super::panics::off_thread;
 use super::problem::Problem;
 use super::tls::Expiry;
-use super::{App, openapi};
+use super::{App, nowhere, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::projection::live::{Live, Watch};
@@ -101,6 +102,9 @@ impl Metrics {
 }
 
 /// What Prometheus asks for: gyms, webhooks, the service itself. Sums only, nothing of a member.
+///
+/// It is there for who asks on this machine, at `metrics.listen`, or for everybody when
+/// `metrics.public` says so; for others there is nothing at this path.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -112,10 +116,13 @@ impl Metrics {
             status = 200, description = "Prometheus' text format",
             body = String, content_type = "text/plain",
         ),
-        openapi::HealthProblems,
+        openapi::OpenGymProblems,
     )
 )]
-pub async fn metrics(app: web::Data<App>) -> Result<HttpResponse, Problem> {
+pub async fn metrics(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if !app.metrics_reach.lets_in(&request) {
+        return Err(nowhere());
+    }
     let text = off_thread(move || app.metrics.text(&app.store, clock::now())).await??;
     Ok(HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text))
 }

@@ -16,6 +16,7 @@ use crate::domain::names::{self, NAME_CHARACTERS_MAX};
 use crate::domain::{DAY, Millis};
 use crate::http::App;
 use crate::http::auth::{Access, LINK_DAYS, Refused, TOKEN_PREFIX};
+use crate::http::own_address::root;
 use crate::http::problem::{Code, Problem};
 use crate::store::{Gym, Reader, Role, Secret, SecretHash, Snapshot, StoreError, Tx};
 
@@ -179,7 +180,7 @@ pub async fn change(
     form: Form<Vec<(String, String)>>,
 ) -> HttpResponse {
     match try_change(&app, &visitor, Asked(form.0)).await {
-        Ok(Some(shown)) => told_once(&visitor, &request, &shown),
+        Ok(Some(shown)) => told_once(&app, &visitor, &request, &shown),
         other => visitor.lead(other, "/people"),
     }
 }
@@ -269,14 +270,12 @@ enum Shown {
     Link(String, Secret),
 }
 
-fn told_once(visitor: &Visitor, request: &HttpRequest, shown: &Shown) -> HttpResponse {
+fn told_once(app: &App, visitor: &Visitor, request: &HttpRequest, shown: &Shown) -> HttpResponse {
     let words = visitor.words;
     let (name, text, says) = match shown {
         Shown::Token(name, token) => (name, token.reveal().to_owned(), "people.token_once"),
         Shown::Link(name, link) => {
-            let from = request.connection_info();
-            let (scheme, host) = (from.scheme(), from.host());
-            let url = format!("{scheme}://{host}/sign-in/{}", link.reveal());
+            let url = format!("{}/sign-in/{}", root(app, request), link.reveal());
             (name, url, "people.link_once")
         }
     };

@@ -11,8 +11,9 @@ use super::lockout::LOCK_MINUTES;
 use super::visitor::{Visitor, answer, back_to};
 use super::words::Words;
 use crate::clock;
-use crate::http::auth::{COOKIE, SESSION_DAYS, is_from_here, used_since};
-use crate::http::origin::origin;
+use crate::http::auth::{SESSION_DAYS, cookie_name, is_from_here, used_since};
+use crate::http::client_ip::{client_ip, holder};
+use crate::http::own_address::is_https;
 use crate::http::problem::RETRY_AFTER_SECONDS;
 use crate::http::{App, blocking};
 use crate::store::{Secret, SecretHash, StoreError, Tx, WriteError, matches_password};
@@ -154,9 +155,9 @@ fn stale(words: &Words) -> HttpResponse {
     answer(HttpResponse::NotFound(), page)
 }
 
-/// Where a request came from, as lock-out remembers it.
+/// Who a request came from, as lock-out remembers it.
 pub fn address(app: &App, request: &HttpRequest) -> String {
-    origin(request, &app.trusted_proxies).map(|ip| ip.to_string()).unwrap_or_default()
+    client_ip(request, &app.trusted_proxies).map(holder).unwrap_or_default()
 }
 
 /// Begins a session of the user whom somebody proves to be, in the same transaction; gives its
@@ -196,8 +197,9 @@ fn cookie<'c>(
     request: &HttpRequest,
     value: &str,
 ) -> actix_web::cookie::CookieBuilder<'c> {
-    let is_https = app.certificate.is_some() || request.connection_info().scheme() == "https";
-    let cookie = Cookie::build(COOKIE, value.to_owned()).path("/").http_only(true);
+    let is_https = is_https(app, request);
+    let name = cookie_name(is_https);
+    let cookie = Cookie::build(name, value.to_owned()).path("/").http_only(true);
     cookie.same_site(SameSite::Lax).secure(is_https)
 }
 

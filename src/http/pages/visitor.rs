@@ -14,6 +14,9 @@ use crate::http::problem::{Code, Problem, RETRY_AFTER_SECONDS};
 use crate::http::{App, blocking};
 use crate::store::{SecretHash, Session, Snapshot};
 
+/// The longest way back that is taken, in bytes.
+const NEXT_BYTES_MAX: usize = 2_000;
+
 /// Somebody who is signed in.
 #[derive(Clone)]
 pub struct Visitor {
@@ -129,17 +132,23 @@ impl ResponseError for SignInFirst {
 
 /// Where a link led from, as `next` in a query: a path of ours, or the first page.
 pub fn back_to(query: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Next {
-        next: String,
-    }
-    let next = web::Query::<Next>::from_query(query).map(|found| found.into_inner().next);
-    let is_ours = |next: &String| {
-        let mut characters = next.chars();
-        let begins_here = characters.next() == Some('/');
-        begins_here && !matches!(characters.next(), Some('/' | '\\')) && next.is_ascii()
-    };
-    next.ok().filter(is_ours).unwrap_or_else(|| "/".to_owned())
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let next = pairs.find(|(name, _)| name == "next").map(|(_, next)| next.into_owned());
+    next.filter(|next| is_path(next)).unwrap_or_else(|| "/".to_owned())
+}
+
+/// Whether a text is a path as our own links have it, with its query: nothing that a browser could
+/// take for another host, and nothing that a header cannot hold.
+fn is_path(next: &str) -> bool {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@/?".contains(&byte);
+    let (path, _) = next.split_once('?').unwrap_or((next, ""));
+    let Some(path) = path.strip_prefix('/') else { return false };
+    let mut segments = path.split('/');
+    let is_named = |segment: &str| !matches!(segment, "" | "." | "..");
+    next.len() <= NEXT_BYTES_MAX
+        && next.bytes().all(is_plain)
+        && (path.is_empty() || segments.all(is_named))
 }
 
 /// An answer that shows HTML, and lets a browser load nothing that is not ours.
@@ -150,4 +159,60 @@ pub fn answer(mut answer: actix_web::HttpResponseBuilder, page: Markup) -> HttpR
         .insert_header(("referrer-policy", "same-origin"))
         .insert_header(("cache-control", "no-store"))
         .body(page.into_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_is_a_path_of_ours() {
+        let to = |next: &str| {
+            let query =
+                form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+            back_to(&query)
+        };
+        for ours in [
+            "/",
+            "/gyms/berlin/reports/visits?range=today&compare=year",
+            "/sign-in?next=%2Fgyms%2Fberlin",
+            "/gyms/b%C3%A4r",
+        ] {
+            assert_eq!(to(ours), ours);
+        }
+        for foreign in [
+            "",
+            "gyms",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "/\r\nset-cookie: a=b",
+            "\t//evil.example",
+            " /gyms",
+            "/ /evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/\0",
+            "/ä",
+            "/./",
+            "/.//evil.example",
+            "/gyms/..//evil.example",
+            "/gyms//evil.example",
+            "/#//evil",
+            "/\u{7f}",
+            "/\u{2028}/evil.example",
+            "/<script>",
+            "/\"",
+        ] {
+            assert_eq!(to(foreign), "/", "{foreign:?}");
+        }
+        assert_eq!(to(&format!("/{}", "a".repeat(NEXT_BYTES_MAX))), "/");
+        assert_eq!(back_to("next=/%09/evil.example"), "/");
+        assert_eq!(back_to("next=%2F%5Cevil.example&next=/gyms"), "/");
+        assert_eq!(back_to("next=%FF/gyms"), "/");
+        assert_eq!(back_to(""), "/");
+    }
 }

@@ -7,7 +7,7 @@ mod faults;
 mod health;
 mod log;
 mod members;
-mod page;
+pub mod page;
 mod paths;
 mod reading;
 mod redundancy;
@@ -15,6 +15,7 @@ mod reports;
 mod revoked;
 mod roles;
 mod sign_in;
+mod strangers;
 mod stream;
 
 use chrono::Timelike;

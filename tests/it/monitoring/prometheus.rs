@@ -32,7 +32,7 @@ impl Prometheus {
     /// Scrapes a service every second, by the configuration that users get.
     async fn start(target: &str) -> Prometheus {
         let folder = TempDir::new().expect("a temporary folder");
-        let configuration = CONFIGURATION.replace("footfall:8080", target).replace("15s", "1s");
+        let configuration = CONFIGURATION.replace("footfall:9464", target).replace("15s", "1s");
         assert!(configuration.contains(target), "the target stands in the configuration");
         let files =
             [("prometheus.yml", &*configuration), ("rules.yml", RULES), ("alerts.yml", ALERTS)];

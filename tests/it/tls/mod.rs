@@ -6,4 +6,5 @@ mod files;
 pub mod pebble;
 mod plain;
 mod slow;
+mod strangers;
 mod strength;
