@@ -12,6 +12,10 @@ demo *arguments:
 test *arguments:
     cargo test --release {{ arguments }}
 
+# All tests at each hour of a day, in nights in which clocks change, at New Year, on a leap day.
+clocks *arguments:
+    tests/clocks.sh --release {{ arguments }}
+
 # The pictures in docs/screenshots, taken by the tests of the page in a real browser.
 screenshots:
     SCREENSHOTS=1 cargo test --release --test it browser

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::laws::REPORTS;
 use crate::ledger::Ledger;
+use crate::patience::Patience;
 use crate::random::history;
 use crate::reference::{Gym, Rules};
 use crate::service::{Service, Webhook, answer, delivery, now, run_json, verify};
@@ -45,13 +46,14 @@ pub fn traces(folder: &Path, account: Uuid) -> Vec<String> {
 
 /// Waits until every erasure is complete.
 pub async fn completed(service: &Service, token: &str) -> Value {
+    let patience = Patience::until("every erasure is complete");
     loop {
         let records = service.get_ok(token, "/api/v1/erasures").await;
         let all = records["erasures"].as_array().expect("a list");
         if !all.is_empty() && all.iter().all(|one| one["completed_at"].is_string()) {
             return records;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        patience.again().await;
     }
 }
 

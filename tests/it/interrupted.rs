@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::erasure::{completed, live_a_while, reports, traces};
+use crate::process;
 use crate::service::{Service, kill_process, now, verify};
 
 /// The test that this process is to run when it is started again, with the folder in a variable.
@@ -61,14 +62,13 @@ fn copy(from: &Path, to: &Path) {
 
 /// Runs an erasure, killed at a statement; whether it came to its end.
 fn erase_until(folder: &Path, account: Uuid, statements: u32) -> bool {
-    let child = Command::new(std::env::current_exe().expect("this binary"))
+    let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    command
         .args([CHILD, "--exact"])
         .env(FOLDER, folder)
         .env("ERASE_ACCOUNT", account.to_string())
-        .env("ERASE_STATEMENTS", statements.to_string())
-        .output()
-        .expect("it starts");
-    child.status.success()
+        .env("ERASE_STATEMENTS", statements.to_string());
+    process::output(&mut command).status.success()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,8 @@ mod load;
 mod monitoring;
 mod notices;
 mod openapi;
+mod patience;
+mod process;
 mod random;
 mod rebuild;
 mod reference;

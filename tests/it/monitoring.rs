@@ -7,11 +7,11 @@ mod prometheus;
 mod rules;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::patience::Patience;
 use crate::service::{Service, Webhook, delivery, now, run};
 
 /// What exists only at times that a healthy service does not have, and why.
@@ -46,8 +46,9 @@ impl Watched {
         }
         let watched = Watched { service, webhook, erased };
         watched.knock().await;
+        let patience = Patience::until("the erasure is done");
         while value(&watched.text().await, "footfall_erasures_done_total") != Some(1.0) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            patience.again().await;
         }
         watched
     }

@@ -8,10 +8,12 @@ use futures_util::future::join_all;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use crate::http::zone_by_day;
 use crate::ledger::{Ledger, rules};
+use crate::process::Program;
 use crate::random::history;
 use crate::reference::{Gym, Rules};
-use crate::service::{Service, Webhook, delivery, now, run, run_json, verify};
+use crate::service::{BINARY, Service, Webhook, delivery, now, run, run_json, verify};
 
 const MINUTE: i64 = 60_000;
 
@@ -100,17 +102,13 @@ async fn a_rebuild_that_was_killed_leaves_what_was_read_and_the_next_one_clears_
         let sql = "SELECT count(*) FROM generations";
         database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("the schema is known")
     };
-    let mut rebuild = Command::new(env!("CARGO_BIN_EXE_footfall"))
-        .arg("rebuild")
-        .env("FOOTFALL_DATA", service.data())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the binary runs");
+    let mut rebuild = Command::new(BINARY);
+    rebuild.arg("rebuild").env("FOOTFALL_DATA", service.data()).stdout(Stdio::null());
+    let mut rebuild = Program::start(&mut rebuild);
     while generations() < 2 {
-        assert!(rebuild.try_wait().expect("it is ours").is_none(), "it was too fast to be killed");
+        assert!(rebuild.is_running(), "it was too fast to be killed");
     }
-    rebuild.kill().expect("it was running");
-    rebuild.wait().expect("it ended");
+    rebuild.kill();
     assert_eq!(verify(service.data())["ok"], true);
     run_json(service.data(), &["rebuild", "--json"]);
     assert_eq!(generations(), 1);
@@ -156,7 +154,8 @@ async fn verify_names_the_tally_that_is_off_and_rebuild_mends_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_if_shows_what_would_change_and_changes_nothing() {
     let service = Service::start();
-    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    // A visit that goes on over midnight adds to another day.
+    let webhook = service.add_gym("mitte", zone_by_day().name());
     let token = service.add_token("all", "viewer", &[]);
     let yesterday = now() - 24 * 60 * MINUTE;
     let body = delivery(Uuid::new_v4(), yesterday, "GYM_CHECKIN");

@@ -1,7 +1,6 @@
 //! Retention: what is too old leaves the log, and no number changes by it, then or later.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use footfall::domain::ids::Slug;
 use footfall::projection::retention;
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use crate::erasure::traces;
 use crate::laws::{REPORTS, ZONES};
 use crate::ledger::Ledger;
+use crate::patience::Patience;
 use crate::random::{history, shuffled};
 use crate::reference::{Event, Gym, Rules};
 use crate::service::{Service, Webhook, delivery, now, run, run_json, verify};
@@ -219,8 +219,9 @@ async fn a_service_forgets_by_itself() {
     let folder: Arc<TempDir> = service.folder.clone();
     assert!(service.stop());
     let service = Service::start_on(folder);
+    let patience = Patience::until("old events left the log");
     while logged(&service, &token).await > 3 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        patience.again().await;
     }
     assert_eq!(reports(&service, &token).await, before);
 }

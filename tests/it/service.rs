@@ -2,20 +2,26 @@
 //! around it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::process::{self, Program};
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_footfall");
+/// A service that says nothing for so long hangs.
+const SILENCE_SECONDS_MAX: u64 = 120;
 
 /// A running service, killed when dropped.
 pub struct Service {
-    child: Child,
+    program: Program,
     pub root: String,
     pub folder: Arc<TempDir>,
     pub client: reqwest::Client,
@@ -32,7 +38,7 @@ pub struct Webhook {
 pub fn run(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(args).env("FOOTFALL_DATA", folder);
-    command.output().expect("the binary runs")
+    process::output(&mut command)
 }
 
 /// Runs a command that must succeed and print JSON.
@@ -45,8 +51,7 @@ pub fn run_json(folder: &Path, args: &[&str]) -> Value {
 
 /// Ends a process as a power cut would.
 pub fn kill_process(id: u32) {
-    let killed = Command::new("kill").args(["-KILL", &id.to_string()]).status();
-    assert!(killed.expect("kill runs").success());
+    process::signal(id, Signal::KILL);
 }
 
 /// What `verify` says.
@@ -85,37 +90,33 @@ impl Service {
     ) -> Service {
         // Among the data, so that who looks for traces of a member looks there too.
         let log = File::options().append(true).create(true).open(folder.path().join("service.log"));
-        let mut child = program
+        program
             .args(["serve", "--listen", listen])
             .env("FOOTFALL_DATA", folder.path())
             .envs(env.iter().copied())
             .env("FOOTFALL_LOG_FILTER", "debug")
             .stderr(log.expect("a file"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let output = child.stdout.take().expect("it is piped");
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line).expect("it says where it listens");
+            .stdout(Stdio::piped());
+        let mut program = Program::start(&mut program);
+        let line = program.lines().next();
         let root = line.trim().strip_prefix("listening on ").expect("its first line").to_owned();
-        Service { child, root, folder, client: reqwest::Client::new() }
+        let client = client().build().expect("a client");
+        Service { program, root, folder, client }
     }
 
     /// Ends it as a power cut would.
     pub fn kill(&mut self) {
-        drop(self.child.kill());
-        self.child.wait().expect("it ended");
+        self.program.kill();
     }
 
     pub fn process_id(&self) -> u32 {
-        self.child.id()
+        self.program.id()
     }
 
     /// Ends it as an operator would; returns whether it ended well.
     pub fn stop(mut self) -> bool {
-        let id = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        self.child.wait().expect("it ended").success()
+        process::signal(self.program.id(), Signal::TERM);
+        self.program.wait().success()
     }
 
     pub fn data(&self) -> &Path {
@@ -163,11 +164,17 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// Of clients that do not wait for ever.
+pub fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().read_timeout(Duration::from_secs(SILENCE_SECONDS_MAX))
+}
+
+/// A connection on which nobody waits for ever.
+pub fn connect(address: &str) -> TcpStream {
+    let line = TcpStream::connect(address).expect("it listens");
+    let bound = Some(Duration::from_secs(SILENCE_SECONDS_MAX));
+    line.set_read_timeout(bound).and(line.set_write_timeout(bound)).expect("a time-out");
+    line
 }
 
 /// Sends a request; what is no JSON becomes its text.

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::process;
+
 const MANIFEST: &str = r#"
     [package]
     name = "one"
@@ -65,7 +67,7 @@ impl Place {
         if ci {
             command.env("CI", "true");
         }
-        let run = command.output().expect("cargo runs");
+        let run = process::output(&mut command);
         String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned()
     }
 }

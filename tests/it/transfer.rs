@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::laws::REPORTS;
-use crate::service::{Service, Webhook, delivery, kill_process, now, run, run_json, verify};
+use crate::patience::Patience;
+use crate::process::Program;
+use crate::service::{BINARY, Service, Webhook, delivery, now, run, run_json, verify};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -217,23 +219,19 @@ async fn an_import_that_was_killed_is_repeated_beside_deliveries() {
     const EVENTS: u32 = 20_000;
     let (service, scratch) = (Service::start(), TempDir::new().expect("a temporary folder"));
     let file = long_file(scratch.path(), EVENTS);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_footfall"))
-        .args(["import", &file.display().to_string()])
-        .env("FOOTFALL_DATA", service.data())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let mut command = Command::new(BINARY);
+    command.args(["import", &file.display().to_string()]).env("FOOTFALL_DATA", service.data());
+    let mut first = Program::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
     let token = service.add_token("all", "admin", &[]);
     let taken = async || {
         let (status, page) = service.get(&token, "/api/v1/gyms/a/events?limit=1000").await;
         if status == 200 { page["events"].as_array().map_or(0, Vec::len) } else { 0 }
     };
+    let patience = Patience::until("a thousand events are taken in");
     while taken().await < 1_000 {
-        tokio::task::yield_now().await;
+        patience.again().await;
     }
-    kill_process(child.id());
-    child.wait().expect("it ended");
+    first.kill();
     let webhook = service.add_webhook("a");
     let members: Vec<Uuid> = (0..200).map(|_| Uuid::new_v4()).collect();
     let at = now();

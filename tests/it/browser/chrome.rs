@@ -1,15 +1,17 @@
 //! A real Chromium without a screen, by chromedriver. It reaches this machine only, and tells of
 //! every page what went wrong in it.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use thirtyfour::TypingData;
 use thirtyfour::extensions::cdp::ChromeDevTools;
 use thirtyfour::prelude::*;
+
+use crate::patience::Patience;
+use crate::process::Program;
 
 /// Runs before anything of a page: notes what the page logs as an error, throws, or is refused.
 const RECORDER: &str = r#"
@@ -41,7 +43,8 @@ const TRANSFERRED: &str = r#"
 "#;
 
 pub struct Chrome {
-    child: Child,
+    /// With its browsers.
+    _program: Program,
     pub driver: WebDriver,
     axe: String,
     root: String,
@@ -60,10 +63,8 @@ impl Chrome {
         let axe = axe_core().expect("axe-core is in a folder of NODE_PATH");
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("chromedriver runs");
-        let output = child.stdout.take().expect("it is piped");
-        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
+        let mut program = Program::start(&mut command);
+        let port = program.lines().find(|line| {
             let (_, rest) = line.split_once("started successfully on port ")?;
             Some(rest.trim_end_matches('.').to_owned())
         });
@@ -83,11 +84,11 @@ impl Chrome {
             wanted.add_arg(argument).expect("a good argument");
         }
         wanted.set_binary("/usr/bin/chromium").expect("a path");
-        let address = format!("http://127.0.0.1:{}", port.expect("it says its port"));
+        let address = format!("http://127.0.0.1:{port}");
         let driver = WebDriver::new(&address, wanted).await.expect("chromium starts");
         driver.set_script_timeout(Duration::from_secs(60)).await.expect("it can wait");
         let axe = std::fs::read_to_string(axe).expect("it can be read");
-        let chrome = Chrome { child, driver, axe, root: root.to_owned() };
+        let chrome = Chrome { _program: program, driver, axe, root: root.to_owned() };
         let recorder = json!({ "source": RECORDER });
         chrome.tell("Page.addScriptToEvaluateOnNewDocument", recorder).await;
         chrome
@@ -176,8 +177,9 @@ impl Chrome {
 
     async fn until_new(&self) {
         let is_there = "return !window.isOld && document.readyState === 'complete'";
+        let patience = Patience::until("the next page is there");
         while self.ask(is_there).await != true {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            patience.again().await;
         }
     }
 
@@ -223,13 +225,5 @@ impl Chrome {
 
     pub async fn end(self) {
         self.driver.clone().quit().await.expect("it ends");
-    }
-}
-
-impl Drop for Chrome {
-    fn drop(&mut self) {
-        // Asked to, it ends its browsers too.
-        drop(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status());
-        drop(self.child.wait());
     }
 }

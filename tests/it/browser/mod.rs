@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::laws::REPORTS;
-use crate::service::{Service, Webhook, answer, delivery, now, run, run_json};
+use crate::patience::Patience;
+use crate::process;
+use crate::service::{Service, Webhook, answer, client, delivery, now, run, run_json};
 use chrome::Chrome;
 use footfall::domain::calendar::day_of;
 
@@ -59,13 +61,14 @@ impl Site {
 impl Site {
     /// Waits until the page of `mitte` that is open shows as many as the API says are there.
     async fn until_live(&self) -> i64 {
+        let patience = Patience::until("the page shows how many are there");
         loop {
             let shown = digits(&self.chrome.text("[data-count]").await);
             let api = "/api/v1/gyms/mitte/occupancy";
             if self.service.get_ok(&self.token, api).await["present"] == shown {
                 return shown;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            patience.again().await;
         }
     }
 }
@@ -99,7 +102,7 @@ async fn a_password_signs_in_and_the_number_is_live() {
     let mut command = std::process::Command::new(crate::service::BINARY);
     command.args(["user", "password", "ann"]).env("FOOTFALL_DATA", site.service.data());
     command.env("FOOTFALL_USER_PASSWORD", "a long enough secret");
-    assert!(command.output().expect("the binary runs").status.success(), "{link}");
+    assert!(process::output(&mut command).status.success(), "{link}");
     chrome.visit("/gyms/mitte").await;
     chrome.keep_picture("sign-in").await;
     chrome.fill("[name=name]", "ann").await;
@@ -295,8 +298,9 @@ async fn a_manager_erases_and_an_admin_releases() {
     chrome.follow("button.danger").await;
     assert_eq!(chrome.text("h1").await, "Erasures");
     chrome.check("erasures").await;
+    let patience = Patience::until("the member is erased");
     while site.service.get(&site.token, &path).await.0 != 404 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        patience.again().await;
     }
     chrome.open("/gyms/mitte/members").await;
     assert_eq!(chrome.texts(&link).await, Vec::<String>::new());
@@ -390,8 +394,9 @@ async fn an_admin_tries_rules_before_they_hold() {
         chrome.visit("/gyms/mitte/rules").await;
         chrome.ask("document.querySelector('[name=assumed_stay]').value = 20").await;
         chrome.follow(&format!("[name=do][value={button}]")).await;
+        let patience = Patience::until("it is counted");
         while chrome.ask("return document.querySelector('tbody') === null").await == true {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            patience.again().await;
         }
         chrome.check(button).await;
         chrome.texts("tr.changed td").await
@@ -457,7 +462,7 @@ async fn a_form_of_another_page_erases_nothing() {
     let body = delivery(account, now() - MINUTE, "GYM_CHECKIN");
     assert_eq!(service.post(&webhook, body).await.0, 200);
     let added = run_json(service.data(), &["user", "add", "ann", "--role", "admin", "--json"]);
-    let client = reqwest::Client::builder().cookie_store(true).build().expect("a client");
+    let client = client().cookie_store(true).build().expect("a client");
     let at = |path: &str| format!("{}{path}", service.root);
     let link = at(added["path"].as_str().expect("a path"));
     assert!(client.post(link).send().await.expect("an answer").status().is_success());

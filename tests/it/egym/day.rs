@@ -1,16 +1,18 @@
 //! A day at a real gym, as far as one can be had: an authority issues the certificate, EGYM trusts
 //! nobody else, and while deliveries come the secret and the certificate are changed.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use footfall::app::simulate::traffic::{Plan, deliveries};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Operator;
 use super::stand_in::{Faults, StandIn};
+use crate::patience::Patience;
+use crate::process;
 use crate::service::{Service, answer, now, run_json, verify};
 use crate::tls::acme;
 use crate::tls::authority::{Authority, Term, trusting};
@@ -60,10 +62,10 @@ async fn certificate_expiry(client: &reqwest::Client, root: &str) -> Value {
 /// Asks for a new certificate, and returns when it is in use.
 async fn renew(service: &Service, client: &reqwest::Client, root: &str) {
     let before = certificate_expiry(client, root).await;
-    let id = service.process_id().to_string();
-    assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill runs").success());
+    process::signal(service.process_id(), Signal::HUP);
+    let patience = Patience::until("there is another certificate");
     while certificate_expiry(client, root).await == before {
-        tokio::task::yield_now().await;
+        patience.again().await;
     }
 }
 

@@ -12,6 +12,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::process;
 use crate::service::BINARY;
 
 /// Runs commands of `footfall egym` as an operator does.
@@ -25,7 +26,7 @@ impl Operator {
         let mut command = Command::new(BINARY);
         command.arg("egym").args(args).env("FOOTFALL_DATA", &self.data);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.output().expect("the binary runs")
+        process::output(&mut command)
     }
 
     /// What a command that succeeds prints.

@@ -22,6 +22,7 @@ use crate::tls::authority::{Files, trusting};
 
 /// A delivery that was not answered by then has failed.
 const ANSWER_SECONDS_MAX: u64 = 5;
+const START: Duration = Duration::from_secs(60);
 /// With the fault `shuffled`, so many deliveries come together, in no order.
 const TOGETHER: usize = 8;
 
@@ -88,7 +89,7 @@ impl StandIn {
                 server.await.expect("it ends well");
             });
         });
-        let server = told.recv().expect("it starts");
+        let server = told.recv_timeout(START).expect("it starts");
         StandIn { url: format!("https://localhost:{port}"), inner, server }
     }
 

@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 use uuid::Uuid;
 
-use crate::service::{Service, answer, delivery, now, run_json, verify};
+use crate::patience::Patience;
+use crate::service::{Service, answer, connect, delivery, now, run_json, verify};
 
 const MINUTE: i64 = 60_000;
 
@@ -124,7 +124,7 @@ async fn a_body_that_breaks_off_is_kept_as_far_as_it_came() {
     let service = Service::start();
     let webhook = service.add_gym("mitte", "Europe/Berlin");
     let address = service.root.strip_prefix("http://").expect("a plain address");
-    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut stream = connect(address);
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-length: 100\r\n\r\n{{\"acc",
         webhook.path, webhook.secret
@@ -134,11 +134,13 @@ async fn a_body_that_breaks_off_is_kept_as_far_as_it_came() {
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
     let mut answered = String::new();
     drop(stream.read_to_string(&mut answered));
+    let patience = Patience::until("it is in quarantine");
     let kept = loop {
         let kept = quarantined(&service);
         if !kept.is_empty() {
             break kept;
         }
+        patience.again().await;
     };
     assert_eq!(
         (kept[0]["reason"].as_str(), kept[0]["bytes"].as_u64()),
@@ -154,8 +156,9 @@ async fn a_delivery_from_quarantine_is_released_when_it_fits() {
     let body = delivery(Uuid::new_v4(), soon, "GYM_CHECKIN");
     assert_eq!(service.post(&webhook, body).await.1["quarantine_id"], 1);
     assert_eq!(service.post(&webhook, "nonsense").await.1["quarantine_id"], 2);
+    let patience = Patience::until("it is not so far ahead");
     while now() < soon - 10 * MINUTE {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        patience.again().await;
     }
     let released = run_json(service.data(), &["quarantine", "release", "1", "--json"]);
     assert_eq!(released[0]["released"], true, "{released}");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::patience::Patience;
 use crate::service::{Service, Webhook, answer, delivery, now, run, run_json, verify};
 
 const MINUTE: i64 = 60_000;
@@ -228,11 +229,13 @@ async fn what_waits_of_an_erased_member_is_dropped() {
     let late = padded(&delivery(account, now() - 9 * MINUTE, "GYM_CHECKIN"));
     let url = format!("{}/api/v1/gyms/mitte/members/{account}", service.root);
     assert_eq!(answer(service.client.delete(url).bearer_auth(&token)).await.0, 202);
+    let patience = Patience::until("the erasure is done");
     loop {
         let records = service.get_ok(&token, "/api/v1/erasures").await;
         if records["erasures"][0]["completed_at"].is_string() {
             break;
         }
+        patience.again().await;
     }
     let id = quarantine(&service, &webhook, late.clone()).await;
     let (status, released) = release(&service, &token, "mitte", id).await;

@@ -23,7 +23,7 @@ use chrono_tz::Tz;
 
 /// A zone in which it is neither night nor near midnight now, so that a test that is about local
 /// days does not run into the next one; and in which the day differs from the UTC day.
-fn zone_by_day() -> Tz {
+pub fn zone_by_day() -> Tz {
     let zones = [
         chrono_tz::Asia::Kathmandu,
         chrono_tz::Pacific::Auckland,

@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::laws::REPORTS;
-use crate::service::{Service, delivery, now, run_json};
+use crate::service::{Service, client, delivery, now, run_json};
 
 pub struct Browser {
     pub client: reqwest::Client,
@@ -13,7 +13,7 @@ pub struct Browser {
 
 impl Browser {
     pub fn of(service: &Service) -> Browser {
-        let client = reqwest::Client::builder().cookie_store(true).build().expect("a client");
+        let client = client().cookie_store(true).build().expect("a client");
         Browser { client, root: service.root.clone() }
     }
 
@@ -108,12 +108,10 @@ async fn every_page_has_all_its_words_in_every_language() {
 async fn a_password_signs_in_until_it_failed_too_often() {
     let service = Service::start();
     add_user(&service, "ann", &["--role", "admin"]);
-    let set = std::process::Command::new(crate::service::BINARY)
-        .args(["user", "password", "ann"])
-        .env("FOOTFALL_DATA", service.data())
-        .env("FOOTFALL_USER_PASSWORD", "correct horse")
-        .output();
-    assert!(set.expect("the binary runs").status.success());
+    let mut set = std::process::Command::new(crate::service::BINARY);
+    set.args(["user", "password", "ann"]).env("FOOTFALL_DATA", service.data());
+    set.env("FOOTFALL_USER_PASSWORD", "correct horse");
+    assert!(crate::process::output(&mut set).status.success());
     let browser = Browser::of(&service);
     let right = [("name", "ann"), ("password", "correct horse")];
     let wrong = [("name", "ann"), ("password", "battery staple")];

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Watched, texts};
+use crate::process;
 use crate::service::now;
 
 pub const BOARDS: [(&str, &str); 3] = [
@@ -219,8 +220,7 @@ fn pointer(selector: &str) -> String {
 fn grafana_s_own_types_know_everything_in_them() {
     for (name, _) in BOARDS {
         let file = format!("{}/dashboards/grafana/{name}", env!("CARGO_MANIFEST_DIR"));
-        let run = Command::new("python3").args(["-c", SCHEMA, &file]).output();
-        let run = run.expect("python runs");
+        let run = process::output(Command::new("python3").args(["-c", SCHEMA, &file]));
         let said = [run.stdout, run.stderr].concat();
         assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&said));
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::dashboards::BOARDS;
 use super::rules::{ALERTS, RULES};
 use super::{AT_TIMES, Watched, families, mentioned, scrape, value};
+use crate::patience::Patience;
 use crate::service::{Service, answer, delivery, now};
 
 const METRICS: &str = include_str!("../../../docs/METRICS.md");
@@ -96,6 +97,7 @@ async fn it_says_what_the_api_says_and_forgets_who_is_erased() {
     assert_eq!(watched.service.post(&watched.webhook, present).await.0, 200);
     // Somebody may leave between two questions, so the API is asked before and after.
     let path = "/api/v1/gyms/mitte/occupancy";
+    let patience = Patience::until("nothing changes between two questions");
     loop {
         let before = watched.service.get_ok(&token, path).await;
         let text = watched.text().await;
@@ -103,6 +105,7 @@ async fn it_says_what_the_api_says_and_forgets_who_is_erased() {
         let figures =
             ["present", "capacity"].map(|name| (before[name].clone(), after[name].clone()));
         if before["usual"] != after["usual"] || figures.iter().any(|(one, other)| one != other) {
+            patience.again().await;
             continue;
         }
         let of = |name: &str| value(&text, &format!("footfall_gym_{name}{{gym=\"mitte\"}}"));

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::dashboards::{MAY_BE_EMPTY, columns_of};
 use super::{Watched, scrape, value};
+use crate::patience::Patience;
 use crate::service::{Service, answer, delivery, now, run};
 
 const DAY: i64 = 86_400_000;
@@ -51,6 +52,7 @@ async fn an_erasure_that_waits_shows_since_when() {
     let since = value(&text, SINCE).map(|seconds| (seconds * 1_000.0).round() as i64);
     assert!(since.is_some_and(|since| asked_at <= since && since <= now()), "{since:?}");
     reader.execute_batch("ROLLBACK").expect("it was begun");
+    let patience = Patience::until("the erasure is done");
     loop {
         let text = watched.text().await;
         if value(&text, "footfall_erasures_done_total") == Some(2.0) {
@@ -58,7 +60,7 @@ async fn an_erasure_that_waits_shows_since_when() {
             assert_eq!(value(&text, SINCE), None);
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        patience.again().await;
     }
 }
 

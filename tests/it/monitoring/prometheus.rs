@@ -2,7 +2,7 @@
 //! and every expression of dashboards and rules, asked of it.
 
 use std::fs::{self, File};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use super::dashboards::BOARDS;
 use super::rules::{ALERTS, CONFIGURATION, RULES};
 use super::{AT_TIMES, Watched, texts};
-use crate::service::answer;
+use crate::patience::Patience;
+use crate::process::Program;
+use crate::service::{answer, client};
 
 /// What may have no result, beside what exists at times only, and why.
 const MAY_BE_EMPTY: [(&str, &str); 1] =
@@ -22,7 +24,7 @@ const MAY_BE_EMPTY: [(&str, &str); 1] =
 const ROUNDS: usize = 120;
 
 struct Prometheus {
-    child: Child,
+    _program: Program,
     root: String,
     client: reqwest::Client,
     _folder: TempDir,
@@ -41,25 +43,25 @@ impl Prometheus {
         }
         let log_path = folder.path().join("prometheus.log");
         let log = File::create(&log_path).expect("a file");
-        let mut child = Command::new("prometheus")
+        let mut command = Command::new("prometheus");
+        command
             .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("series").display()))
             .arg("--web.listen-address=127.0.0.1:0")
-            .stderr(log)
-            .spawn()
-            .expect("prometheus runs");
-        let client = reqwest::Client::new();
+            .stderr(log);
+        let mut program = Program::start(&mut command);
+        let client = client().build().expect("a client");
+        let patience = Patience::until("Prometheus is ready");
         loop {
             let log = fs::read_to_string(&log_path).expect("it is there");
             if let Some(root) = listens_at(&log) {
                 let ready = client.get(format!("{root}/-/ready")).send().await;
                 if ready.is_ok_and(|ready| ready.status() == 200) {
-                    return Prometheus { child, root, client, _folder: folder };
+                    return Prometheus { _program: program, root, client, _folder: folder };
                 }
             }
-            let ended = child.try_wait().expect("it can be asked");
-            assert!(ended.is_none(), "prometheus ended: {log}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(program.is_running(), "prometheus ended: {log}");
+            patience.again().await;
         }
     }
 
@@ -83,13 +85,6 @@ impl Prometheus {
 fn listens_at(log: &str) -> Option<String> {
     let (_, rest) = log.split_once("msg=\"Listening on\" address=")?;
     Some(format!("http://{}", rest.split_once('\n')?.0))
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 #[needs::tools("prometheus")]

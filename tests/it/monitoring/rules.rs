@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::dashboards::BOARDS;
 use super::{Watched, texts};
+use crate::process::{self, Program};
 
 pub const CONFIGURATION: &str = include_str!("../../../dashboards/prometheus/prometheus.yml");
 pub const RULES: &str = include_str!("../../../dashboards/prometheus/rules.yml");
@@ -31,7 +32,7 @@ fn promtool_takes_the_configuration_and_every_case() {
         ["check", "rules", "alerts.yml"],
         ["test", "rules", "alerts_test.yml"],
     ] {
-        let run = promtool().args(args).output().expect("promtool runs");
+        let run = process::output(promtool().args(args));
         let said = [run.stdout, run.stderr].concat();
         assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said));
     }
@@ -41,12 +42,11 @@ fn promtool_takes_the_configuration_and_every_case() {
 #[tokio::test]
 async fn promtool_has_nothing_to_say_about_the_metrics() {
     let text = Watched::start().await.text().await;
-    let checked = promtool().args(["check", "metrics"]).stdin(Stdio::piped()).spawn();
-    let mut checked = checked.expect("promtool runs");
-    let mut input = checked.stdin.take().expect("it is piped");
+    let mut checked = Program::start(promtool().args(["check", "metrics"]).stdin(Stdio::piped()));
+    let mut input = checked.stdin();
     input.write_all(text.as_bytes()).expect("it reads");
     drop(input);
-    assert!(checked.wait().expect("it ended").success(), "what it found stands above");
+    assert!(checked.wait().success(), "what it found stands above");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, FixedOffset, SecondsFormat, Timelike};
 
 use super::{HOUR, cells, printed, shown, simulate};
+use crate::patience::Patience;
 use crate::service::{Service, now};
 
 /// So many days before now, as a command takes it.
@@ -35,6 +36,7 @@ async fn a_day_that_is_not_over_is_compared_with_the_same_part_of_another() {
         service.get_ok(&token, &path).await["comparison"].clone()
     };
     // A quarter of an hour may end between two questions.
+    let patience = Patience::until("nothing changes between two questions");
     let (digest, visits, occupancy) = loop {
         let before = ask("visits").await;
         let digest = printed(&service, &["--day", &today.to_string()]);
@@ -42,6 +44,7 @@ async fn a_day_that_is_not_over_is_compared_with_the_same_part_of_another() {
         if before == visits {
             break (digest, visits, occupancy);
         }
+        patience.again().await;
     };
     assert!(digest.starts_with(&format!("mitte: daily digest, {today} so far\n")), "{digest}");
     assert!(digest.contains("is left out on both sides"), "{digest}");

@@ -3,12 +3,12 @@
 mod digests;
 mod receivers;
 
-use std::time::Duration;
-
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::patience::Patience;
+use crate::process;
 use crate::service::{BINARY, Service, Webhook, delivery, now, run, run_json};
 use crate::tls::authority::{Authority, Term};
 use receivers::{Hook, MailServer, Mute};
@@ -27,7 +27,7 @@ fn printed(service: &Service, more: &[&str]) -> String {
 fn run_with(service: &Service, env: &[(&str, &str)], args: &[&str]) -> Result<String, String> {
     let mut command = std::process::Command::new(BINARY);
     command.args(args).env("FOOTFALL_DATA", service.data()).envs(env.iter().copied());
-    let output = command.output().expect("the binary runs");
+    let output = process::output(&mut command);
     let text = |bytes| String::from_utf8(bytes).expect("it is text");
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
@@ -276,8 +276,9 @@ async fn a_service_sends_each_digest_once() {
 async fn wait_for_rows(folder: &TempDir, sql: &str, count: i64) {
     let database = folder.path().join("footfall.db");
     let connection = rusqlite::Connection::open(database).expect("it is there");
+    let patience = Patience::until("so many rows are there");
     while connection.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("it counts") != count {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        patience.again().await;
     }
 }
 

@@ -3,19 +3,23 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
 use serde_json::Value;
 
+use crate::patience::Patience;
+use crate::process::{Lines, Program};
 use crate::tls::authority::Files;
+
+const START: Duration = Duration::from_secs(60);
 
 /// A mail server, stopped when dropped.
 pub struct MailServer {
-    child: Child,
-    mails: BufReader<ChildStdout>,
+    _program: Program,
+    mails: Lines,
     pub port: String,
 }
 
@@ -29,25 +33,16 @@ impl MailServer {
         if let Some(files) = files {
             command.args([&files.certificate, &files.key]);
         }
-        let mut child = command.spawn().expect("python3 runs");
-        let mails = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut server = MailServer { child, mails, port: String::new() };
+        let mut program = Program::start(&mut command);
+        let mails = program.lines();
+        let mut server = MailServer { _program: program, mails, port: String::new() };
         server.port = server.next()["port"].to_string();
         server
     }
 
     /// The next mail; waits for it.
     pub fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.mails.read_line(&mut line).expect("it can be read");
-        serde_json::from_str(&line).expect("a line of JSON")
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        serde_json::from_str(&self.mails.next()).expect("a line of JSON")
     }
 }
 
@@ -86,7 +81,7 @@ impl Hook {
                 server.await.expect("it serves");
             });
         });
-        let (url, handle) = said.recv().expect("it starts");
+        let (url, handle) = said.recv_timeout(START).expect("it starts");
         Hook { url, bodies, handle }
     }
 
@@ -102,8 +97,9 @@ impl Hook {
 
     /// Waits until so many came; answers them.
     pub async fn wait_for(&self, count: usize) -> Vec<String> {
+        let patience = Patience::until("so many notices came");
         while self.titles().len() < count {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            patience.again().await;
         }
         self.titles()
     }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::authority::trusting;
 use super::pebble::{Pebble, free_port};
+use crate::patience::Patience;
 use crate::service::{BINARY, Service, answer};
 
 /// How long a certificate is good that is to be renewed soon. A third of it has to be enough for an
@@ -104,8 +105,9 @@ async fn a_certificate_is_renewed_by_itself_before_it_ends() {
     let service = Service::start_with(data, &listen, &env);
     let mut ends = std::collections::BTreeSet::new();
     // Each time over a new connection, which a certificate that has ended would not allow.
+    let patience = Patience::until("it was renewed twice");
     while ends.len() < 3 {
         ends.insert(is_reached(&service, &root).await);
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        patience.again().await;
     }
 }

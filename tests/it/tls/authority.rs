@@ -7,6 +7,8 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 
+use crate::service::client;
+
 pub struct Authority {
     certificate: Certificate,
     key: KeyPair,
@@ -101,5 +103,5 @@ impl Files {
 /// A client that trusts one authority and nobody else.
 pub fn trusting(root: &[u8]) -> reqwest::ClientBuilder {
     let root = reqwest::Certificate::from_pem(root).expect("it is PEM");
-    reqwest::Client::builder().tls_built_in_root_certs(false).add_root_certificate(root).no_proxy()
+    client().tls_built_in_root_certs(false).add_root_certificate(root).no_proxy()
 }

@@ -2,14 +2,16 @@
 //! over without a connection being dropped.
 
 use std::fs;
-use std::process::Command;
 use std::sync::Arc;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::authority::{Authority, Files, Term};
-use crate::service::{Service, answer, delivery, now, run};
+use crate::patience::Patience;
+use crate::process;
+use crate::service::{Service, answer, client, delivery, now, run};
 
 fn folder() -> Arc<TempDir> {
     Arc::new(TempDir::new().expect("a temporary folder"))
@@ -32,18 +34,18 @@ async fn expiry(service: &Service) -> String {
 }
 
 fn hang_up(service: &Service) {
-    let id = service.process_id().to_string();
-    assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill runs").success());
+    process::signal(service.process_id(), Signal::HUP);
 }
 
 /// What the service has logged, when it has come to hold a text.
 fn log_with(service: &Service, text: &str) -> String {
+    let patience = Patience::until("the log says so");
     loop {
         let log = fs::read_to_string(service.data().join("service.log")).expect("a log");
         if log.contains(text) {
             return log;
         }
-        std::thread::yield_now();
+        patience.again_blocking();
     }
 }
 
@@ -57,7 +59,7 @@ async fn deliveries_come_over_https_and_plain_http_gets_nowhere() {
     assert_eq!(service.post(&webhook, body).await.0, 200);
     let plain = service.root.replace("https://", "http://");
     assert!(service.client.get(format!("{plain}/healthz")).send().await.is_err());
-    let stranger = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let stranger = client().no_proxy().build().expect("a client");
     let refused = stranger.get(format!("{}/healthz", service.root)).send().await;
     assert!(refused.is_err(), "who does not trust the authority does not trust the service");
     assert!(service.stop(), "it ends well when asked to");

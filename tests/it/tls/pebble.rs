@@ -1,17 +1,18 @@
 //! Pebble, the ACME test authority, with a name server for which every name is this machine. Both
 //! are real programs (Debian package `pebble`).
 
-use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use super::authority::{Authority, Term, trusting};
+use crate::patience::Patience;
+use crate::process::Program;
 
 pub struct Pebble {
-    programs: Vec<Child>,
+    _programs: [Program; 2],
     port: u16,
     management: u16,
     /// Where it will look for the proof that a domain is ours.
@@ -53,9 +54,9 @@ impl Pebble {
         for port in [port, management] {
             until_open(&mut pebble, port);
         }
-        let programs = vec![names_server, pebble];
+        let programs = [names_server, pebble];
         let root = authority.write_root(folder);
-        Pebble { programs, port, management, tls_port, http_port, root }
+        Pebble { _programs: programs, port, management, tls_port, http_port, root }
     }
 
     pub fn directory(&self) -> String {
@@ -72,33 +73,20 @@ impl Pebble {
     }
 }
 
-impl Drop for Pebble {
-    fn drop(&mut self) {
-        for program in &mut self.programs {
-            drop(program.kill());
-            drop(program.wait());
-        }
-    }
-}
-
 /// Starts a program, and returns when it has said something.
-fn start(command: &mut Command, ready: &str) -> Child {
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is installed");
-    let output = child.stdout.take().expect("it is piped");
-    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains(ready)), "it says {ready:?}");
-    // Somebody must go on reading, or it would stop when the pipe is full.
-    std::thread::spawn(move || lines.for_each(drop));
-    child
+fn start(command: &mut Command, ready: &str) -> Program {
+    let mut program = Program::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
+    program.lines().find(|line| line.contains(ready).then_some(()));
+    program
 }
 
 /// Returns when the program takes connections on a port.
-fn until_open(program: &mut Child, port: u16) {
+fn until_open(program: &mut Program, port: u16) {
+    let patience = Patience::until("it listens");
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        let ended = program.try_wait().expect("it can be asked");
-        assert!(ended.is_none(), "it ended without listening on port {port}: is it taken?");
-        std::thread::yield_now();
+        let runs = program.is_running();
+        assert!(runs, "it ended without listening on port {port}: is it taken?");
+        patience.again_blocking();
     }
 }
 

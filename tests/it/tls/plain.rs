@@ -1,14 +1,13 @@
 //! The plain door beside HTTPS: everybody is sent to where HTTPS is, and nowhere else.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::authority::{Authority, Term};
 use super::pebble::free_port;
-use crate::service::{Service, answer};
+use crate::service::{Service, answer, connect};
 
 /// A service with a plain door at that address.
 fn start(authority: &Authority, plain: &str, settings: &[(&str, &str)]) -> Service {
@@ -22,7 +21,7 @@ fn start(authority: &Authority, plain: &str, settings: &[(&str, &str)]) -> Servi
 
 /// The status of a request as it is written here, and where it sends to.
 fn sent_to(address: &str, request: &str) -> (String, Option<String>) {
-    let mut line = TcpStream::connect(address).expect("it listens");
+    let mut line = connect(address);
     let request = format!("{request}\r\nconnection: close\r\n\r\n");
     line.write_all(request.as_bytes()).expect("it takes it");
     let mut told = String::new();

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::authority::{Authority, Term};
-use crate::service::{Service, delivery, now};
+use crate::service::{Service, connect, delivery, now};
 
 /// Connections over which nothing comes.
 const IDLE: usize = 2_000;
@@ -29,10 +29,6 @@ impl<T: Read + Write> Line for T {}
 
 /// Opens connections that are ready for a request.
 type Connect<'c> = &'c dyn Fn() -> Box<dyn Line>;
-
-fn connect(address: &str) -> TcpStream {
-    TcpStream::connect(address).expect("it listens")
-}
 
 /// Over HTTPS, with the handshake done.
 fn connect_securely(

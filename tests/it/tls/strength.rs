@@ -7,6 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::authority::{Authority, Term};
+use crate::process;
 use crate::service::Service;
 
 /// What may be found: facts, and what hurts little. `WARN` says that the scanner could not look.
@@ -21,15 +22,15 @@ fn a_scanner_finds_no_weakness_above_low() {
     let service = Service::start_with(folder.clone(), "127.0.0.1:0", &files.env());
     let port = service.root.rsplit_once(':').expect("a port").1;
     let found = folder.path().join("found.json");
-    let scan = Command::new("testssl")
+    let mut command = Command::new("testssl");
+    command
         .args(["--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip"])
         .args(["127.0.0.1", "--add-ca"])
         .arg(authority.write_root(folder.path()))
         .arg("--jsonfile")
         .arg(&found)
-        .arg(format!("https://localhost:{port}"))
-        .output();
-    let said = scan.expect("it runs").stdout;
+        .arg(format!("https://localhost:{port}"));
+    let said = process::output(&mut command).stdout;
     let found = std::fs::read(found).expect("it writes what it finds");
     let found: Value = serde_json::from_slice(&found).expect("JSON");
     let found = found.as_array().expect("a list");

@@ -1,7 +1,6 @@
 //! A report's tag: who has the answer gets no second one, and who has an older one gets the new.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::DateTime;
 use futures_util::future::join_all;
@@ -9,6 +8,7 @@ use uuid::Uuid;
 
 use super::{DAY, HOUR, MINUTE, Reply, fetch, start_of};
 use crate::laws::REPORTS;
+use crate::patience::Patience;
 use crate::service::{Service, Webhook, delivery, now, run_json};
 
 /// Every answer seen, by its tag: the same tag must stand for the same answer.
@@ -137,20 +137,23 @@ async fn what_is_over_keeps_its_tag_while_time_passes() {
     let mut seen = Seen::default();
     let mut tags = BTreeMap::new();
     // Time is what is tested: to the end of a minute, and beyond.
+    let patience = Patience::until("no minute ends meanwhile");
     let (minute, was_running) = loop {
         let minute = now().div_euclid(MINUTE);
         let tag = seen.fetch(&service, &token, &running).await;
         if now().div_euclid(MINUTE) == minute {
             break (minute, tag);
         }
+        patience.again().await;
     };
     for path in over_paths().into_iter().filter(|path| path.starts_with("gyms/")) {
         tags.insert(path.clone(), seen.fetch(&service, &token, &path).await);
     }
     assert!(silent_until(&service, &token, &silent).await >= until.timestamp_millis());
     seen.fetch(&service, &token, &silent).await;
+    let patience = Patience::until("the minute is over");
     while now().div_euclid(MINUTE) <= minute {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        patience.again().await;
     }
     for (path, tag) in tags {
         assert_eq!(seen.fetch(&service, &token, &path).await, tag, "{path}");
