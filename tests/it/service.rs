@@ -130,6 +130,14 @@ impl Service {
         self.add_webhook(slug)
     }
 
+    /// Gives somebody a password.
+    pub fn set_password(&self, name: &str, password: &str) {
+        let mut command = Command::new(BINARY);
+        command.args(["user", "password", name]).env("FOOTFALL_DATA", self.data());
+        let set = process::output(command.env("FOOTFALL_USER_PASSWORD", password));
+        assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+    }
+
     pub fn add_webhook(&self, slug: &str) -> Webhook {
         let added = run_json(self.data(), &["webhook", "add", slug, "--json"]);
         let text = |name: &str| added[name].as_str().expect("a text").to_owned();

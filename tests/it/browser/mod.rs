@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use crate::laws::REPORTS;
 use crate::patience::Patience;
-use crate::process;
 use crate::service::{Service, Webhook, answer, client, delivery, now, run, run_json};
 use chrome::Chrome;
 use footfall::domain::calendar::day_of;
@@ -98,11 +97,8 @@ fn day(ago: i32) -> String {
 async fn a_password_signs_in_and_the_number_is_live() {
     let site = Site::open().await;
     let chrome = &site.chrome;
-    let link = site.add_user("ann", &["--role", "viewer"]);
-    let mut command = std::process::Command::new(crate::service::BINARY);
-    command.args(["user", "password", "ann"]).env("FOOTFALL_DATA", site.service.data());
-    command.env("FOOTFALL_USER_PASSWORD", "a long enough secret");
-    assert!(process::output(&mut command).status.success(), "{link}");
+    site.add_user("ann", &["--role", "viewer"]);
+    site.service.set_password("ann", "a long enough secret");
     chrome.visit("/gyms/mitte").await;
     chrome.keep_picture("sign-in").await;
     chrome.fill("[name=name]", "ann").await;

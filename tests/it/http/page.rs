@@ -108,10 +108,7 @@ async fn every_page_has_all_its_words_in_every_language() {
 async fn a_password_signs_in_until_it_failed_too_often() {
     let service = Service::start();
     add_user(&service, "ann", &["--role", "admin"]);
-    let mut set = std::process::Command::new(crate::service::BINARY);
-    set.args(["user", "password", "ann"]).env("FOOTFALL_DATA", service.data());
-    set.env("FOOTFALL_USER_PASSWORD", "correct horse");
-    assert!(crate::process::output(&mut set).status.success());
+    service.set_password("ann", "correct horse");
     let browser = Browser::of(&service);
     let right = [("name", "ann"), ("password", "correct horse")];
     let wrong = [("name", "ann"), ("password", "battery staple")];

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::page::{Browser, add_user, csrf_of};
-use crate::service::{BINARY, Service, answer, run, run_json};
+use crate::service::{Service, answer, client, run, run_json};
 
 /// A form of which all but the last byte was sent.
 struct HeldBack {
@@ -48,7 +48,7 @@ impl HeldBack {
 
 /// Signs in by a link; the cookie, and what proves a form to be of this session.
 async fn sign_in(service: &Service, link: &str) -> (String, String) {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+    let client = client().redirect(reqwest::redirect::Policy::none()).build();
     let client = client.expect("a client");
     let answer = client.post(format!("{}{link}", service.root)).send().await.expect("an answer");
     let cookie = answer.headers()["set-cookie"].to_str().expect("text");
@@ -157,12 +157,7 @@ async fn a_new_password_takes_links_and_sessions_with_it() {
     let browser = Browser::of(&service);
     browser.post(&add_user(&service, "ann", &["--role", "viewer"]), &[]).await;
     let linked = run_json(service.data(), &["user", "link", "ann", "--json"]);
-    let set = std::process::Command::new(BINARY)
-        .args(["user", "password", "ann"])
-        .env("FOOTFALL_DATA", service.data())
-        .env("FOOTFALL_USER_PASSWORD", "correct horse")
-        .output();
-    assert!(set.expect("the binary runs").status.success());
+    service.set_password("ann", "correct horse");
     assert!(browser.open("/").await.1.contains("type=\"password\""), "the session has ended");
     let link = linked["path"].as_str().expect("a path");
     assert_eq!(Browser::of(&service).post(link, &[]).await.0, 404, "the link is good no more");

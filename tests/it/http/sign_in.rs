@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::page::add_user;
-use crate::service::{BINARY, Service, delivery, now};
+use crate::service::{Service, delivery, now};
 
 /// How many tries of a name may fail.
 const FAILURES_MAX: usize = 10;
@@ -39,12 +39,7 @@ fn memory_high(service: &Service) -> u64 {
 async fn attempts_at_once_pass_no_limit() {
     let service = Service::start();
     add_user(&service, "ann", &["--role", "viewer"]);
-    let set = std::process::Command::new(BINARY)
-        .args(["user", "password", "ann"])
-        .env("FOOTFALL_DATA", service.data())
-        .env("FOOTFALL_USER_PASSWORD", "correct horse")
-        .output();
-    assert!(set.expect("the binary runs").status.success());
+    service.set_password("ann", "correct horse");
     for name in ["ann", "nobody"] {
         let tries = (0..40).map(|number| {
             // However it is written.

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::authority::trusting;
 use super::pebble::{Pebble, free_port};
 use crate::patience::Patience;
+use crate::process::Program;
 use crate::service::{BINARY, Service, answer};
 
 /// How long a certificate is good that is to be renewed soon. A third of it has to be enough for an
@@ -78,14 +79,13 @@ async fn after_a_failed_proof_the_authority_is_left_in_peace() {
     let mut command = std::process::Command::new(BINARY);
     command.args(["serve", "--listen", &listen]).env("FOOTFALL_DATA", data.path());
     let log = std::fs::File::create(data.path().join("log")).expect("a file");
-    let mut child = command.envs(env).stderr(log).spawn().expect("the binary runs");
+    let mut program = Program::start(command.envs(env).stderr(log));
     let said = || std::fs::read_to_string(data.path().join("log")).expect("a log");
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(90);
-    while !said().contains("next_order_in_seconds=900") && std::time::Instant::now() < until {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let patience = Patience::until("the proof has failed");
+    while !said().contains("next_order_in_seconds=900") {
+        patience.again().await;
     }
-    child.kill().expect("it runs");
-    child.wait().expect("it ended");
+    program.kill();
     let said = said();
     assert!(said.contains("next_order_in_seconds=900"), "{said}");
     assert!(said.contains("port 443 of it is reached from outside"), "{said}");
