@@ -118,6 +118,13 @@ impl Access {
         Access { reader: user.reader, proof: Proof::Session(hash) }
     }
 
+    /// By what the reader is known, for limits of each.
+    pub fn key(&self) -> &SecretHash {
+        match &self.proof {
+            Proof::Token(hash) | Proof::Session(hash) => hash,
+        }
+    }
+
     /// 403 beyond the reader's role.
     pub fn require(&self, role: Role) -> Result<(), Problem> {
         if self.reader.role >= role {

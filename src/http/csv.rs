@@ -7,25 +7,18 @@ use serde_json::Value;
 ///
 /// `header` names columns that are there also without rows.
 pub fn write(header: &[&str], rows: &[impl Serialize]) -> String {
-    let rows: Vec<Vec<(String, String)>> = rows
-        .iter()
-        .map(|row| {
-            let mut cells = Vec::new();
-            flatten("", &serde_json::to_value(row).expect("rows are plain JSON"), &mut cells);
-            cells
-        })
-        .collect();
-    let mut columns = header.to_vec();
-    for (name, _) in rows.iter().flatten() {
-        if !columns.contains(&name.as_str()) {
+    // Taken apart twice, so that no more than one row is there in pieces.
+    let mut columns: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    for (name, _) in rows.iter().flat_map(cells_of) {
+        if !columns.contains(&name) {
             columns.push(name);
         }
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&columns).expect("memory takes all that is written");
-    for row in &rows {
-        let cell = |column: &&str| {
-            let found = row.iter().find(|(name, _)| name == column);
+    for cells in rows.iter().map(cells_of) {
+        let cell = |column: &String| {
+            let found = cells.iter().find(|(name, _)| name == column);
             found.map_or("", |(_, text)| text.as_str())
         };
         let record = columns.iter().map(cell);
@@ -33,6 +26,12 @@ pub fn write(header: &[&str], rows: &[impl Serialize]) -> String {
     }
     let bytes = writer.into_inner().expect("memory takes all that is written");
     String::from_utf8(bytes).expect("it was made of text")
+}
+
+fn cells_of(row: &impl Serialize) -> Vec<(String, String)> {
+    let mut cells = Vec::new();
+    flatten("", &serde_json::to_value(row).expect("rows are plain JSON"), &mut cells);
+    cells
 }
 
 fn flatten(name: &str, value: &Value, cells: &mut Vec<(String, String)>) {

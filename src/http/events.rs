@@ -9,7 +9,7 @@ use super::auth::Access;
 use super::cursor::Cursors;
 use super::problem::{Code, Problem};
 use super::times::instant;
-use super::{App, blocking, openapi};
+use super::{App, openapi, reporting};
 use crate::domain::ids::Position;
 use crate::store::{Cursored, LoggedEvent, Role};
 
@@ -112,7 +112,7 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Admin)?;
     let limit = page.limit()?;
-    let body = blocking(app, move |snapshot| {
+    let body = reporting(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         let cursors = Cursors::of(snapshot, Cursored::Log)?;
         let after = Position(cursors.read(page.after.as_deref())?);

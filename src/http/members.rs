@@ -10,7 +10,7 @@ use super::auth::Access;
 use super::events::EventBody;
 use super::problem::{Code, Problem};
 use super::times::instant;
-use super::{App, blocking, openapi};
+use super::{App, openapi, reporting};
 use crate::clock;
 use crate::domain::calendar::{Day, day_of};
 use crate::domain::ids::Account;
@@ -87,7 +87,7 @@ pub async fn absent(
         return Err(Problem::new(Code::BadParameter, detail));
     }
     let fresh = Fresh::of(&request, parameters.format.as_deref())?;
-    let answer = blocking(app, move |snapshot| {
+    let answer = reporting(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         let today = day_of(gym.settings.zone, clock::now());
         let rests_on =
@@ -167,7 +167,7 @@ pub async fn new(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Manager)?;
     let fresh = Fresh::of(&request, parameters.format.as_deref())?;
-    let answer = blocking(app, move |snapshot| {
+    let answer = reporting(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         let today = day_of(gym.settings.zone, clock::now());
         let rests_on = ("new", snapshot.epoch()?, gym.id, gym.generation, gym.revision, today);
@@ -293,7 +293,7 @@ pub async fn one(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Manager)?;
     let (slug, account) = path.into_inner();
-    let body = blocking(app, move |snapshot| {
+    let body = reporting(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         of_account(snapshot, &gym, &account)
     });

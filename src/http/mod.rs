@@ -10,6 +10,7 @@ mod cursor;
 pub mod deliveries;
 mod erasures;
 mod events;
+mod gate;
 mod gyms;
 mod hashing;
 mod headers;
@@ -56,6 +57,9 @@ use metrics::reach::{self, Reach};
 use problem::{Code, Problem};
 use tls::{Expiry, Tls};
 
+/// Reads that go on at once, for each thread that answers; further ones wait.
+const BLOCKING_THREADS_MAX: usize = 32;
+
 /// What every handler may use.
 pub struct App {
     pub store: Store,
@@ -74,6 +78,10 @@ pub struct App {
     hashing: Hashing,
     /// What the page remembers.
     pages: pages::State,
+    /// How many reports are worked out at once.
+    reports: gate::Gate,
+    /// What streams share.
+    streams: stream::Streams,
 }
 
 impl App {
@@ -121,6 +129,8 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
         metrics_reach: Reach::new(&settings.metrics, is_private)?,
         hashing: Hashing::start()?,
         pages: pages::State::default(),
+        reports: gate::Gate::default(),
+        streams: stream::Streams::default(),
     });
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
@@ -146,6 +156,7 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
     let server = server
         .on_connect(patience::hook(settings))
         .workers(workers)
+        .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
         .max_connections(connections_max)
         // Who is slow in a handshake takes no more from others than who is slow in a request.
         .max_connection_rate(connections_max)
@@ -268,4 +279,19 @@ async fn blocking<R: Send + 'static>(
     work: impl FnOnce(&Snapshot<'_>) -> Result<R, Problem> + Send + 'static,
 ) -> Result<R, Problem> {
     panics::off_thread(move || app.store.read(|snapshot| Ok(work(snapshot)))).await??
+}
+
+/// As [`blocking`], for what may take much memory or time: only so much of it goes on at once.
+async fn reporting<R: Send + 'static>(
+    app: web::Data<App>,
+    work: impl FnOnce(&Snapshot<'_>) -> Result<R, Problem> + Send + 'static,
+) -> Result<R, Problem> {
+    let place = app.reports.enter().await;
+    let place = place.inspect_err(|_| app.metrics.door.refused("reports"))?;
+    blocking(app, move |snapshot| {
+        // Until the work is done, also when nobody waits for it any more.
+        let _place = place;
+        work(snapshot)
+    })
+    .await
 }

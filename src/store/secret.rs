@@ -9,7 +9,7 @@ pub struct Secret(String);
 
 /// What is stored of a secret. The secrets are 32 random bytes, so a plain hash is enough: there
 /// is nothing to guess.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
 
 impl Secret {

@@ -74,6 +74,8 @@ const EXPECTED: [(&str, &str); 11] = [
     ("GYM_CHECKIN", "erased"),
     ("unknown", "quarantined"),
 ];
+/// The limits whose refusals are counted.
+const LIMITS: [&str; 2] = ["reports", "streams"];
 /// The labels of a webhook that is none.
 const NO_WEBHOOK: [&str; 2] = ["", "unknown"];
 
@@ -84,6 +86,7 @@ pub struct Door {
     stay: HistogramVec,
     answer: Histogram,
     requests: IntCounterVec,
+    refused: IntCounterVec,
 }
 
 impl Door {
@@ -130,6 +133,7 @@ impl Door {
                 "Requests by route and status.",
                 &["route", "status"],
             ),
+            refused: refusals(registry),
         }
     }
 
@@ -168,6 +172,11 @@ impl Door {
         }
     }
 
+    /// Something was refused, or a connection closed, because of a limit.
+    pub fn refused(&self, limit: &str) {
+        self.refused.with_label_values(&[limit]).inc();
+    }
+
     /// A delivery had not the secret of its webhook, or there is no such webhook.
     pub fn turned_away(&self, webhook: Option<&Webhook>) {
         let labels = webhook.map_or(NO_WEBHOOK, |webhook| {
@@ -193,6 +202,16 @@ pub async fn count(
         door.answer.observe(began.elapsed().as_secs_f64());
     }
     Ok(response)
+}
+
+/// Of every limit, from its beginning on.
+fn refusals(registry: &Registry) -> IntCounterVec {
+    let help = "What was refused or closed because of a limit on what others can cause.";
+    let refused = counter(registry, "footfall_refused_total", help, &["limit"]);
+    for limit in LIMITS {
+        refused.with_label_values(&[limit]);
+    }
+    refused
 }
 
 fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {

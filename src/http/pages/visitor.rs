@@ -11,7 +11,7 @@ use super::frame::{self, POLICY};
 use super::words::Words;
 use crate::http::auth::{self, Access, session_secret};
 use crate::http::problem::{Code, Problem, RETRY_AFTER_SECONDS};
-use crate::http::{App, blocking};
+use crate::http::{App, reporting};
 use crate::store::{SecretHash, Session, Snapshot};
 
 /// The longest way back that is taken, in bytes.
@@ -49,7 +49,7 @@ impl Visitor {
         page: impl FnOnce(&Visitor, &Snapshot<'_>) -> Result<Page, Problem> + Send + 'static,
     ) -> HttpResponse {
         let visitor = self.clone();
-        let page = blocking(app, move |snapshot| {
+        let page = reporting(app, move |snapshot| {
             visitor.access.again(snapshot)?;
             page(&visitor, snapshot)
         })

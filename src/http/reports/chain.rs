@@ -8,14 +8,20 @@ use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Name, Parameters, Question, Report, answer, interval_words, report_words, rests_on};
+use super::{
+    Name, Parameters, Question, Report, answer, interval_words, limit_buckets, report_words,
+    rests_on,
+};
 use crate::clock;
 use crate::domain::Millis;
 use crate::http::answer::{Fresh, tagged};
 use crate::http::auth::Access;
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, blocking, openapi};
+use crate::http::{App, openapi, reporting};
 use crate::store::{Gym, Snapshot};
+
+/// The most gyms that can be named.
+const GYMS_MAX: usize = 1_000;
 
 /// A report over several gyms.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -59,7 +65,7 @@ pub async fn of_chain(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let fresh = Fresh::of(&request, parameters.format.as_deref())?;
-    let answer = blocking(app, move |snapshot| {
+    let answer = reporting(app, move |snapshot| {
         let (name, now) = (Name::parse(&name)?, clock::now());
         let gyms = chosen(snapshot, &access, parameters.gyms.as_deref())?;
         let asked = questions(name, gyms, &parameters, now)?;
@@ -78,7 +84,11 @@ fn chosen(
     let gyms = match slugs {
         None => access.gyms(snapshot)?,
         Some(slugs) => {
-            let mut slugs: Vec<_> = slugs.split(',').map(str::trim).collect();
+            let mut slugs: Vec<_> = slugs.split(',').map(str::trim).take(GYMS_MAX + 1).collect();
+            if slugs.len() > GYMS_MAX {
+                let detail = format!("`gyms` names at most {GYMS_MAX} gyms");
+                return Err(Problem::new(Code::BadParameter, detail));
+            }
             slugs.sort_unstable();
             slugs.dedup();
             let gyms = slugs.into_iter().map(|slug| access.gym(snapshot, slug));
@@ -114,22 +124,28 @@ fn questions(
         let question = Question::of(name, parameters, gym.settings.zone, now)?;
         Ok((gym, question))
     });
-    asked.collect()
+    let asked = asked.collect::<Result<Vec<_>, Problem>>()?;
+    limit_buckets(asked.iter().map(|(gym, question)| (gym.settings.zone, question)))?;
+    Ok(asked)
 }
 
+/// Adds gym by gym, so that no more than one of them is there twice.
 fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Result<Chain, Problem> {
-    let gyms = asked.iter().map(|(gym, question)| answer(snapshot, gym, question));
-    let gyms = gyms.collect::<Result<Vec<_>, _>>()?;
-    let rows = gyms.iter().map(|gym| serde_json::to_value(&gym.rows).expect("it is plain JSON"));
-    let rows: Vec<Value> = rows.collect();
-    let mut totals = Map::new();
-    for rows in &rows {
-        add(&mut totals, &rows["totals"], sums(name));
+    let (mut totals, mut buckets) = (Map::new(), Buckets::default());
+    let mut gyms = Vec::with_capacity(asked.len());
+    for (gym, question) in asked {
+        let report = answer(snapshot, gym, question)?;
+        if !sums(name).is_empty() {
+            let rows = serde_json::to_value(&report.rows).expect("it is plain JSON");
+            add(&mut totals, &rows["totals"], sums(name));
+            buckets.add(&rows["buckets"], sums(name));
+        }
+        gyms.push(report);
     }
     Ok(Chain {
         report: name.word(),
         interval: asked.first().map_or("1d", |(_, question)| question.interval_word()),
-        buckets: buckets(&rows, sums(name)),
+        buckets: buckets.into_rows(),
         totals: Value::Object(totals),
         gyms,
     })
@@ -164,36 +180,43 @@ fn sums(name: Name) -> &'static [&'static str] {
 /// A local time, and which of the times of this name: 1 in the second of a doubled hour.
 type LocalName = (NaiveDateTime, usize);
 
-/// Sums buckets of one local name; the second of a doubled hour meets other gyms' second ones.
-fn buckets(rows: &[Value], sums: &[&str]) -> Vec<Value> {
-    let mut summed: Vec<(LocalName, bool, Map<String, Value>)> = Vec::new();
-    let mut places = HashMap::new();
-    for rows in rows.iter().filter(|_| !sums.is_empty()) {
+/// Buckets summed by their local names; the second of a doubled hour meets other gyms' second ones.
+#[derive(Default)]
+struct Buckets {
+    summed: Vec<(LocalName, bool, Map<String, Value>)>,
+    places: HashMap<LocalName, usize>,
+}
+
+impl Buckets {
+    /// Adds those of one gym.
+    fn add(&mut self, buckets: &Value, sums: &[&str]) {
         let mut seen: HashMap<NaiveDateTime, usize> = HashMap::new();
-        for bucket in rows["buckets"].as_array().into_iter().flatten() {
+        for bucket in buckets.as_array().into_iter().flatten() {
             let start = bucket["start"].as_str().and_then(|start| start.parse().ok());
             let start: DateTime<chrono::FixedOffset> = start.expect("we wrote it");
             let time = start.naive_local();
             let nth = seen.entry(time).or_default();
-            let place = *places.entry((time, *nth)).or_insert_with(|| {
-                summed.push(((time, *nth), true, Map::new()));
-                summed.len() - 1
+            let place = *self.places.entry((time, *nth)).or_insert_with(|| {
+                self.summed.push(((time, *nth), true, Map::new()));
+                self.summed.len() - 1
             });
             *nth += 1;
-            summed[place].1 &= bucket["complete"] == true;
-            add(&mut summed[place].2, bucket, sums);
+            self.summed[place].1 &= bucket["complete"] == true;
+            add(&mut self.summed[place].2, bucket, sums);
         }
     }
-    summed.sort_by_key(|(name, _, _)| *name);
-    let row = |((time, _), complete, sum): (_, bool, Map<String, Value>)| {
-        let mut row = Map::new();
-        let time: NaiveDateTime = time;
-        row.insert("start".into(), json!(time.format("%Y-%m-%dT%H:%M:%S").to_string()));
-        row.insert("complete".into(), json!(complete));
-        row.extend(sum);
-        Value::Object(row)
-    };
-    summed.into_iter().map(row).collect()
+
+    fn into_rows(mut self) -> Vec<Value> {
+        self.summed.sort_by_key(|(name, _, _)| *name);
+        let row = |((time, _), complete, sum): (LocalName, bool, Map<String, Value>)| {
+            let mut row = Map::new();
+            row.insert("start".into(), json!(time.format("%Y-%m-%dT%H:%M:%S").to_string()));
+            row.insert("complete".into(), json!(complete));
+            row.extend(sum);
+            Value::Object(row)
+        };
+        self.summed.into_iter().map(row).collect()
+    }
 }
 
 /// Adds the named fields, and all within them. What is not known of one is not known of the sum.

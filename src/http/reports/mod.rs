@@ -20,7 +20,7 @@ use super::answer::{Fresh, tagged};
 use super::auth::Access;
 use super::problem::{Code, Problem};
 use super::times::instant_to_the_minute;
-use super::{App, blocking, openapi};
+use super::{App, openapi, reporting};
 use crate::clock;
 use crate::domain::calendar::Bucket;
 use crate::domain::report::silence::{self, Span};
@@ -29,7 +29,7 @@ use crate::domain::{MINUTE, Millis};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 pub use chain::{Chain, ask_chain, of_chain};
-use question::{Compare, Name, Question};
+use question::{Compare, Name, Question, limit_buckets};
 pub use question::{Parameters, comparison_words, grouping_words, interval_words, report_words};
 
 /// A report on one gym.
@@ -160,10 +160,11 @@ pub async fn of_gym(
         return Err(Problem::new(Code::BadParameter, detail));
     }
     let fresh = Fresh::of(&request, parameters.format.as_deref())?;
-    let answer = blocking(app, move |snapshot| {
+    let answer = reporting(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
         let now = clock::now();
         let question = Question::of(Name::parse(&name)?, &parameters, gym.settings.zone, now)?;
+        limit_buckets([(gym.settings.zone, &question)])?;
         let rests_on = rests_on(snapshot, &gym, &question)?;
         fresh.answer(
             &rests_on,
@@ -183,6 +184,7 @@ pub fn ask(
     now: Millis,
 ) -> Result<Report, Problem> {
     let question = Question::of(Name::parse(report)?, parameters, gym.settings.zone, now)?;
+    limit_buckets([(gym.settings.zone, &question)])?;
     answer(snapshot, gym, &question)
 }
 
@@ -207,8 +209,7 @@ fn answer(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Rep
 fn side(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Side, Problem> {
     let zone = gym.settings.zone;
     let (from, until) = (question.from, question.until);
-    let has_buckets = !matches!(question.name, Name::Durations | Name::PopularTimes);
-    let buckets = if has_buckets { question.buckets(zone)? } else { vec![] };
+    let buckets = question.buckets(zone);
     let silent = read::silent_spans(snapshot, gym, from, until, question.now)?;
     let ask = Ask { snapshot, gym, question, buckets, silent };
     Ok(Side {
@@ -256,7 +257,11 @@ fn rests_on(
 
 /// The list of a report, for CSV.
 fn rows_of(report: &Report) -> Vec<serde_json::Value> {
-    let rows = serde_json::to_value(&report.rows).expect("rows are plain JSON");
-    let list = ["buckets", "groups", "cells", "cohorts"].iter().find_map(|name| rows.get(name));
-    list.and_then(|list| list.as_array().cloned()).unwrap_or_default()
+    let mut rows = serde_json::to_value(&report.rows).expect("rows are plain JSON");
+    let mut lists = ["buckets", "groups", "cells", "cohorts"].into_iter();
+    let list = lists.find(|name| rows.get(name).is_some()).map(|name| rows[name].take());
+    match list {
+        Some(serde_json::Value::Array(list)) => list,
+        _ => vec![],
+    }
 }

@@ -13,7 +13,7 @@ use crate::http::openapi::{
 use crate::http::problem::{Code, Problem};
 use crate::http::times;
 
-/// The most buckets one report may have.
+/// The most buckets one answer may have, over all its gyms and both sides of a comparison.
 pub const BUCKETS_MAX: usize = 10_000;
 /// The longest range, in days: twenty years.
 pub const RANGE_DAYS_MAX: i64 = 7_305;
@@ -102,6 +102,11 @@ impl Name {
         }
     }
 
+    /// Whether its answer is a list of buckets.
+    fn has_buckets(self) -> bool {
+        !matches!(self, Name::Durations | Name::PopularTimes)
+    }
+
     /// Distinct counts are known for whole periods only.
     fn needs_whole_buckets(self) -> bool {
         self == Name::Members || self == Name::Retention
@@ -171,16 +176,25 @@ impl Question {
     }
 
     /// The buckets of the answer.
-    pub fn buckets(&self, zone: Tz) -> Result<Vec<Bucket>, Problem> {
-        let buckets = calendar::buckets(zone, self.from, self.until, self.interval);
-        let buckets: Vec<_> = buckets.take(BUCKETS_MAX + 1).collect();
-        if buckets.len() > BUCKETS_MAX {
-            let detail = format!(
-                "the range has more than {BUCKETS_MAX} buckets: shorten it, or take a longer interval"
-            );
-            return Err(Problem::new(Code::TooManyBuckets, detail));
+    pub fn buckets(&self, zone: Tz) -> Vec<Bucket> {
+        if !self.name.has_buckets() {
+            return vec![];
         }
-        Ok(buckets)
+        calendar::buckets(zone, self.from, self.until, self.interval).take(BUCKETS_MAX).collect()
+    }
+
+    /// How many buckets the answer has, on both sides of a comparison together; beyond the limit it
+    /// does not count on.
+    fn bucket_count(&self, zone: Tz) -> usize {
+        if !self.name.has_buckets() {
+            return 0;
+        }
+        let count = |question: &Question| {
+            let (from, until) = (question.from, question.until);
+            calendar::buckets(zone, from, until, question.interval).take(BUCKETS_MAX + 1).count()
+        };
+        let compared = self.compare.and_then(|compare| self.compared(zone, compare).ok().flatten());
+        count(self) + compared.map_or(0, |(_, that)| count(&that))
     }
 
     pub fn interval_word(&self) -> &'static str {
@@ -215,6 +229,25 @@ impl Question {
     fn needs_whole_buckets(&self) -> bool {
         self.name.needs_whole_buckets()
     }
+}
+
+/// Refuses what would have more buckets than fit into one answer: over all gyms that are asked for,
+/// and both sides of a comparison.
+pub fn limit_buckets<'q>(
+    asked: impl IntoIterator<Item = (Tz, &'q Question)>,
+) -> Result<(), Problem> {
+    let mut buckets = 0;
+    for (zone, question) in asked {
+        buckets += question.bucket_count(zone);
+        if buckets > BUCKETS_MAX {
+            let detail = format!(
+                "the answer would have more than {BUCKETS_MAX} buckets, over all its gyms and both \
+                 sides of a comparison: shorten the range, take a longer interval, or fewer gyms"
+            );
+            return Err(Problem::new(Code::TooManyBuckets, detail));
+        }
+    }
+    Ok(())
 }
 
 fn parse_range(

@@ -1,6 +1,7 @@
 //! The HTTP door, by URL.
 
 mod alike;
+mod budgets;
 mod busy;
 mod deliveries;
 mod faults;
