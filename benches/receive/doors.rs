@@ -26,6 +26,7 @@ use tokio::time::{Instant, timeout_at};
 const SETTINGS: Settings = Settings {
     workers: 0,
     connections_max: 10_000,
+    connections_per_address_max: 10_000,
     idle_seconds: 75,
     head_seconds: 4,
     trusted_proxies: Vec::new(),

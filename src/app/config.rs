@@ -73,6 +73,8 @@ pub struct HttpConfig {
     pub idle_seconds: u64,
     /// Open connections at most, over all threads.
     pub connections_max: usize,
+    /// Of these, so many from one address.
+    pub connections_per_address_max: usize,
     /// Proxies whose word is taken for where a request came from.
     pub trusted_proxies: Vec<Network>,
 }

@@ -103,6 +103,7 @@ pub fn settings(config: &Config, source: Option<&Source>) -> Settings {
     Settings {
         workers: config.http.workers,
         connections_max: config.http.connections_max,
+        connections_per_address_max: config.http.connections_per_address_max,
         idle_seconds: config.http.idle_seconds,
         head_seconds: config.http.head_seconds,
         trusted_proxies: config.http.trusted_proxies.clone(),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -80,42 +80,63 @@ impl Drop for Waiting<'_> {
 }
 
 /// Counts what is open, in all and by whom.
-pub struct Tally<K>(Arc<Mutex<HashMap<K, usize>>>);
+pub struct Tally<K>(Arc<Mutex<Counts<K>>>);
+
+struct Counts<K> {
+    by_key: HashMap<K, usize>,
+    all: usize,
+}
 
 impl<K> Default for Tally<K> {
     fn default() -> Tally<K> {
-        Tally(Arc::default())
+        Tally(Arc::new(Mutex::new(Counts { by_key: HashMap::new(), all: 0 })))
     }
 }
 
 impl<K: Hash + Eq + Clone> Tally<K> {
     /// Opens one more, unless so many are open already: of the same key, or of all.
     pub fn open(&self, key: K, of_key_max: usize, max: usize) -> Option<Open<K>> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = counts.values().sum();
-        let of_key = counts.get(&key).copied().unwrap_or(0);
-        if all >= max || of_key >= of_key_max {
+        let mut counts = self.counts();
+        let of_key = counts.by_key.get(&key).copied().unwrap_or(0);
+        if counts.all >= max || of_key >= of_key_max {
             return None;
         }
-        counts.insert(key.clone(), of_key + 1);
+        counts.by_key.insert(key.clone(), of_key + 1);
+        counts.all += 1;
         Some(Open { counts: self.0.clone(), key })
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.counts().all
+    }
+
+    /// How many of a key are.
+    pub fn count_of(&self, key: &K) -> usize {
+        self.counts().by_key.get(key).copied().unwrap_or(0)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One that is open, until dropped.
 pub struct Open<K: Hash + Eq> {
-    counts: Arc<Mutex<HashMap<K, usize>>>,
+    counts: Arc<Mutex<Counts<K>>>,
     key: K,
 }
 
 impl<K: Hash + Eq> Drop for Open<K> {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.key) {
+        counts.all -= 1;
+        let count = counts.by_key.get_mut(&self.key).map(|count| {
             *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.key);
-            }
+            *count
+        });
+        if count == Some(0) {
+            counts.by_key.remove(&self.key);
         }
     }
 }

@@ -4,7 +4,9 @@
 mod accept;
 mod answer;
 pub mod auth;
+mod body;
 pub mod client_ip;
+mod connections;
 mod csv;
 mod cursor;
 pub mod deliveries;
@@ -98,6 +100,8 @@ pub struct Settings {
     pub workers: usize,
     /// Open connections at most, over all threads.
     pub connections_max: usize,
+    /// Of these, so many from one address.
+    pub connections_per_address_max: usize,
     /// A connection without a request is closed after so many seconds.
     pub idle_seconds: u64,
     /// A request's head must arrive within so many seconds.
@@ -137,6 +141,7 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
         given => given,
     };
     let connections_max = (settings.connections_max / workers).max(1);
+    let door = app.clone();
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(app.clone())
@@ -150,11 +155,12 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
             .configure(routes)
             .configure(pages::routes)
             .default_service(web::to(not_found))
+            .wrap(from_fn(body::in_time))
             .wrap(from_fn(paths::mend))
             .wrap(from_fn(patience::note))
     });
     let server = server
-        .on_connect(patience::hook(settings))
+        .on_connect(connections::hook(settings, move |limit| door.metrics.door.refused(limit)))
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
         .max_connections(connections_max)

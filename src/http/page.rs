@@ -1,12 +1,15 @@
 //! The page to read and try the API, and the document it shows. All of it is in the binary, so it
 //! works without internet. Both are there without a token: they say nothing about any gym.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
+use actix_web::web::{self, Bytes};
 use utoipa_swagger_ui::Config;
 
 use super::openapi;
+use super::patience::SharedBody;
 use super::problem::{Code, Problem};
 
 /// Nothing is loaded from elsewhere, and nothing is sent there.
@@ -65,8 +68,14 @@ pub async fn page(file: web::Path<String>) -> Result<HttpResponse, Problem> {
     });
     let found = utoipa_swagger_ui::serve(&file, CONFIG.clone()).ok().flatten();
     let found = found.ok_or_else(|| Problem::new(Code::NotFound, "the page has no such file"))?;
-    Ok(HttpResponse::Ok()
+    let bytes = match found.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let mut answer = HttpResponse::Ok()
         .content_type(found.content_type)
         .insert_header(("content-security-policy", POLICY))
-        .body(found.bytes.into_owned()))
+        .body(bytes);
+    answer.extensions_mut().insert(SharedBody);
+    Ok(answer)
 }

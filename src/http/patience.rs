@@ -1,111 +1,79 @@
-//! Patience with connections: one on which nothing goes on for too long is closed, whatever it is
-//! in the middle of. The server's own time-outs look at the first request of each only.
+//! Patience with those who read slowly: an answer is handed over in pieces, within a time that its
+//! length allows for, and what nobody takes is not kept for long. The server's own time-outs look at
+//! the first request of each connection only.
 
-use std::any::Any;
-use std::net::{Shutdown, TcpStream as Socket};
-use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::rt::net::TcpStream;
 use actix_web::web::Bytes;
+use actix_web::{Error, ResponseError};
 
-use super::Settings;
+use super::connections::{Line, UnderWay};
+use super::problem::{Code, Problem};
 
-/// An answer goes on within this, in seconds: a stream says something more often.
-const ANSWER_SECONDS_MAX: u64 = 60;
-/// How often connections are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// An answer is handed over in pieces of so many bytes.
+const PIECE_BYTES: usize = 32 * 1024;
+/// Who reads an answer takes so many bytes of it in a second, after the first minute.
+pub const READ_BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
 
-/// All connections of a door.
-type Lines = Mutex<Vec<Weak<Line>>>;
-
-/// A connection. The socket is a second handle of it, which closes when the connection does.
-struct Line {
-    socket: Socket,
-    state: Mutex<State>,
-}
-
-/// Whether a request is being answered, and since when nothing went on.
+/// An answer's body that is in memory once, however many read it.
 #[derive(Clone, Copy)]
-struct State {
-    answers: bool,
-    since: Instant,
-}
-
-impl Line {
-    fn note(&self, answers: bool) {
-        let state = State { answers, since: Instant::now() };
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-
-    fn is_over(&self, between_requests: Duration) -> bool {
-        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = Duration::from_secs(ANSWER_SECONDS_MAX).max(between_requests);
-        state.since.elapsed() > if state.answers { answer } else { between_requests }
-    }
-}
-
-/// What the server is to call with each new connection; closes those of that door until it does.
-pub fn hook(settings: &Settings) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
-    let lines = Arc::new(Lines::default());
-    let between = Duration::from_secs(settings.idle_seconds + settings.head_seconds);
-    actix_web::rt::spawn(close_in_time(Arc::downgrade(&lines), between));
-    move |connection, data| {
-        let Some(socket) = second_handle(connection) else { return };
-        let state = State { answers: false, since: Instant::now() };
-        let line = Arc::new(Line { socket, state: Mutex::new(state) });
-        lines.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&line));
-        data.insert(line);
-    }
-}
-
-/// Ends when the door has gone.
-async fn close_in_time(lines: Weak<Lines>, between_requests: Duration) {
-    while let Some(lines) = lines.upgrade() {
-        lines.lock().unwrap_or_else(PoisonError::into_inner).retain(|line| {
-            let Some(line) = line.upgrade() else { return false };
-            if line.is_over(between_requests) {
-                // Who is gone already needs no more.
-                line.socket.shutdown(Shutdown::Both).ok();
-            }
-            true
-        });
-        drop(lines);
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-fn second_handle(connection: &dyn Any) -> Option<Socket> {
-    let secure = || Some(connection.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
-    let plain = connection.downcast_ref::<TcpStream>().or_else(secure)?;
-    plain.as_fd().try_clone_to_owned().ok().map(Socket::from)
-}
+pub struct SharedBody;
 
 /// Notes that a request is being answered, until its answer is through.
 pub async fn note(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let line = request.conn_data::<Arc<Line>>().cloned();
-    if let Some(line) = &line {
-        line.note(true);
+    let Some(line) = request.conn_data::<Arc<Line>>().cloned() else {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    };
+    line.is_read().await;
+    let mut under_way = line.begin();
+    let response = next.call(request).await?.map_into_boxed_body();
+    let size = response.response().body().size();
+    let is_shared = response.response().extensions().contains::<SharedBody>();
+    if let BodySize::Sized(bytes) = size
+        && bytes > PIECE_BYTES as u64
+        && !is_shared
+        && !under_way.hold(bytes)
+    {
+        let detail = "too many answers wait for readers who do not take them; ask again soon";
+        let refused = Problem::new(Code::Unavailable, detail).error_response();
+        return Ok(response.into_response(refused));
     }
-    let response = next.call(request).await?;
-    Ok(response.map_body(|_, body| Answer { body: body.boxed(), line }.boxed()))
+    let is_stream = matches!(size, BodySize::Stream);
+    Ok(response.map_body(|_, body| {
+        let began = Instant::now();
+        Answer { body, rest: Bytes::new(), taken: 0, began, is_stream, under_way }.boxed()
+    }))
 }
 
 /// The body of an answer that is under way.
 struct Answer {
     body: BoxBody,
-    line: Option<Arc<Line>>,
+    /// What is there and not yet handed over.
+    rest: Bytes,
+    /// Bytes that were handed over.
+    taken: u64,
+    began: Instant,
+    /// It ends when it likes.
+    is_stream: bool,
+    under_way: UnderWay,
+}
+
+impl Answer {
+    /// Notes that it went on: a stream now; any other no later than its length allows for.
+    fn went_on(&self) {
+        let now = Instant::now();
+        let due = self.began + Duration::from_secs(self.taken / READ_BYTES_PER_SECOND_MIN);
+        self.under_way.went_on(if self.is_stream { now } else { now.min(due) });
+    }
 }
 
 impl MessageBody for Answer {
@@ -119,18 +87,16 @@ impl MessageBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let next = Pin::new(&mut self.body).poll_next(context);
-        if let (Poll::Ready(_), Some(line)) = (&next, &self.line) {
-            line.note(true);
+        while self.rest.is_empty() {
+            match Pin::new(&mut self.body).poll_next(context) {
+                Poll::Ready(Some(Ok(bytes))) => self.rest = bytes,
+                over @ (Poll::Pending | Poll::Ready(None | Some(Err(_)))) => return over,
+            }
         }
-        next
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if let Some(line) = &self.line {
-            line.note(false);
-        }
+        let piece = self.rest.len().min(PIECE_BYTES);
+        let piece = self.rest.split_to(piece);
+        self.taken += piece.len() as u64;
+        self.went_on();
+        Poll::Ready(Some(Ok(piece)))
     }
 }

@@ -13,7 +13,7 @@ use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::watch;
 
 use super::problem::{Code, Problem};
-use super::{Door, Settings, patience};
+use super::{Door, Settings, connections, patience};
 
 /// What to answer when the authority asks for a token; none for any other.
 pub type Challenges = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -52,7 +52,7 @@ pub fn serve(
             .wrap(from_fn(patience::note))
     });
     let server = server
-        .on_connect(patience::hook(settings))
+        .on_connect(connections::hook(settings, |_| {}))
         .workers(1)
         .max_connections(settings.connections_max)
         .keep_alive(Duration::from_secs(settings.idle_seconds))

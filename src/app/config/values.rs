@@ -18,7 +18,7 @@ pub(super) fn check(key: &str, value: &Value) -> Result<(), String> {
         "http.workers" => within(value, 0, 1_024),
         "http.head_seconds" => within(value, 1, 60),
         "http.idle_seconds" => within(value, 1, 3_600),
-        "http.connections_max" => within(value, 1, 1_000_000),
+        "http.connections_max" | "http.connections_per_address_max" => within(value, 1, 1_000_000),
         "public_url" => {
             let good = value.as_str().is_some_and(|url| url.is_empty() || is_root(url));
             demand(good, "the root of a URL, like https://footfall.example.com")

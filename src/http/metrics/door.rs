@@ -75,7 +75,8 @@ const EXPECTED: [(&str, &str); 11] = [
     ("unknown", "quarantined"),
 ];
 /// The limits whose refusals are counted.
-const LIMITS: [&str; 2] = ["reports", "streams"];
+const LIMITS: [&str; 5] =
+    ["answer_bytes", "connections", "connections_per_address", "reports", "streams"];
 /// The labels of a webhook that is none.
 const NO_WEBHOOK: [&str; 2] = ["", "unknown"];
 

@@ -3,6 +3,7 @@
 mod alike;
 mod budgets;
 mod busy;
+mod connections;
 mod deliveries;
 mod faults;
 mod health;
