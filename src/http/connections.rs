@@ -125,7 +125,8 @@ impl Connections {
     /// for longest; when all of an address are busy, the new one.
     fn add(self: &Arc<Connections>, socket: Socket) -> Arc<Line> {
         let address = socket.peer_addr().ok().map(|peer| peer.ip().to_canonical());
-        let is_proxy = address.is_some_and(|address| self.proxies.iter().any(|proxy| proxy.holds(address)));
+        let is_proxy =
+            address.is_some_and(|address| self.proxies.iter().any(|proxy| proxy.holds(address)));
         let address = address.filter(|_| !is_proxy).map(neighbourhood);
         let has_room = address.is_none_or(|address| self.make_room_for(address));
         if self.by_address.count() >= self.max {
@@ -269,6 +270,28 @@ impl Drop for UnderWay {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_that_nobody_takes_have_a_budget_together() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let door = Arc::new(Connections {
+            max: 10,
+            per_address_max: 10,
+            proxies: vec![],
+            lines: Mutex::default(),
+            by_address: Tally::default(),
+            answer_bytes: AtomicU64::new(0),
+            refused: Box::new(|_| {}),
+        });
+        let connect = || {
+            let socket = Socket::connect(listener.local_addr().unwrap()).unwrap();
+            door.add(socket).begin()
+        };
+        let (mut one, mut other) = (connect(), connect());
+        assert!(one.hold(ANSWER_BYTES_MAX) && !other.hold(1));
+        drop(one);
+        assert!(other.hold(ANSWER_BYTES_MAX - 1) && !connect().hold(2));
+    }
 
     #[test]
     fn a_neighbourhood_is_an_address_or_a_network_of_64_bits() {

@@ -116,6 +116,16 @@ pub struct Settings {
     pub tls: Option<Tls>,
 }
 
+impl Settings {
+    /// How many threads answer.
+    fn threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            given => given,
+        }
+    }
+}
+
 /// Opens the door on a listener.
 pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Result<Door> {
     let address = listener.local_addr()?;
@@ -136,10 +146,7 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
         reports: gate::Gate::default(),
         streams: stream::Streams::default(),
     });
-    let workers = match settings.workers {
-        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-        given => given,
-    };
+    let workers = settings.threads();
     let connections_max = (settings.connections_max / workers).max(1);
     let door = app.clone();
     let server = HttpServer::new(move || {
