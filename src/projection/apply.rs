@@ -60,6 +60,7 @@ pub fn append(
     let count = match outcome {
         Outcome::Duplicate { of } => {
             by.map_or(Ok(()), |by| tx.came_through(by, of))?;
+            tx.note_later_delivery(of, received_at)?;
             Count::Duplicates
         }
         Outcome::Erased => Count::Erased,

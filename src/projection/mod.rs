@@ -11,5 +11,6 @@ pub mod people;
 pub mod read;
 pub mod rebuild;
 pub mod retention;
+pub mod undo;
 pub mod verify;
 pub mod witness;

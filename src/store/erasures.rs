@@ -206,6 +206,21 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The same, of a member who has no events any more, nor anything that is frozen. A member whom
+    /// an erasure still looks for stays known to it.
+    pub fn forget_account_without_events(&mut self, member: MemberId) -> Result<(), StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM receipts JOIN gyms USING (generation)
+                           WHERE member = ?1)
+                       OR EXISTS (SELECT 1 FROM member_days JOIN gyms USING (generation)
+                           WHERE member = ?1)
+                       OR EXISTS (SELECT 1 FROM erasures
+                           WHERE completed_at IS NULL AND member = ?1)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let is_needed = statement.query_row([member.0], |row| row.get::<_, bool>(0))?;
+        drop(statement);
+        if is_needed { Ok(()) } else { self.forget_account(member) }
+    }
+
     /// Another member of the same account: who comes after an erasure is a new one.
     pub fn add_member(&mut self, gym: GymId, account: Account) -> Result<MemberId, StoreError> {
         let key = self.view().account_key(gym, account);
@@ -220,6 +235,7 @@ impl Tx<'_> {
         for sql in [
             "DELETE FROM events WHERE position = ?1",
             "UPDATE extras SET fields = NULL WHERE position = ?1",
+            "DELETE FROM import_deliveries WHERE position = ?1",
         ] {
             let mut statement = self.transaction.prepare_cached(sql)?;
             for position in positions {

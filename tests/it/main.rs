@@ -27,6 +27,7 @@ mod service;
 mod tls;
 mod tools;
 mod transfer;
+mod undo;
 mod upgrade;
 mod vectors;
 mod year;

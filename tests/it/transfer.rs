@@ -198,7 +198,7 @@ fn what_cannot_be_understood_is_refused_by_its_line_and_changes_nothing() {
 }
 
 /// A file with that many events of one gym.
-fn long_file(folder: &Path, events: u32) -> PathBuf {
+pub fn long_file(folder: &Path, events: u32) -> PathBuf {
     let gym = r#"{"gym":{"gym":"a","name":"A","time_zone":"UTC","capacity":null,"visit_window":480,"assumed_stay":75,"assumed_tail":20,"rejoin_grace":15,"retain_events_months":null}}"#;
     let mut text = format!("{{\"header\":{{\"format\":\"footfall\",\"version\":1}}}}\n{gym}\n");
     for number in 0..events {

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::refused::{self, Refused};
 use super::source::{Item, Source};
+use super::undo::{self, ImportCommand};
 use super::visits::ListArgs;
 use crate::app::{eraser, gyms, output};
 use crate::clock;
@@ -28,11 +29,19 @@ use crate::store::{Database, Tx};
 
 /// Events that are taken in by one transaction.
 const BATCH_EVENTS: usize = 500;
+/// Characters of a file's name that are kept.
+const FILE_NAME_CHARACTERS_MAX: usize = 100;
+/// Hexadecimal digits of an account's id.
+const ACCOUNT_DIGITS: usize = 32;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ImportArgs {
+    #[command(subcommand)]
+    command: Option<ImportCommand>,
     /// What `footfall export` wrote; with --gym, --gym-column or --mapping, a club system's list
-    file: PathBuf,
+    #[arg(required = true)]
+    file: Option<PathBuf>,
     #[command(flatten)]
     list: ListArgs,
     /// Say what would come of it, and change nothing. It is tried in a copy of the database, which
@@ -50,17 +59,22 @@ pub struct ImportArgs {
 }
 
 pub fn run(database: &Database, args: &ImportArgs) -> anyhow::Result<()> {
-    let source = Source::open(database, &args.file, &args.list)?;
+    if let Some(command) = &args.command {
+        return undo::run(database, command);
+    }
+    let file = args.file.as_deref().context("a file, or `list` or `undo`")?;
+    let _lock = database.lock_import()?;
+    let source = Source::open(database, file, &args.list)?;
     let skipped = args.skip_bad_lines.as_ref();
-    let refused = skipped.map(|path| path.clone().unwrap_or_else(|| refused::beside(&args.file)));
-    refuse_to_overwrite(args, refused.as_deref())?;
+    let refused = skipped.map(|path| path.clone().unwrap_or_else(|| refused::beside(file)));
+    refuse_to_overwrite(file, args, refused.as_deref())?;
     let now = clock::now();
     let bad_lines = check(database, &source, refused.as_deref(), args.dry_run, now)?;
     let mut report = if args.dry_run {
         let trial = database.try_out().context("there is no copy to try it in")?;
-        take_in(&trial.database, &source, now)?
+        take_in(&trial.database, file, &source, now)?
     } else {
-        take_in(database, &source, now)?
+        take_in(database, file, &source, now)?
     };
     (report.dry_run, report.bad_lines) = (args.dry_run, bad_lines);
     let refused = refused.filter(|_| bad_lines > 0);
@@ -70,9 +84,14 @@ pub fn run(database: &Database, args: &ImportArgs) -> anyhow::Result<()> {
 }
 
 /// Refused lines replace those of an earlier try, and nothing that is read.
-fn refuse_to_overwrite(args: &ImportArgs, refused: Option<&Path>) -> anyhow::Result<()> {
+fn refuse_to_overwrite(
+    file: &Path,
+    args: &ImportArgs,
+    refused: Option<&Path>,
+) -> anyhow::Result<()> {
     let Some(Ok(refused)) = refused.map(Path::canonicalize) else { return Ok(()) };
-    let read = [Some(&args.file), args.list.mapping.as_ref(), args.list.accounts.as_ref()];
+    let list = &args.list;
+    let read = [Some(file), list.mapping.as_deref(), list.accounts.as_deref()];
     if read.into_iter().flatten().any(|path| path.canonicalize().is_ok_and(|path| path == refused))
     {
         bail!("--skip-bad-lines would write over {}; name another file", refused.display());
@@ -112,6 +131,8 @@ fn check(
 #[derive(Default, Serialize)]
 struct Report {
     dry_run: bool,
+    /// The number by which it can be undone.
+    import: i64,
     gyms_added: u64,
     webhooks_added: u64,
     /// Lines that were left out.
@@ -180,77 +201,127 @@ impl Report {
             0 => String::new(),
             rows => format!(", {rows} rows of other gyms"),
         };
+        let undo = if self.dry_run {
+            String::new()
+        } else {
+            format!("\n`footfall import undo {}` takes it back", self.import)
+        };
         format!(
             "{done}: {gyms} gyms and {webhooks} webhooks added, {bad} lines left out{refused}\
-             {others}\n{table}"
+             {others}\n{table}{undo}"
         )
     }
 }
 
-type Batch = Vec<(Slug, Event, Arrival)>;
+/// An import on its way into a database.
+struct TakingIn<'d> {
+    database: &'d Database,
+    connection: Connection,
+    id: i64,
+    now: Millis,
+    batch: Vec<(Slug, Event, Arrival)>,
+    taken: BTreeMap<Slug, Taken>,
+    report: Report,
+}
 
-fn take_in(database: &Database, source: &Source, now: Millis) -> anyhow::Result<Report> {
+fn take_in(
+    database: &Database,
+    file: &Path,
+    source: &Source,
+    now: Millis,
+) -> anyhow::Result<Report> {
     let mut connection = database.connect()?;
-    let (mut report, mut taken) = (Report::default(), BTreeMap::new());
-    let mut batch = Batch::new();
+    let id = database.transact(&mut connection, |tx| tx.add_import(&name_of(file), now))?;
+    let (batch, taken) = (Vec::new(), BTreeMap::new());
+    let report = Report { import: id, ..Report::default() };
+    let mut taking = TakingIn { database, connection, id, now, batch, taken, report };
     let bar = ProgressBar::new_spinner();
-    report.rows_of_other_gyms = source.each(now, &mut |_, item| {
-        match item {
-            Ok(Item::Event { gym, event, arrival }) => batch.push((gym, event, arrival)),
-            Ok(Item::Gym { slug, settings }) => {
-                let add = |tx: &mut Tx<'_>| tx.add_gym(&slug, &settings, now);
-                report.gyms_added += u64::from(database.transact(&mut connection, add)?);
-            }
-            Ok(Item::Webhook { gym, id, secret }) => {
-                let gym = gyms::find(database, gym.as_str())?.id;
-                let added = database
-                    .transact(&mut connection, |tx| tx.move_webhook_in(&id, gym, &secret, now))?;
-                report.webhooks_added += u64::from(added);
-            }
-            Err(_) => {}
-        }
-        if batch.len() >= BATCH_EVENTS {
-            let started = Instant::now();
-            take_in_batch(database, &mut connection, &mut batch, &mut taken, now)?;
-            let_others_write(database, started.elapsed());
-            bar.inc(BATCH_EVENTS as u64);
-        }
+    let others = source.each(now, &mut |_, item| {
+        // What cannot be understood was named before.
+        item.map_or(Ok(()), |item| taking.item(item))?;
+        bar.tick();
         Ok(())
     })?;
-    take_in_batch(database, &mut connection, &mut batch, &mut taken, now)?;
+    taking.report.rows_of_other_gyms = others;
     bar.finish_and_clear();
-    // Of members whose deletion was among the events.
-    eraser::work_off(database, &mut connection)?;
-    report.gyms = taken
-        .into_iter()
-        .map(|(slug, mut taken): (Slug, Taken)| {
+    taking.finish()
+}
+
+impl TakingIn<'_> {
+    fn item(&mut self, item: Item) -> anyhow::Result<()> {
+        let (database, now) = (self.database, self.now);
+        match item {
+            Item::Event { gym, event, arrival } => self.batch.push((gym, event, arrival)),
+            Item::Gym { slug, settings } => {
+                let add = |tx: &mut Tx<'_>| tx.add_gym(&slug, &settings, now);
+                let added = database.transact(&mut self.connection, add)?;
+                self.report.gyms_added += u64::from(added);
+            }
+            Item::Webhook { gym, id, secret } => {
+                let gym = gyms::find(database, gym.as_str())?.id;
+                let add = |tx: &mut Tx<'_>| tx.move_webhook_in(&id, gym, &secret, now);
+                let added = database.transact(&mut self.connection, add)?;
+                self.report.webhooks_added += u64::from(added);
+            }
+        }
+        if self.batch.len() >= BATCH_EVENTS {
+            let started = Instant::now();
+            self.take_in_batch()?;
+            let_others_write(database, started.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Events, and what the import has to know of them to be undone, commit together.
+    fn take_in_batch(&mut self) -> anyhow::Result<()> {
+        let (batch, id, now) = (&self.batch, self.id, self.now);
+        let outcomes = self.database.transact(&mut self.connection, |tx| {
+            let mut outcomes = Vec::with_capacity(batch.len());
+            let (mut brought, mut duplicate) = (Vec::new(), Vec::new());
+            for (slug, event, arrival) in batch {
+                let Some(gym) = tx.view().gym_by_slug(slug)? else { continue };
+                let outcome = apply::import(tx, gym.id, event, *arrival, now)?;
+                match &outcome {
+                    Outcome::Accepted { position, .. } => brought.push(*position),
+                    Outcome::Duplicate { of } => duplicate.push(*of),
+                    Outcome::Erased | Outcome::StretchFull | Outcome::TooOld => {}
+                }
+                outcomes.push((slug, outcome, event.at));
+            }
+            tx.add_to_import(id, true, brought)?;
+            tx.add_to_import(id, false, duplicate)?;
+            Ok(outcomes)
+        })?;
+        for (slug, outcome, at) in outcomes {
+            self.taken.entry(slug.clone()).or_default().count(&outcome, at);
+        }
+        self.batch.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> anyhow::Result<Report> {
+        self.take_in_batch()?;
+        let gyms: Vec<String> = self.taken.keys().map(Slug::to_string).collect();
+        let id = self.id;
+        self.database.transact(&mut self.connection, |tx| tx.finish_import(id, &gyms))?;
+        // Of members whose deletion was among the events.
+        eraser::work_off(self.database, &mut self.connection)?;
+        let gyms = self.taken.into_iter().map(|(slug, mut taken)| {
             taken.gym = slug.to_string();
             taken.first = taken.times.map(|(first, _)| output::utc(first));
             taken.last = taken.times.map(|(_, last)| output::utc(last));
             taken
-        })
-        .collect();
-    Ok(report)
+        });
+        self.report.gyms = gyms.collect();
+        Ok(self.report)
+    }
 }
 
-fn take_in_batch(
-    database: &Database,
-    connection: &mut Connection,
-    batch: &mut Batch,
-    taken: &mut BTreeMap<Slug, Taken>,
-    now: Millis,
-) -> anyhow::Result<()> {
-    let outcomes = database.transact(connection, |tx| {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for (slug, event, arrival) in &*batch {
-            let Some(gym) = tx.view().gym_by_slug(slug)? else { continue };
-            outcomes.push((slug, apply::import(tx, gym.id, event, *arrival, now)?, event.at));
-        }
-        Ok(outcomes)
-    })?;
-    for (slug, outcome, at) in outcomes {
-        taken.entry(slug.clone()).or_default().count(&outcome, at);
-    }
-    batch.clear();
-    Ok(())
+/// A file's name by which a person knows the import again; not one that could hold an account.
+fn name_of(file: &Path) -> String {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name =
+        name.filter(|name| name.chars().filter(char::is_ascii_hexdigit).count() < ACCOUNT_DIGITS);
+    let name = name.unwrap_or_else(|| "(a name like an account's)".to_owned());
+    name.chars().filter(|c| !c.is_control()).take(FILE_NAME_CHARACTERS_MAX).collect()
 }

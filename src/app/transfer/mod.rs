@@ -7,6 +7,7 @@ pub mod export;
 pub mod import;
 mod refused;
 mod source;
+mod undo;
 mod visits;
 
 use serde::{Deserialize, Serialize};
