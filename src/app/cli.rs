@@ -46,7 +46,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// Read the configuration, and print what is in force
     CheckConfig,
-    /// Gyms: add, list, set
+    /// Gyms: add, list, set, archive, remove
     #[command(subcommand)]
     Gym(GymCommand),
     /// Webhooks: add, list, rotate, remove

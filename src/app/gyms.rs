@@ -1,10 +1,13 @@
-//! `footfall gym`: add, list, set.
+//! `footfall gym`: add, list, set, archive, remove.
+
+mod leave;
 
 use anyhow::{Context, bail};
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::config::Config;
 use super::{maintain, output, what_if};
 use crate::clock;
 use crate::domain::calendar::day_of;
@@ -13,6 +16,7 @@ use crate::domain::names;
 use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, Rules};
 use crate::store::{Database, Gym, GymSettings};
+use leave::{ArchiveArgs, RemoveArgs};
 
 #[derive(Subcommand)]
 pub enum GymCommand {
@@ -22,6 +26,10 @@ pub enum GymCommand {
     List(ListArgs),
     /// Change a gym; other rules or another time zone count everything again
     Set(SetArgs),
+    /// A gym that has closed: no digests, no alerts, not among those that are open now; reports stay
+    Archive(ArchiveArgs),
+    /// Remove a gym with all that is stored of it, as if it had never been
+    Remove(RemoveArgs),
 }
 
 #[derive(Args)]
@@ -131,6 +139,7 @@ struct GymRow {
     assumed_tail: u32,
     rejoin_grace: u32,
     retain_events_months: Option<u32>,
+    archived: bool,
     public: &'static str,
 }
 
@@ -147,6 +156,7 @@ impl GymRow {
             assumed_tail,
             rejoin_grace,
             retain_events_months: settings.retain_months,
+            archived: false,
             public: settings.public.name(),
         }
     }
@@ -162,11 +172,13 @@ struct Changed {
     recounted_from: Option<String>,
 }
 
-pub fn run(database: &Database, command: GymCommand) -> anyhow::Result<()> {
+pub fn run(database: &Database, config: &Config, command: GymCommand) -> anyhow::Result<()> {
     match command {
         GymCommand::Add(args) => add(database, &args),
         GymCommand::List(args) => list(database, &args),
         GymCommand::Set(args) => set(database, args),
+        GymCommand::Archive(args) => leave::archive(database, &args),
+        GymCommand::Remove(args) => leave::remove(database, config, &args),
     }
 }
 
@@ -213,7 +225,13 @@ fn parse_name(name: &str) -> anyhow::Result<String> {
 
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     let gyms = database.read(|snapshot| snapshot.gyms())?;
-    let rows: Vec<_> = gyms.iter().map(|gym| GymRow::of(&gym.slug, &gym.settings)).collect();
+    let rows: Vec<_> = gyms
+        .iter()
+        .map(|gym| {
+            let row = GymRow::of(&gym.slug, &gym.settings);
+            GymRow { archived: gym.archived_at.is_some(), ..row }
+        })
+        .collect();
     output::show(args.json, &rows, || {
         let cells = rows.iter().map(|row| {
             let capacity = row.capacity.map_or("–".to_owned(), |capacity| capacity.to_string());
@@ -221,8 +239,9 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
             let rules = rules.map(|minutes| minutes.to_string()).join("/");
             let kept = row.retain_events_months;
             let kept = kept.map_or("for ever".to_owned(), |months| format!("{months} months"));
-            let [zone, public] = [row.time_zone, row.public].map(str::to_owned);
-            vec![row.gym.clone(), row.name.clone(), zone, capacity, rules, kept, public]
+            let archived = if row.archived { "archived" } else { "open" };
+            let [zone, public, state] = [row.time_zone, row.public, archived].map(str::to_owned);
+            vec![row.gym.clone(), row.name.clone(), zone, capacity, rules, kept, public, state]
         });
         let header = [
             "GYM",
@@ -232,6 +251,7 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
             "WINDOW/STAY/TAIL/GRACE (MIN)",
             "EVENTS KEPT",
             "PUBLIC",
+            "STATE",
         ];
         output::table(&header, &cells.collect::<Vec<_>>())
     });
@@ -271,7 +291,10 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
     }
     let frozen_until = gym.frozen_until.filter(|_| is_recounted);
     let recounted_from = frozen_until.map(|until| day_of(settings.zone, until).date().to_string());
-    let changed = Changed { row: GymRow::of(&gym.slug, &settings), recounted_from };
+    let changed = Changed {
+        row: GymRow { archived: gym.archived_at.is_some(), ..GymRow::of(&gym.slug, &settings) },
+        recounted_from,
+    };
     output::show(args.json, &changed, || {
         let frozen = changed.recounted_from.as_ref().map_or(String::new(), |day| {
             format!("; visits were counted again from {day} on, older ones stay as they were")

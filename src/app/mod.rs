@@ -70,7 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&config)?,
         Command::Demo(args) => demo::run(&config, &args)?,
         Command::CheckConfig => check_config(&config)?,
-        Command::Gym(command) => gyms::run(&open()?, command)?,
+        Command::Gym(command) => gyms::run(&open()?, &config, command)?,
         Command::Webhook(command) => webhooks::run(&open()?, &config, command)?,
         Command::Egym(command) => egym::run(&open()?, &config, command)?,
         Command::Token(command) => tokens::run(&open()?, command)?,

@@ -11,6 +11,7 @@ use super::{gyms, output, witness};
 use crate::domain::Millis;
 use crate::domain::witness::{STEP, Verdict, Witness};
 use crate::projection::rebuild::let_others_write;
+use crate::projection::removal::{Removal, remove_some};
 use crate::projection::retention::{Frozen, freeze_some, horizon, what_would_go};
 use crate::projection::witness::{Seen, judged};
 use crate::store::{Database, Gym, Store, StoreError, Tx, WriteError};
@@ -155,6 +156,9 @@ fn freeze_all(database: &Database, gym: &Gym, now: Millis) -> Result<Frozen, Sto
 /// Looks for what became too old, until it is dropped. What fails is logged and tried again.
 pub async fn keep(store: Store) {
     loop {
+        if let Err(error) = finish_removals(&store).await {
+            tracing::error!(%error, "a gym could not be removed; it is tried again");
+        }
         let pause = match freeze_everywhere(&store).await {
             Ok(()) => LOOK_EVERY,
             Err(error) => {
@@ -164,6 +168,24 @@ pub async fn keep(store: Store) {
         };
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Goes on with removals of gyms that were interrupted.
+async fn finish_removals(store: &Store) -> Result<(), WriteError> {
+    for (gym, slug) in store.read(|snapshot| snapshot.removals())? {
+        // The command that removes it, or a rebuild, is still at work.
+        let Some(_lock) = store.database().try_lock_rebuild()? else { return Ok(()) };
+        let mut removal = Removal::of(gym);
+        while !removal.is_done {
+            let (started, step) = (Instant::now(), removal);
+            removal = store.write(move |tx| remove_some(tx, step)).await?;
+            // Deliveries come first.
+            tokio::time::sleep(started.elapsed()).await;
+        }
+        empty_log(store).await?;
+        tracing::info!(gym = %slug, "the removal of a gym is complete");
+    }
+    Ok(())
 }
 
 async fn freeze_everywhere(store: &Store) -> Result<(), WriteError> {

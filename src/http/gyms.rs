@@ -33,6 +33,8 @@ pub struct GymBody {
     /// Whether a silent span is going on; null with too few weeks behind to tell.
     #[schema(required)]
     silent: Option<bool>,
+    /// Whether it has closed: nobody is told of it any more, and its reports stay.
+    archived: bool,
     webhooks: Vec<WebhookBody>,
     /// The last position of the log that its reports rest on.
     position: i64,
@@ -104,6 +106,7 @@ impl GymBody {
         let zone = gym.settings.zone;
         let last_event = read::last_event(snapshot, gym)?;
         let (rates, now) = (read::rates(snapshot, gym)?, clock::now());
+        let rates = rates.filter(|_| gym.archived_at.is_none());
         let is_silent = |since: Millis| rates.as_ref()?.is_silent(zone, since, now);
         let name = |at| instant(zone, at);
         let webhooks = snapshot.webhooks(Some(gym.id))?.into_iter().map(|webhook| WebhookBody {
@@ -121,6 +124,7 @@ impl GymBody {
             retention: RetentionBody::of(gym),
             last_event: last_event.map(|at| instant_to_the_minute(zone, at)),
             silent: last_event.and_then(is_silent),
+            archived: gym.archived_at.is_some(),
             webhooks: webhooks.collect(),
             position: gym.position.0,
         })

@@ -56,14 +56,15 @@ struct Learned {
 }
 
 impl Watch {
-    /// All gyms, by slug.
+    /// All gyms that are open, by slug.
     pub fn look(&mut self, snapshot: &Snapshot<'_>, now: Millis) -> Result<Vec<Live>, StoreError> {
         let mut present: HashMap<GymId, u32> = HashMap::new();
         snapshot.each_stretch_present(now, |gym, stretch| {
             let visits = stretch.visits().iter().filter(|visit| visit.is_present(now));
             *present.entry(gym).or_default() += u32::try_from(visits.count()).unwrap_or(u32::MAX);
         })?;
-        let gyms = snapshot.gyms()?;
+        let mut gyms = snapshot.gyms()?;
+        gyms.retain(|gym| gym.archived_at.is_none());
         self.learn(snapshot, &gyms, now)?;
         let live = gyms.into_iter().map(|gym| {
             let today = Bucket {

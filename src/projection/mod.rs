@@ -10,6 +10,7 @@ pub mod live;
 pub mod people;
 pub mod read;
 pub mod rebuild;
+pub mod removal;
 pub mod retention;
 pub mod undo;
 pub mod verify;

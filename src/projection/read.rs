@@ -185,6 +185,8 @@ pub fn silent_spans(
     let from_day = Week(learned_from).first_day().0;
     let events = snapshot.series(generation, Family::Events, from_day, end)?;
     let touched = Bucket { from, until };
+    // A gym that has closed is not silent.
+    let now = gym.archived_at.map_or(now, |closed| closed.min(now));
     let mut spans = silence::spans(&events, zone, first_event, now);
     spans.retain(|span| span.touches(touched));
     Ok(spans)
@@ -209,6 +211,9 @@ pub fn silent_since(
     gym: &Gym,
     now: Millis,
 ) -> Result<Option<Millis>, StoreError> {
+    if gym.archived_at.is_some() {
+        return Ok(None);
+    }
     let Some(last) = last_event(snapshot, gym)? else { return Ok(None) };
     let rates = rates(snapshot, gym)?;
     let is_silent = rates.and_then(|rates| rates.is_silent(gym.settings.zone, last, now));

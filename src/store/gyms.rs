@@ -39,33 +39,35 @@ pub struct Gym {
     pub revision: i64,
     /// What retention froze is older than this; none before it froze anything.
     pub frozen_until: Option<Millis>,
+    /// When it was archived: nobody is told of it any more, and its reports stay.
+    pub archived_at: Option<Millis>,
 }
 
 const COLUMNS: &str = "id, slug, name, time_zone, capacity, visit_window, assumed_stay, \
                        assumed_tail, rejoin_grace, generation, position, revision, retain_months, \
-                       frozen_until, public";
+                       frozen_until, public, archived_at";
 
 impl Snapshot<'_> {
     /// All gyms, by slug.
     pub fn gyms(&self) -> Result<Vec<Gym>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM gyms ORDER BY slug");
+        let sql = format!("SELECT {COLUMNS} FROM gyms WHERE removed_at IS NULL ORDER BY slug");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_and_then([], gym_from)?;
         rows.collect()
     }
 
     pub fn gym_by_slug(&self, slug: &Slug) -> Result<Option<Gym>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM gyms WHERE slug = ?1");
+        let sql = format!("SELECT {COLUMNS} FROM gyms WHERE slug = ?1 AND removed_at IS NULL");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query_and_then([slug.as_str()], gym_from)?;
         rows.next().transpose()
     }
 
     pub fn gym_by_id(&self, id: GymId) -> Result<Gym, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM gyms WHERE id = ?1");
+        let sql = format!("SELECT {COLUMNS} FROM gyms WHERE id = ?1 AND removed_at IS NULL");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query_and_then([id.0], gym_from)?;
-        rows.next().ok_or(Damaged)?
+        rows.next().ok_or_else(|| StoreError::Refused("the gym was removed".to_owned()))?
     }
 }
 
@@ -79,6 +81,10 @@ impl Tx<'_> {
     ) -> Result<bool, StoreError> {
         if self.view().gym_by_slug(slug)?.is_some() {
             return Ok(false);
+        }
+        if self.is_being_removed(slug)? {
+            let text = format!("{slug} is being removed; `footfall gym remove {slug}` ends that");
+            return Err(StoreError::Refused(text));
         }
         // Who adds the first gym looks at a clock, too.
         let sql = "INSERT INTO witness (id, at) VALUES (1, ?1) ON CONFLICT DO NOTHING";
@@ -193,6 +199,7 @@ fn gym_from(row: &Row<'_>) -> Result<Gym, StoreError> {
         position: Position(row.get(10)?),
         revision: row.get(11)?,
         frozen_until: row.get(13)?,
+        archived_at: row.get(15)?,
     })
 }
 

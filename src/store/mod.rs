@@ -24,6 +24,7 @@ mod password;
 mod quarantine;
 mod receipts;
 mod redundancy;
+mod removal;
 mod rotation;
 mod secret;
 mod tallies;
@@ -53,6 +54,7 @@ pub use password::{
 };
 pub use quarantine::{Quarantined, Reason};
 pub use redundancy::Redundancy;
+pub use removal::Holdings;
 pub use rotation::{Rotation, Step};
 pub use secret::{Secret, SecretHash};
 pub use tallies::Sums;

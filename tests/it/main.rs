@@ -7,6 +7,7 @@ mod deletions;
 mod egym;
 mod erasure;
 mod files;
+mod gyms;
 mod http;
 mod interrupted;
 mod laws;

@@ -197,6 +197,11 @@ fn what_cannot_be_understood_is_refused_by_its_line_and_changes_nothing() {
     assert_eq!(report["gyms"][0]["beyond_retention"], 1);
 }
 
+/// One of the 100 members in a long file.
+pub fn long_member(number: u32) -> Uuid {
+    Uuid::from_u128(0xfeed_face_cafe_beef << 64 | u128::from(number))
+}
+
 /// A file with that many events of one gym.
 pub fn long_file(folder: &Path, events: u32) -> PathBuf {
     let gym = r#"{"gym":{"gym":"a","name":"A","time_zone":"UTC","capacity":null,"visit_window":480,"assumed_stay":75,"assumed_tail":20,"rejoin_grace":15,"retain_events_months":null}}"#;
@@ -204,7 +209,7 @@ pub fn long_file(folder: &Path, events: u32) -> PathBuf {
     for number in 0..events {
         let at = now() - 300 * DAY + i64::from(number) * 20_000;
         let kind = ["GYM_CHECKIN", "GYM_CHECKOUT"][number as usize / 100 % 2];
-        let body = delivery(Uuid::from_u128(u128::from(number % 100) + 1), at, kind);
+        let body = delivery(long_member(number % 100), at, kind);
         let start = r#"{"event":{"gym":"a","position":1,"imported":false,"received_at":"#;
         writeln!(text, "{start}{at},\"delivery\":{body}}}}}").expect("a string takes it");
     }

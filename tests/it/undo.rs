@@ -164,7 +164,7 @@ async fn an_import_that_is_undone_was_never_there_whatever_else_was_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_undo_that_was_killed_goes_on_beside_deliveries() {
-    const EVENTS: u32 = 20_000;
+    const EVENTS: u32 = 6_000;
     let (service, scratch) = (Service::start(), TempDir::new().expect("a temporary folder"));
     let file = long_file(scratch.path(), EVENTS).display().to_string();
     let done = run_json(service.data(), &["import", &file, "--json"]);

@@ -111,7 +111,8 @@ impl Desk {
         for finding in &findings {
             self.alert(notices, finding, now, &mut found)?;
         }
-        for gym in self.store.read(|snapshot| snapshot.gyms())? {
+        let gyms = self.store.read(|snapshot| snapshot.gyms())?;
+        for gym in gyms.into_iter().filter(|gym| gym.archived_at.is_none()) {
             self.digests(notices, &gym, now, &mut found)?;
         }
         Ok(found)

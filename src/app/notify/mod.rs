@@ -95,9 +95,12 @@ impl Notices {
 }
 
 pub fn run(database: &Database, config: &Config, args: &DigestArgs) -> anyhow::Result<()> {
-    let gyms = match &args.gym {
-        Some(slug) => vec![gyms::find(database, slug)?],
-        None => database.read(|snapshot| snapshot.gyms())?,
+    let gyms = if let Some(slug) = &args.gym {
+        vec![gyms::find(database, slug)?]
+    } else {
+        let mut gyms = database.read(|snapshot| snapshot.gyms())?;
+        gyms.retain(|gym| gym.archived_at.is_none());
+        gyms
     };
     if gyms.is_empty() {
         bail!("there is no gym yet; `footfall gym add` makes one");

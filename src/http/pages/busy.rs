@@ -87,7 +87,7 @@ async fn told(app: &web::Data<App>, slug: web::Path<String>) -> Result<Told, Pro
         let slug: Slug = slug.parse().map_err(|_| none())?;
         let gym = snapshot.gym_by_slug(&slug)?.ok_or_else(none)?;
         let GymSettings { public, capacity, zone, .. } = gym.settings;
-        if public == Public::Off {
+        if public == Public::Off || gym.archived_at.is_some() {
             return Err(none());
         }
         let (at, present) = cache.pages.busy.present(snapshot, &gym)?;

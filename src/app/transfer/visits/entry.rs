@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use super::mapping::{Layout, Mapping};
 use super::text::{self, Row};
 use super::times::{self, Moment, Order, Unreadable};
-use super::{SHORTEST_VISIT, Visits, words};
+use super::{SHORTEST_VISIT, Visits, lengths, words};
 use crate::domain::calendar::local;
 use crate::domain::{MINUTE, Millis};
 
@@ -147,8 +147,8 @@ impl Visits {
         if words::is_nothing(text) && text != "0" {
             return Ok(None);
         }
-        let unit = times::unit_of(&self.layout.name(column));
-        let length = times::duration(text, unit).ok_or_else(|| {
+        let unit = lengths::unit_of(&self.layout.name(column));
+        let length = lengths::duration(text, unit).ok_or_else(|| {
             self.about(column, "is no length of time like 1:15, 75 min or 1,25 h")
         })?;
         Ok(Some(entered + length.max(SHORTEST_VISIT)))

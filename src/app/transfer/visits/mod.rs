@@ -5,6 +5,7 @@
 
 mod accounts;
 mod entry;
+mod lengths;
 mod mapping;
 mod swipes;
 mod text;
@@ -166,7 +167,7 @@ impl Visits {
         let Some(gym) = self.gym_of(row)? else { return Ok(Found::Elsewhere) };
         let entered = match self.entered(row, self.gyms[gym].zone) {
             Ok(entered) => entered,
-            Err(_) if is_remark(row) => return Ok(Found::Nothing),
+            Err(_) if self.is_remark(row) => return Ok(Found::Nothing),
             Err(error) => return Err(error),
         };
         let account = self.account(row.cell(self.layout.columns.account))?;
@@ -223,7 +224,7 @@ impl Visits {
         match (self.gym, found) {
             (Some(asked), found) => Ok(Some(asked).filter(|_| found == Some(asked))),
             (None, Some(found)) => Ok(Some(found)),
-            (None, None) if is_remark(row) => Ok(None),
+            (None, None) if self.is_remark(row) => Ok(None),
             (None, None) => Err(format!(
                 "its {:?} is no gym here; `[gyms]` in the mapping says which one it is, or --only \
                  takes the rows of one",
@@ -246,6 +247,13 @@ impl Visits {
                 )
             }),
         }
+    }
+
+    /// A total, a page's number and the like, which is of no member.
+    fn is_remark(&self, row: &Row<'_>) -> bool {
+        let first = row.cells.iter().find(|cell| !cell.is_empty());
+        first.is_some_and(|cell| words::is_remark(cell))
+            && self.account(row.cell(self.layout.columns.account)).is_err()
     }
 
     fn is_entry(&self, column: usize, text: &str) -> Result<bool, String> {
@@ -275,12 +283,6 @@ fn says_in_or_out(text: &str, layout: &Layout) -> bool {
     let Some(column) = layout.columns.direction else { return false };
     let rows = text::rows(text, layout.delimiter).filter(|row| row.line > layout.header_line);
     rows.map(|row| words::is_entry(row.cell(column))).any(|entry| entry.is_some())
-}
-
-/// A total, a page's number and the like.
-fn is_remark(row: &Row<'_>) -> bool {
-    let first = row.cells.iter().find(|cell| !cell.is_empty());
-    first.is_some_and(|cell| words::is_remark(cell))
 }
 
 /// A line drawn with hyphens or the like.
