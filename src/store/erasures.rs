@@ -159,7 +159,8 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// Lays a tombstone, or moves one on.
     pub fn put_tombstone(&mut self, entry: &LedgerEntry) -> Result<(), StoreError> {
-        let sql = "INSERT INTO tombstones (gym, account_hash, erased_until) VALUES (?1, ?2, ?3)
+        let sql = "INSERT INTO tombstones (gym, account_hash, erased_until) SELECT ?1, ?2, ?3
+                   WHERE NOT EXISTS (SELECT 1 FROM gyms WHERE id = ?1 AND removed_at IS NOT NULL)
                    ON CONFLICT DO UPDATE SET erased_until = max(erased_until, excluded.erased_until)";
         let values = params![entry.gym.0, entry.account_hash, entry.erased_until];
         self.transaction.prepare_cached(sql)?.execute(values)?;

@@ -131,6 +131,8 @@ impl Tx<'_> {
         detail: &str,
         body: &[u8],
     ) -> Result<i64, StoreError> {
+        // Not of a gym that was removed while the delivery was on its way.
+        self.gym(gym)?;
         let sql = "INSERT INTO quarantine (gym, webhook, received_at, reason, detail, body)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let values = params![gym.0, webhook.0, received_at, reason.name(), detail, body];

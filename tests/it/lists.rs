@@ -139,6 +139,7 @@ async fn the_same_evening_is_read_from_what_each_program_writes() {
         "sep=;\n\"Member ID\";\"Check In Date\";\"Check In Time\";\"Check Out Date\";\"Check Out Time\"\n\"=\"\"0815\"\"\";17.03.2026;18:05;17.03.2026;19:20\n",
         "Nr,Kommt,Geht\r'0815,46098.753472222,46098.805555556\r",
         "Nr;Name;Kommt;Geht\n0815;\"Max;17.03.2026 18:05;17.03.2026 19:20\nNr;Name;Kommt;Geht\n0815;Max \"Maxi;17.03.2026 18:05;17.03.2026 19:20\n",
+        "Mitglied-Nr.;Check-in Datum;Check-in Uhrzeit;Check-out Datum;Check-out Uhrzeit\n0815;17.03.2026;18:05;17.03.2026;19:20\nSeite 1 von 1\n",
         "Nr;Zeit;Richtung\n0815;17.03.2026 18:05;Kommen\n0815;17.03.2026 19:20;Gehen\n",
         "User ID,Timestamp,Reader,Status\n0815,2026-03-17 19:20,Turnstile,OUT\n0815,2026-03-17 18:05,Turnstile,IN\n",
     ] {
@@ -194,8 +195,12 @@ async fn a_list_of_several_gyms_is_divided_or_one_is_picked() {
     let only = ["--gym-column", "Studio", "--only", "Berlin Mitte"];
     scene.is(text, &only, &evening).await;
     let list = scene.write("list.csv", text);
+    let error = scene.refused(&list, &[]);
+    assert!(error.contains("\"Studio\" seems to name several gyms"), "{error}");
     let error = scene.refused(&list, &["--only", "x"]);
     assert!(error.contains("--gym-column"), "{error}");
+    let all = scene.import(&list, &["--all-rows", "--dry-run"]);
+    assert_eq!(all["gyms"][0]["new"], 2, "{all}");
     let mapping = scene.write(
         "g.toml",
         "gym = \"Studio\"\naccounts = \"a.csv\"\n[gyms]\nBerlin-Mitte = \"mitte\"\n\"New York\" = \"nyc\"\n",

@@ -99,6 +99,9 @@ pub struct ListArgs {
     /// Only rows with this in the column for the gym
     #[arg(long, value_name = "TEXT", requires = "gym_column")]
     pub only: Option<String>,
+    /// All rows are of --gym, also where a column seems to name several
+    #[arg(long, requires = "gym", conflicts_with = "gym_column")]
+    pub all_rows: bool,
     /// What stands first in dates like 03/04/2026 [default: as other dates of the list show]
     #[arg(long, value_name = "ORDER")]
     pub date_order: Option<DateOrder>,
@@ -207,6 +210,11 @@ impl Layout {
     /// What a column is called in an error.
     pub fn name(&self, column: usize) -> String {
         self.header.get(column).cloned().unwrap_or_else(|| format!("column {}", column + 1))
+    }
+
+    /// The column that by its name has the gym of a row, though nobody said so.
+    pub fn likely_gym(&self) -> Option<usize> {
+        known(&self.header, words::GYM)
     }
 
     /// A list that was printed has its header on every page.

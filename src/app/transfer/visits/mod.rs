@@ -104,6 +104,9 @@ impl Visits {
         if mapping.direction.is_none() && !says_in_or_out(&text, &layout) {
             layout.columns.direction = None;
         }
+        if !args.all_rows {
+            refuse_several_gyms(&text, &layout)?;
+        }
         let accounts = mapping.accounts.as_deref().map(Accounts::read).transpose()?;
         let dates = Dates::of(&text, &layout, &mapping);
         Ok(Visits { text, layout, mapping, dates, accounts, gyms, gym })
@@ -276,6 +279,24 @@ impl Visits {
 fn parse_zone(name: &str) -> anyhow::Result<Tz> {
     let zone = name.parse().ok();
     zone.with_context(|| format!("time_zone: {name:?} is not in the IANA time zone database"))
+}
+
+/// Several gyms in one list would silently become one.
+fn refuse_several_gyms(text: &str, layout: &Layout) -> anyhow::Result<()> {
+    let column = layout.likely_gym().filter(|_| layout.columns.gym.is_none());
+    let Some(column) = column else { return Ok(()) };
+    let rows = text::rows(text, layout.delimiter).filter(|row| row.line > layout.header_line);
+    let rows = rows.filter(|row| !layout.is_header(row));
+    let mut named = rows.map(|row| words::plain(row.cell(column))).filter(|gym| !gym.is_empty());
+    let first = named.next();
+    if named.any(|gym| Some(gym) != first) {
+        bail!(
+            "the column {0:?} seems to name several gyms: --gym-column {0:?} divides the rows, or \
+             picks those of --gym; --all-rows takes all of them for its",
+            layout.name(column)
+        );
+    }
+    Ok(())
 }
 
 /// Whether the column that is called so says in or out in any row.

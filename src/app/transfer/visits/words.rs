@@ -11,24 +11,32 @@ pub const ACCOUNT: &str = "\
     enno acno barcode pin nummer number user nr no id";
 /// Names of a column with the time of entry, or of a swipe.
 pub const ENTERED: &str = "\
-    entered enteredat checkintime checkedinat checkindatetime checkin checkedin entrytime entry \
-    entertime enterdate enter timein einlass einlasszeit eintrittszeit eintritt eingechecktam \
-    eingecheckt kommt kommen kommzeit beginn startzeit starttime start von arrivaltime arrival \
-    arrived visitstart in checkindate timestamp zeitstempel zeitpunkt datetime datetimestamp \
-    datumuhrzeit datumzeit buchungszeit buchungszeitpunkt swipetime punchtime checktime logtime \
-    eventtime uhrzeit zeit time visitdate besuchsdatum date datum";
+    checkinzeit checkinuhrzeit checkintimestamp checkindatumuhrzeit entrydatetime zutrittszeit \
+    eincheckzeit startzeitpunkt ankunft entered enteredat checkintime checkedinat \
+    checkindatetime checkin checkedin entrytime entry entertime enterdate enter timein einlass \
+    einlasszeit eintrittszeit eintritt eingechecktam eingecheckt kommt kommen kommzeit beginn \
+    startzeit starttime start von arrivaltime arrival arrived visitstart in checkindate \
+    timestamp zeitstempel zeitpunkt datetime datetimestamp datumuhrzeit datumzeit buchungszeit \
+    buchungszeitpunkt swipetime punchtime checktime logtime eventtime uhrzeit zeit time \
+    visitdate besuchsdatum date datum checkindatum";
 /// Names of a column with the time of leaving.
 pub const LEFT: &str = "\
-    left leftat checkouttime checkedoutat checkoutdatetime checkout checkedout exittime exit \
-    leavetime leavedate leave timeout auslass auslasszeit austrittszeit austritt ausgechecktam \
-    ausgecheckt geht gehen gehzeit ende endzeit endtime end bis departuretime departure departed \
-    visitend out checkoutdate";
+    checkoutzeit checkoutuhrzeit checkouttimestamp checkoutdatumuhrzeit exitdatetime \
+    auscheckzeit endzeitpunkt abgang left leftat checkouttime checkedoutat checkoutdatetime \
+    checkout checkedout exittime exit leavetime leavedate leave timeout auslass auslasszeit \
+    austrittszeit austritt ausgechecktam ausgecheckt geht gehen gehzeit ende endzeit endtime \
+    end bis departuretime departure departed visitend out checkoutdate checkoutdatum";
 /// Names of a column with the date of entry.
 pub const DATE: &str = "\
-    date datum tag day checkindate entrydate eintrittsdatum besuchsdatum visitdate besuchstag \
-    startdatum startdate";
+    checkindatum date datum tag day checkindate entrydate eintrittsdatum besuchsdatum \
+    visitdate besuchstag startdatum startdate";
 /// Names of a column with the date of leaving.
-pub const LEFT_DATE: &str = "checkoutdate exitdate austrittsdatum enddatum enddate departuredate";
+pub const LEFT_DATE: &str = "\
+    checkoutdatum checkoutdate exitdate austrittsdatum enddatum enddate departuredate";
+/// Names of a column with the gym of a row.
+pub const GYM: &str = "\
+    studio studioname filiale club clubname standort branch gym gymname niederlassung facility \
+    anlage";
 /// Names of a column that says in or out.
 pub const DIRECTION: &str = "\
     direction richtung inout inoutmode kommengehen kommtgeht entryexit checktype buchungsart \
