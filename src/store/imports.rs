@@ -6,7 +6,8 @@ use std::fs;
 use rusqlite::{Row, params};
 
 use super::codec::Damaged;
-use super::database::{Database, Snapshot, StoreError, try_lock};
+use super::database::{Database, Snapshot, StoreError};
+use super::files::try_lock;
 use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;

@@ -6,10 +6,10 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tempfile::NamedTempFile;
 
 use super::source::Source;
 use super::visits::Line;
+use crate::store::Draft;
 
 /// Lines that are named; further ones are only counted.
 const NAMED_MAX: usize = 10;
@@ -18,16 +18,14 @@ pub struct Refused<'s> {
     source: &'s Source,
     pub lines: u64,
     named: Vec<String>,
-    file: Option<(PathBuf, BufWriter<NamedTempFile>)>,
+    file: Option<(PathBuf, BufWriter<Draft>)>,
 }
 
 impl<'s> Refused<'s> {
     /// With `path`, each is written to a file, for the owner alone, which gets that name at the end.
     pub fn new(source: &'s Source, path: Option<&Path>) -> anyhow::Result<Refused<'s>> {
         let file = path.map(|path| {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new("."));
-            let file = NamedTempFile::new_in(folder).with_context(|| unwritable(path))?;
+            let file = Draft::new(path).with_context(|| unwritable(path))?;
             anyhow::Ok((path.to_owned(), BufWriter::new(file)))
         });
         Ok(Refused { source, lines: 0, named: vec![], file: file.transpose()? })
@@ -54,8 +52,7 @@ impl<'s> Refused<'s> {
         };
         let file = file.into_inner().map_err(|error| error.into_error());
         let file = file.with_context(|| unwritable(&path))?;
-        file.as_file().sync_all().with_context(|| unwritable(&path))?;
-        file.persist(&path).with_context(|| unwritable(&path))?;
+        file.keep().with_context(|| unwritable(&path))?;
         Ok(self.lines)
     }
 
