@@ -11,6 +11,7 @@ use super::tokens::{ReachArgs, slugs_seen, slugs_shown};
 use crate::clock;
 use crate::domain::{DAY, Millis};
 use crate::http::auth::LINK_DAYS;
+use crate::projection::witness::settled;
 use crate::store::{
     Database, HashMemory, PASSWORD_CHARACTERS_MIN, Secret, StoreError, User, hash_password,
 };
@@ -106,7 +107,7 @@ fn link(database: &Database, config: &Config, name: &str, json: bool) -> anyhow:
 /// A fresh link for a user, as a path, and until when it is good; none when the user has gone.
 pub fn make_link(database: &Database, user: i64) -> Result<Option<(String, Millis)>, StoreError> {
     let secret = Secret::fresh("");
-    let until = clock::now() + LINK_DAYS * DAY;
+    let until = database.read(|snapshot| settled(snapshot, clock::now()))? + LINK_DAYS * DAY;
     let mut connection = database.connect()?;
     let is_there =
         database.transact(&mut connection, |tx| tx.set_link(user, &secret.hash(), until))?;

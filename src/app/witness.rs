@@ -33,14 +33,15 @@ pub fn at_start(database: &Database) -> Result<(), StoreError> {
 /// The looks of a running service.
 pub struct Watch {
     last_look: Instant,
-    last_cut: Instant,
+    /// None before the first.
+    last_cut: Option<Instant>,
     was_good: bool,
 }
 
 impl Watch {
     /// To begin after [`at_start`].
     pub fn begin() -> Watch {
-        Watch { last_look: Instant::now(), last_cut: Instant::now(), was_good: true }
+        Watch { last_look: Instant::now(), last_cut: None, was_good: true }
     }
 
     pub async fn look(&mut self, store: &Store) -> Result<(), WriteError> {
@@ -55,10 +56,10 @@ impl Watch {
             (false, true) => tracing::info!("the clock can be believed again"),
             (true, true) | (false, false) => {}
         }
-        let is_due = !self.was_good || self.last_cut.elapsed() >= CUT_BACK_EVERY;
-        if is_good && is_due {
+        let is_recent = self.last_cut.is_some_and(|last| last.elapsed() < CUT_BACK_EVERY);
+        if is_good && !(self.was_good && is_recent) {
             cut_back(store, now).await?;
-            self.last_cut = Instant::now();
+            self.last_cut = Some(Instant::now());
         }
         self.was_good = is_good;
         Ok(())

@@ -9,7 +9,9 @@ use super::problem::{Code, Problem};
 use super::{App, own_address};
 use crate::clock;
 use crate::domain::ids::Slug;
+use crate::domain::witness::BACK_MAX;
 use crate::domain::{DAY, MINUTE, Millis};
+use crate::projection::witness::settled;
 use crate::store::{Gym, Reader, Role, SecretHash, Session, Snapshot, StoreError, Token, Tx, User};
 
 /// The cookie that holds a session's secret.
@@ -219,7 +221,10 @@ pub fn session(
     snapshot: &Snapshot<'_>,
     hash: &SecretHash,
 ) -> Result<Option<(Session, User)>, StoreError> {
-    snapshot.session(hash, used_since(clock::now()))
+    let now = clock::now();
+    let found = snapshot.session(hash, used_since(settled(snapshot, now)?))?;
+    // What was used in the future was noted by a clock that was ahead, and does not count.
+    Ok(found.filter(|(session, _)| session.last_used_at <= now + BACK_MAX))
 }
 
 /// Sessions not used since then have ended.
@@ -234,10 +239,15 @@ pub fn note_use(
     note: impl Fn(&mut Tx<'_>, Millis) -> Result<(), StoreError> + Send + 'static,
 ) {
     let now = clock::now();
-    if last.is_none_or(|last| now - last >= MINUTE) {
+    if last.is_none_or(|last| !(0..MINUTE).contains(&(now - last))) {
         let store = app.store.clone();
         actix_web::rt::spawn(async move {
-            if let Err(error) = store.write(move |tx| note(tx, now)).await {
+            // By a clock that is ahead it would be a use in the future.
+            let noted = store.write(move |tx| {
+                let at = settled(&tx.view(), now)?.min(now);
+                note(tx, at)
+            });
+            if let Err(error) = noted.await {
                 tracing::debug!(%error, "the use of a token or a session was not noted");
             }
         });

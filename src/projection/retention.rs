@@ -10,11 +10,13 @@ use std::ops::ControlFlow;
 use super::apply::{Dates, Target};
 use super::erase::freeze;
 use super::read::last_event;
+use super::witness::judged;
 use crate::domain::Millis;
 use crate::domain::calendar::{day_of, months_earlier};
 use crate::domain::ids::{GymId, MemberId};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
+use crate::domain::witness::Verdict;
 use crate::store::{Gym, Snapshot, StoreError, Tx};
 
 /// Stretches that are frozen in one transaction: few, so that deliveries do not wait long.
@@ -68,14 +70,12 @@ pub fn is_beyond(
     if horizon(gym, now).is_some_and(|horizon| at < horizon) {
         return Ok(true);
     }
-    // When the log has newer events than what is frozen, it is the clock that is wrong: it is
-    // behind, and what was frozen must not be counted a second time.
-    Ok(match gym.frozen_until {
-        Some(until) if at < until => {
-            last_event(snapshot, gym)?.is_some_and(|newest| newest >= until)
-        }
-        Some(_) | None => false,
-    })
+    let Some(until) = gym.frozen_until.filter(|until| at < *until) else { return Ok(false) };
+    // That lies in the future: either the clock is behind now, and what is frozen must not be
+    // counted a second time, or it was ahead then. No event as new as that speaks for the latter.
+    let is_behind = judged(snapshot, now)?.verdict == Verdict::Behind;
+    let was_ahead = is_behind && last_event(snapshot, gym)?.is_none_or(|newest| newest < until);
+    Ok(!was_ahead)
 }
 
 /// Freezes some of what is older than the gym keeps events; nothing when there is no more.

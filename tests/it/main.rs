@@ -2,6 +2,7 @@
 
 mod architecture;
 mod browser;
+mod clock;
 mod crash;
 mod deletions;
 mod egym;

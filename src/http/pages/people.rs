@@ -18,6 +18,7 @@ use crate::http::App;
 use crate::http::auth::{Access, LINK_DAYS, Refused, TOKEN_PREFIX};
 use crate::http::own_address::root;
 use crate::http::problem::{Code, Problem};
+use crate::projection::witness::settled;
 use crate::store::{Gym, Reader, Role, Secret, SecretHash, Snapshot, StoreError, Tx};
 
 const USERS: &[(&str, Cell)] = &[("/name", Text), ("/role", Text), ("/gyms", Text)];
@@ -235,7 +236,7 @@ fn change_in(
     let name = asked.name()?;
     let none = || Problem::new(Code::NotFound, "there is nobody of that name");
     let user = tx.view().user(asked.one("name"))?.map(|user| (user.id, user.reader.name));
-    let link_until = now + LINK_DAYS * DAY;
+    let link_until = settled(&tx.view(), now)? + LINK_DAYS * DAY;
     match what {
         Do::AddUser => {
             let reader = asked.reader(&tx.view().gyms()?)?;

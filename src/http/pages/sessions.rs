@@ -16,6 +16,7 @@ use crate::domain::calendar::local;
 use crate::http::auth::{Access, used_since};
 use crate::http::problem::{Code, Problem};
 use crate::http::{App, blocking};
+use crate::projection::witness::settled;
 use crate::store::{
     PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, Role, Secret, Session, User, hash_password,
     matches_password,
@@ -189,7 +190,8 @@ async fn replace(
             return Err(changed.clone().into());
         }
         tx.set_password(user, &hash)?;
-        Ok(tx.add_session(user, &session, now, used_since(now))?)
+        let settled = settled(&tx.view(), now)?;
+        Ok(tx.add_session(user, &session, now, used_since(settled))?)
     });
     replaced.await.map(|()| secret)
 }

@@ -16,6 +16,7 @@ use crate::http::client_ip::{client_ip, holder};
 use crate::http::own_address::is_https;
 use crate::http::problem::RETRY_AFTER_SECONDS;
 use crate::http::{App, blocking};
+use crate::projection::witness::settled;
 use crate::store::{Secret, SecretHash, StoreError, Tx, WriteError, matches_password};
 
 #[derive(Deserialize)]
@@ -117,7 +118,10 @@ pub async fn ask(
 ) -> HttpResponse {
     let words = Words::of(&request);
     let hash = SecretHash::of(link.as_bytes());
-    let user = blocking(app, move |snapshot| Ok(snapshot.user_by_link(&hash, clock::now())?)).await;
+    let user = blocking(app, move |snapshot| {
+        Ok(snapshot.user_by_link(&hash, settled(snapshot, clock::now())?)?)
+    });
+    let user = user.await;
     let Ok(Some(user)) = user else { return stale(words) };
     let main = html! {
         form.card method="post" {
@@ -138,7 +142,10 @@ pub async fn with_link(
         return foreign(Words::of(&request));
     }
     let hash = SecretHash::of(link.as_bytes());
-    let taken = move |tx: &mut Tx<'_>| Ok(tx.take_link(&hash, clock::now())?.map(|user| user.id));
+    let taken = move |tx: &mut Tx<'_>| {
+        let now = settled(&tx.view(), clock::now())?;
+        Ok(tx.take_link(&hash, now)?.map(|user| user.id))
+    };
     match begin(&app, taken).await {
         Ok(Some(session)) => signed_in(&app, &request, &session, "/"),
         Ok(None) => stale(Words::of(&request)),
@@ -170,7 +177,8 @@ async fn begin(
     let hash = secret.hash();
     let begun = app.store.write(move |tx| {
         let Some(user) = prove(tx)? else { return Ok(false) };
-        tx.add_session(user, &hash, now, used_since(now))?;
+        let settled = settled(&tx.view(), now)?;
+        tx.add_session(user, &hash, now, used_since(settled))?;
         Ok(true)
     });
     Ok(begun.await?.then_some(secret))

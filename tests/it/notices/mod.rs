@@ -272,6 +272,33 @@ async fn a_service_sends_each_digest_once() {
     assert!(log.contains("a notice was sent") && !log.contains("services/secret"), "{log}");
 }
 
+#[tokio::test]
+async fn a_digest_that_a_wrong_clock_told_in_the_future_is_told() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    let folder = service.folder.clone();
+    let time = |ago: i64| {
+        let time = chrono::DateTime::from_timestamp_millis(now() - ago * 24 * HOUR);
+        time.expect("a time").to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    };
+    simulate(&service, &webhook, &["--from", &time(3), "--until", &time(0)]);
+    assert!(service.stop());
+    let hook = Hook::start();
+    let notify = format!(r#"[{{ webhook = "{}", wants = ["daily"] }}]"#, hook.url);
+    let start =
+        || Service::start_with(folder.clone(), "127.0.0.1:0", &[("FOOTFALL_NOTIFY", &notify)]);
+    let service = start();
+    hook.wait_for(1).await;
+    wait_for_rows(&folder, "SELECT count(*) FROM notices", 1).await;
+    assert!(service.stop());
+    let database = rusqlite::Connection::open(folder.path().join("footfall.db")).expect("it opens");
+    let sql = format!("UPDATE notices SET at = {}", now() + 300 * 24 * HOUR);
+    database.execute(&sql, []).expect("it is set");
+    let service = start();
+    hook.wait_for(2).await;
+    assert!(service.stop());
+}
+
 /// Waits until a query counts so many rows.
 async fn wait_for_rows(folder: &TempDir, sql: &str, count: i64) {
     let database = folder.path().join("footfall.db");
