@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
+use crate::clock;
 use crate::store::Database;
 use cli::{Cli, Command};
 use config::{Config, Sources};
@@ -100,7 +101,7 @@ fn warn_of_others(folder: &Path, mode: u32) -> String {
 
 /// Shows what is in force, and looks whether the certificate is good.
 fn check_config(config: &Config) -> anyhow::Result<()> {
-    let source = Source::of(config)?;
+    let source = Source::of(config, clock::now())?;
     let certificate = source.as_ref().map(|source| format!("\n# {}", source.describe()));
     output::text(&format!("{}{}", config.to_toml(), certificate.unwrap_or_default()));
     if let (Some(source), Some(host)) = (&source, config.public_host())

@@ -13,9 +13,11 @@ use super::config::{Config, LogConfig};
 use super::notify::Notices;
 use super::tls::Source;
 use super::{eraser, limits, notify, output, panics, pulse, retention, witness};
+use crate::clock;
 use crate::http::metrics::reach;
 use crate::http::redirect::{self, Home};
 use crate::http::{self, Door, Settings};
+use crate::projection::witness::settled;
 use crate::store::Store;
 
 pub fn run(config: &Config) -> anyhow::Result<()> {
@@ -28,7 +30,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     store.database().clear_trials()?;
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
     witness::at_start(store.database())?;
-    let source = Source::of(config)?;
+    // A clock that is wrong makes no certificate bad.
+    let now = store.read(|snapshot| settled(snapshot, clock::now()))?;
+    let source = Source::of(config, now)?;
     let notices = Notices::open(config)?;
     let listener = bind(&config.listen)?;
     actix_web::rt::System::new().block_on(async move {

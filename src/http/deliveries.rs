@@ -195,7 +195,7 @@ async fn append(
     let (id, gym, at) = (webhook.id, webhook.gym, event.at);
     let written = app.store.write(move |tx| {
         tx.mark_delivered(id, received_at);
-        apply::append(tx, gym, &event, received_at, Some(id))
+        apply::deliver(tx, gym, &event, received_at, id)
     });
     match written.await {
         Ok(Outcome::Accepted { position, stays }) => {

@@ -10,6 +10,7 @@ use crate::domain::stretch::{STRETCH_EVENTS_MAX, Stretch};
 use crate::domain::tally::{Contributions, Count, Key};
 use crate::store::{ErasureReason, Gym, StoreError, Tx};
 
+use super::witness::{receipt, settled};
 use super::{erase, retention};
 use chrono_tz::Tz;
 
@@ -47,8 +48,20 @@ impl Target {
     }
 }
 
-/// Appends an event that was delivered to the log, once, and applies it. `by` is the webhook that
-/// brought it.
+/// Appends an event that is delivered now, by the clock, to the log, once, and applies it. `by` is
+/// the webhook that brings it.
+pub fn deliver(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    event: &Event,
+    clock: Millis,
+    by: WebhookId,
+) -> Result<Outcome, StoreError> {
+    let received_at = receipt(&tx.view(), clock, event.at)?;
+    take_in(tx, gym, event, received_at, clock, Some(by))
+}
+
+/// The same of an event that was delivered before.
 pub fn append(
     tx: &mut Tx<'_>,
     gym: GymId,
@@ -56,7 +69,18 @@ pub fn append(
     received_at: Millis,
     by: Option<WebhookId>,
 ) -> Result<Outcome, StoreError> {
-    let outcome = log_once(tx, gym, event, Arrival::delivered(received_at), received_at, by)?;
+    take_in(tx, gym, event, received_at, received_at, by)
+}
+
+fn take_in(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    event: &Event,
+    received_at: Millis,
+    now: Millis,
+    by: Option<WebhookId>,
+) -> Result<Outcome, StoreError> {
+    let outcome = log_once(tx, gym, event, Arrival::delivered(received_at), now, by)?;
     let count = match outcome {
         Outcome::Duplicate { of } => {
             by.map_or(Ok(()), |by| tx.came_through(by, of))?;
@@ -137,7 +161,10 @@ fn delete(
     arrival: Arrival,
     now: Millis,
 ) -> Result<Outcome, StoreError> {
-    let cut = erase::Cut::by_deletion(tx, target, gym, event, arrival.received_at.min(now))?;
+    // By a clock that is behind, the receipt is later than it says.
+    let latest = now.max(settled(&tx.view(), now)?);
+    let received_at = arrival.received_at.min(latest);
+    let cut = erase::Cut::by_deletion(tx, target, gym, event, received_at)?;
     let Some(cut) = cut else { return Ok(Outcome::Erased) };
     let member = tx.member_or_new(gym, event.account)?;
     let touching = touching(tx, target, member, cut.erased_until)?;

@@ -44,6 +44,16 @@ pub fn settled(snapshot: &Snapshot<'_>, clock: Millis) -> Result<Millis, StoreEr
     Ok(witness.settled(verdict, clock, newest))
 }
 
+/// When a delivery was received, for the record: the same, and its own event is a witness too.
+pub fn receipt(
+    snapshot: &Snapshot<'_>,
+    clock: Millis,
+    event_at: Millis,
+) -> Result<Millis, StoreError> {
+    let (Seen { witness, verdict, .. }, newest) = judge(snapshot, clock, 0, 0)?;
+    Ok(witness.settled(verdict, clock, newest.max(Some(event_at))))
+}
+
 /// When the newest event of any gym happened, as its sender wrote it, to the minute.
 pub fn newest_event(snapshot: &Snapshot<'_>) -> Result<Option<Millis>, StoreError> {
     let gyms = snapshot.gyms()?;

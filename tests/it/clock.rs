@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::service::{BINARY, Service, Webhook, answer, delivery, now, run, run_json, verify};
+use crate::tls::authority::{Authority, Term};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -127,7 +128,9 @@ struct House {
     ever: Webhook,
     token: String,
     ada: Uuid,
-    /// When ada came last.
+    /// Came to the second gym only.
+    bea: Uuid,
+    /// When they came last.
     last: i64,
 }
 
@@ -138,7 +141,8 @@ impl House {
         let (short, ever) = (service.add_gym("short", "UTC"), service.add_gym("ever", "UTC"));
         run_json(service.data(), &["gym", "set", "short", "--retain-events", "25", "--json"]);
         let token = service.add_token("all", "admin", &[]);
-        let (ada, last) = (Uuid::new_v4(), now() - MINUTE);
+        let (ada, bea, last) = (Uuid::new_v4(), Uuid::new_v4(), now() - MINUTE);
+        assert_eq!(post_ok(&service, &ever, delivery(bea, last, "GYM_CHECKIN")).await, "accepted");
         for webhook in [&short, &ever] {
             for at in [now() - 600 * DAY, last] {
                 assert_eq!(
@@ -149,14 +153,34 @@ impl House {
         }
         let folder = service.folder.clone();
         assert!(service.stop());
-        House { folder, short, ever, token, ada, last }
+        House { folder, short, ever, token, ada, bea, last }
+    }
+}
+
+/// Who was erased stays out, and gets in anew.
+async fn comes_back(service: &Service, webhook: &Webhook, account: Uuid, last: i64) {
+    let old = delivery(account, last, "GYM_CHECKIN");
+    assert_eq!(post_ok(service, webhook, old).await, "erased", "it stays out");
+    let back = delivery(account, now() + 2 * MINUTE, "GYM_CHECKIN");
+    assert_eq!(post_ok(service, webhook, back).await, "accepted", "who returns gets in");
+}
+
+#[needs::tools("faketime")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_not_refused_by_a_clock_that_is_wrong() {
+    let House { folder, .. } = House::new().await;
+    let files = Authority::new().issue(folder.path(), "now", Term::Now);
+    for by in ["+1096d", "-1096d"] {
+        let service = start(&folder, &[&files.env()[..], &moved(by)].concat());
+        assert!(service.root.starts_with("https://"), "{by}");
+        assert!(service.stop());
     }
 }
 
 #[needs::tools("faketime")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_years_ahead_once_and_then_right_again_loses_nothing() {
-    let House { folder, short, ever, token, ada, last } = House::new().await;
+    let House { folder, short, ever, token, ada, bea, last } = House::new().await;
     let service = start(&folder, &moved("+1096d"));
     eventually("a run of retention is left out", async || is_left_out(&service).await).await;
     assert_eq!(metric(&service, "footfall_clock_disagrees").await, Some(1.0));
@@ -168,7 +192,14 @@ async fn three_years_ahead_once_and_then_right_again_loses_nothing() {
     let new = delivery(Uuid::new_v4(), now(), "GYM_CHECKIN");
     let (status, refused) = service.post(&short, new.clone()).await;
     assert_eq!((status, &refused["code"]), (422, &json!("beyond_retention")), "{refused}");
-    // A member is erased meanwhile, and comes back at once.
+    // What comes is noted by its sender's time.
+    let body = delivery(Uuid::new_v4(), now(), "GYM_CHECKIN");
+    assert_eq!(post_ok(&service, &ever, body).await, "accepted");
+    let future = format!("SELECT count(*) FROM events WHERE received_at > {}", now() + DAY);
+    assert_eq!(count(&folder, &future), 0);
+    // Members are erased meanwhile, by the sender and by hand.
+    let deletion = delivery(bea, now(), "MEMBERSHIP_DELETE");
+    assert_eq!(post_ok(&service, &ever, deletion).await, "accepted");
     erase(&service, &token, "ever", ada).await;
     let (old, later) = (delivery(ada, last, "GYM_CHECKIN"), now() + 2 * MINUTE);
     assert_eq!(post_ok(&service, &ever, old.clone()).await, "erased");
@@ -184,6 +215,7 @@ async fn three_years_ahead_once_and_then_right_again_loses_nothing() {
     assert_eq!(post_ok(&service, &ever, old).await, "erased", "it stays out");
     let back = delivery(ada, later, "GYM_CHECKIN");
     assert_eq!(post_ok(&service, &ever, back).await, "accepted", "who returns gets in");
+    comes_back(&service, &ever, bea, last).await;
     let gym = service.get_ok(&token, "/api/v1/gyms/short").await;
     assert_eq!(gym["retention"]["frozen_until"], Value::Null, "{gym}");
     assert_eq!(skipped(&service).await, Some(1.0), "the next run is not left out");
@@ -277,7 +309,7 @@ async fn a_jump_while_it_runs_loses_nothing_and_is_over_when_the_clock_is_right(
 #[needs::tools("faketime")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_clock_that_was_ahead_wrote_down_is_cut_back_for_good() {
-    let House { folder, short, ever, token, ada, last } = House::new().await;
+    let House { folder, short, ever, token, ada, last, .. } = House::new().await;
     let service = start(&folder, &[]);
     erase(&service, &token, "ever", ada).await;
     assert!(service.stop());
@@ -329,7 +361,7 @@ async fn what_a_clock_that_was_ahead_wrote_down_is_cut_back_for_good() {
 #[needs::tools("faketime")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_behind_refuses_into_quarantine_and_keeps_it_there() {
-    let House { folder, short, token, .. } = House::new().await;
+    let House { folder, short, ever, token, bea, last, .. } = House::new().await;
     let mut waiting = vec![];
     for by in ["-40d", "-1096d", "@1970-01-02 00:00:00"] {
         let service = start(&folder, &moved(by));
@@ -338,6 +370,10 @@ async fn a_clock_that_is_behind_refuses_into_quarantine_and_keeps_it_there() {
         let (status, refused) = service.post(&short, body).await;
         assert_eq!(status, 422, "{by}: {refused}");
         waiting.push(refused["quarantine_id"].clone());
+        if by == "-1096d" {
+            let deletion = delivery(bea, now(), "MEMBERSHIP_DELETE");
+            assert_eq!(post_ok(&service, &ever, deletion).await, "accepted");
+        }
         assert!(service.stop());
     }
     let run = run_with(&folder, &moved("-1096d"), &["retention", "--json"]);
@@ -345,6 +381,7 @@ async fn a_clock_that_is_behind_refuses_into_quarantine_and_keeps_it_there() {
     assert!(!run.status.success() && error.contains("the clock"), "{error}");
     let service = start(&folder, &[]);
     assert_eq!(says(&service).await, "right");
+    comes_back(&service, &ever, bea, last).await;
     let done = run_json(folder.path(), &["retention", "--json"]);
     assert_eq!(done[1]["quarantined"], 0, "what is young does not go: {done}");
     for id in waiting {

@@ -102,7 +102,8 @@ impl Desk {
     fn look(&mut self, notices: &Notices, now: Millis) -> Result<Found, StoreError> {
         let mut found = Found::default();
         // By a clock that is behind, old days would be told again, and then the newest too.
-        if self.store.read(|snapshot| judged(snapshot, now))?.verdict == Verdict::Behind {
+        let verdict = self.store.read(|snapshot| judged(snapshot, now))?.verdict;
+        if verdict == Verdict::Behind {
             return Ok(found);
         }
         let Desk { store, lookout, .. } = self;
@@ -110,6 +111,10 @@ impl Desk {
         let findings = store.read(|snapshot| lookout.look(snapshot, alerts, now))?;
         for finding in &findings {
             self.alert(notices, finding, now, &mut found)?;
+        }
+        // A day of which no event tells need not have been.
+        if verdict == Verdict::Ahead {
+            return Ok(found);
         }
         let gyms = self.store.read(|snapshot| snapshot.gyms())?;
         for gym in gyms.into_iter().filter(|gym| gym.archived_at.is_none()) {

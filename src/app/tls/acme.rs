@@ -30,6 +30,8 @@ pub const CHALLENGE_PROTOCOL: &[u8] = ACME_TLS_ALPN_NAME;
 /// An order is done or has failed within this: it asks the authority again and again, for some 20
 /// minutes at most.
 const ORDER_MAX: Duration = Duration::from_secs(60 * 60);
+/// When to renew is reckoned again so often.
+const RECKON_EVERY: Duration = Duration::from_secs(12 * 60 * 60);
 /// The pause after an order that failed on its way, doubled with each one more.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The same after one that the authority refused, because it did not find us at the domain.
@@ -130,6 +132,11 @@ impl Acme {
             self.shown.ask_with(authority.resolver());
             let ended = tokio::select! {
                 _ = hangup.recv() => None,
+                // When to renew was reckoned from a clock that may have been put right since.
+                () = sleep(RECKON_EVERY) => {
+                    self.vault.gives_certificate = true;
+                    continue;
+                }
                 error = self.follow_all(&mut authority, &mut is_ready, &mut failures) => error,
             };
             if let Some(error) = ended {
@@ -162,10 +169,20 @@ impl Acme {
             };
             match event {
                 Ok(event) => {
-                    if matches!(event, EventOk::DeployedNewCert) {
+                    let is_new = matches!(event, EventOk::DeployedNewCert);
+                    self.follow(&event, is_ready);
+                    if is_new {
                         *failures = 0;
                     }
-                    self.follow(&event, is_ready);
+                    if is_new && self.vault.renewal_in().is_zero() {
+                        tracing::warn!(
+                            "the certificate is new, and by our clock it must be renewed already: \
+                             put the clock right (NTP)"
+                        );
+                        // Until it is reckoned again: one order after the other would use up what
+                        // the authority allows.
+                        std::future::pending::<()>().await;
+                    }
                 }
                 Err(EventError::Order(error)) => return Some(error),
                 Err(error) => tracing::warn!(%error, "a certificate cannot be kept or read"),

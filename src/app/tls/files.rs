@@ -16,6 +16,7 @@ use tokio::signal::unix::Signal;
 
 use super::{check_validity, provider, read_certificates};
 use crate::app::output;
+use crate::clock;
 use crate::domain::Millis;
 use crate::http::tls::Expiry;
 
@@ -29,6 +30,8 @@ pub struct Files {
     shown: Arc<Shown>,
     expiry: Expiry,
     seen: Stamp,
+    /// Why what is there now is not used, if it is not.
+    refused: Option<String>,
 }
 
 /// Tells whether files are the same as before: when changed, how long, which.
@@ -45,14 +48,16 @@ impl ResolvesServerCert for Shown {
 }
 
 impl Files {
-    pub fn load(certificate: &Path, key: &Path) -> anyhow::Result<Files> {
+    /// What is no good when it is `now` is refused.
+    pub fn load(certificate: &Path, key: &Path, now: Millis) -> anyhow::Result<Files> {
         // Before reading, so that a change in between is seen as one.
         let seen = stamp(certificate, key);
-        let (pair, expires_at) = read(certificate, key)?;
+        let (pair, expires_at) = read(certificate, key, now)?;
         let expiry = Expiry::default();
         expiry.set(expires_at);
         let shown = Arc::new(Shown(RwLock::new(pair)));
-        Ok(Files { certificate: certificate.into(), key: key.into(), shown, expiry, seen })
+        let (certificate, key) = (certificate.into(), key.into());
+        Ok(Files { certificate, key, shown, expiry, seen, refused: None })
     }
 
     pub fn shown(&self) -> Arc<Shown> {
@@ -75,7 +80,7 @@ impl Files {
     }
 
     /// Reads the files again when they change and on SIGHUP. What is no good is told once, and
-    /// what was shown before stays.
+    /// what was shown before stays; it is looked at again, since it may have been a wrong clock.
     pub async fn keep(mut self, mut hangup: Signal) {
         loop {
             let asked = tokio::select! {
@@ -83,16 +88,21 @@ impl Files {
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
             let now = stamp(&self.certificate, &self.key);
-            if asked || now != self.seen {
-                self.seen = now;
+            let is_other = asked || now != self.seen;
+            let was_refused = self.refused.is_some();
+            if is_other {
+                (self.seen, self.refused) = (now, None);
+            }
+            if is_other || was_refused {
                 self.read_again();
             }
         }
     }
 
-    fn read_again(&self) {
-        match read(&self.certificate, &self.key) {
+    fn read_again(&mut self) {
+        match read(&self.certificate, &self.key, clock::now()) {
             Ok((pair, expires_at)) => {
+                self.refused = None;
                 *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = pair;
                 self.expiry.set(expires_at);
                 let until = output::utc(expires_at);
@@ -100,7 +110,13 @@ impl Files {
             }
             Err(error) => {
                 let why = format!("{error:#}");
-                tracing::error!(why, "the new certificate is no good; the old one stays in use");
+                if self.refused.as_ref() != Some(&why) {
+                    tracing::error!(
+                        why,
+                        "the new certificate is no good; the old one stays in use"
+                    );
+                }
+                self.refused = Some(why);
             }
         }
     }
@@ -113,10 +129,14 @@ fn stamp(certificate: &Path, key: &Path) -> Stamp {
     })
 }
 
-/// A certificate and its key, and when it expires.
-fn read(certificate: &Path, key: &Path) -> anyhow::Result<(Arc<CertifiedKey>, Millis)> {
+/// A certificate that is good `now` and its key, and when it expires.
+fn read(
+    certificate: &Path,
+    key: &Path,
+    now: Millis,
+) -> anyhow::Result<(Arc<CertifiedKey>, Millis)> {
     let chain = read_certificates(certificate)?;
-    let expires_at = check_validity(certificate, &chain[0])?;
+    let expires_at = check_validity(certificate, &chain[0], now)?;
     let private = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("{} cannot be read as a private key in PEM", key.display()))?;
     let pair = CertifiedKey::from_der(chain, private, &provider()).map_err(|error| {

@@ -21,7 +21,6 @@ use x509_parser::parse_x509_certificate;
 
 use super::config::{AcmeChallenge, Config};
 use super::output;
-use crate::clock;
 use crate::domain::Millis;
 use crate::http::redirect::Challenges;
 use crate::http::tls::{Expiry, Tls};
@@ -35,9 +34,9 @@ pub enum Source {
 }
 
 impl Source {
-    /// What the configuration says; none means plain HTTP. A certificate that is no good is
-    /// refused here.
-    pub fn of(config: &Config) -> anyhow::Result<Option<Source>> {
+    /// What the configuration says; none means plain HTTP. A certificate that is no good when it is
+    /// `now` is refused here.
+    pub fn of(config: &Config, now: Millis) -> anyhow::Result<Option<Source>> {
         let tls = &config.tls;
         let is_set = |path: &Path| !path.as_os_str().is_empty();
         let (certificate, key) = (is_set(&tls.certificate), is_set(&tls.key));
@@ -47,7 +46,7 @@ impl Source {
             bail!("`tls.certificate` and `tls.acme.domains` exclude each other; take one out");
         }
         if certificate {
-            return Ok(Some(Source::Files(Files::load(&tls.certificate, &tls.key)?)));
+            return Ok(Some(Source::Files(Files::load(&tls.certificate, &tls.key, now)?)));
         }
         let needs_tls = !tls.plain_listen.is_empty();
         ensure!(
@@ -141,11 +140,14 @@ fn read_certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>
     Ok(found)
 }
 
-/// Whether a certificate may be shown now.
-fn check_validity(path: &Path, certificate: &CertificateDer<'_>) -> anyhow::Result<Millis> {
+/// Whether a certificate may be shown when it is `now`.
+fn check_validity(
+    path: &Path,
+    certificate: &CertificateDer<'_>,
+    now: Millis,
+) -> anyhow::Result<Millis> {
     let read = validity(certificate);
     let [from, until] = read.with_context(|| format!("{} is damaged", path.display()))?;
-    let now = clock::now();
     if now < from {
         bail!("{} is not valid before {}; is the clock right?", path.display(), output::utc(from));
     }
