@@ -56,9 +56,17 @@ fn flatten(name: &str, value: &Value, cells: &mut Vec<(String, String)>) {
             }
         }
         Value::Null => cells.push((name.to_owned(), String::new())),
-        Value::String(text) => cells.push((name.to_owned(), text.clone())),
+        Value::String(text) => cells.push((name.to_owned(), as_text(text))),
         Value::Bool(_) | Value::Number(_) => cells.push((name.to_owned(), value.to_string())),
     }
+}
+
+/// A text that a spreadsheet takes for a text, and not for a formula to follow.
+fn as_text(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        return format!("'{text}");
+    }
+    text.to_owned()
 }
 
 #[cfg(test)]
@@ -80,5 +88,13 @@ mod tests {
             "",
         ];
         assert_eq!(write(&[], &rows), lines.join("\n"));
+    }
+
+    #[test]
+    fn no_text_is_a_formula() {
+        let rows =
+            [json!({ "a": "=cmd|' /C calc'!A1", "b": "@SUM(1)", "c": -3, "d": "2026-03-01" })];
+        let written = write(&[], &rows);
+        assert_eq!(written, "a,b,c,d\n'=cmd|' /C calc'!A1,'@SUM(1),-3,2026-03-01\n");
     }
 }

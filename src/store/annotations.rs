@@ -8,6 +8,7 @@ use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::calendar::Day;
 use crate::domain::ids::GymId;
+use crate::domain::names;
 
 /// Annotations that a gym can have.
 pub const ANNOTATIONS_MAX: i64 = 1_000;
@@ -68,6 +69,7 @@ impl Snapshot<'_> {
             let (kind, text): (String, String) = (row.get(3)?, row.get(4)?);
             let kind = AnnotationKind::from_name(&kind).ok_or(Damaged)?;
             let (first, last) = (Day(row.get(1)?), Day(row.get(2)?));
+            let text = names::visible(&text);
             Ok((row.get(0)?, Annotation { first, last, kind, text }))
         })?;
         rows.collect()

@@ -8,6 +8,7 @@ use super::database::{Snapshot, StoreError};
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::ids::{Generation, GymId, Position, Slug};
+use crate::domain::names;
 use crate::domain::report::busy::Public;
 use crate::domain::rules::Rules;
 
@@ -187,7 +188,7 @@ fn gym_from(row: &Row<'_>) -> Result<Gym, StoreError> {
         id: GymId(row.get(0)?),
         slug: slug.parse().map_err(|_| Damaged)?,
         settings: GymSettings {
-            name: row.get(2)?,
+            name: names::visible(&row.get::<_, String>(2)?),
             zone: zone.parse().map_err(|_| Damaged)?,
             capacity: row.get(4)?,
             rules: rules.map_err(damaged)?,

@@ -102,7 +102,8 @@ impl Snapshot<'_> {
             Ok(rows.collect::<Result<_, _>>()?)
         };
         let gyms = if row.get(3)? { None } else { Some(listed()?) };
-        Ok(Reader { name: row.get(1)?, role: Role::from_name(&role)?, gyms })
+        let name = names::visible(&row.get::<_, String>(1)?);
+        Ok(Reader { name, role: Role::from_name(&role)?, gyms })
     }
 }
 

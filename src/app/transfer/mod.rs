@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::domain::Millis;
+use crate::domain::names;
 use crate::domain::report::busy::Public;
 use crate::domain::rules::Rules;
 use crate::store::{Gym, GymSettings};
@@ -103,7 +104,8 @@ impl GymLine {
         let rules =
             Rules::new(self.visit_window, self.assumed_stay, self.assumed_tail, self.rejoin_grace);
         Ok(GymSettings {
-            name: self.name.clone(),
+            // It may come from where names were not looked at yet.
+            name: names::composed(&names::visible(&self.name)),
             zone: self.time_zone.parse().map_err(|_| {
                 format!("{:?} is not in the IANA time zone database", self.time_zone)
             })?,
