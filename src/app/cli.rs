@@ -80,6 +80,9 @@ pub enum Command {
     Import(ImportArgs),
     /// Count everything again from the event log, beside what is read meanwhile
     Rebuild(RebuildArgs),
+    /// Write the database anew without free room in it; the service must be stopped. Needed once
+    /// for a database of an earlier version, to let it shrink by itself from then on
+    Compact(CompactArgs),
     /// Prove that every tally is the sum of its receipts, and every event in one
     Verify(VerifyArgs),
     /// Post believable traffic to a running service
@@ -100,6 +103,13 @@ pub struct RebuildArgs {
 pub struct BackupArgs {
     /// An empty or new folder
     pub folder: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct CompactArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,

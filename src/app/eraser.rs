@@ -116,8 +116,13 @@ fn tell_what_is_passed_over(ledger: &Ledger) {
     }
 }
 
-/// Empties the write-ahead log, as soon as nobody reads what is in it.
+/// Gives free pages back to the disk, and empties the write-ahead log as soon as nobody reads what
+/// is in it.
 pub async fn empty_log(store: &Store) -> Result<(), WriteError> {
+    while store.shrink().await? {
+        // Deliveries come first.
+        tokio::time::sleep(PAUSE_MIN).await;
+    }
     let (started, mut pause, mut has_warned) = (Instant::now(), PAUSE_MIN, false);
     while !store.empty_log().await? {
         if started.elapsed() > LOG_WAIT_MAX && !has_warned {
@@ -132,6 +137,9 @@ pub async fn empty_log(store: &Store) -> Result<(), WriteError> {
 
 /// The same for a command, which gives up in the end.
 pub fn wait_for_empty_log(connection: &Connection) -> Result<(), StoreError> {
+    while Database::shrink(connection)? {
+        std::thread::sleep(PAUSE_MIN);
+    }
     let (started, mut pause) = (Instant::now(), PAUSE_MIN);
     while !Database::empty_log(connection)? {
         if started.elapsed() > LOG_WAIT_MAX {

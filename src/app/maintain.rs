@@ -1,12 +1,12 @@
-//! `footfall backup`, `footfall rebuild` and `footfall verify`.
+//! `footfall backup`, `footfall compact`, `footfall rebuild` and `footfall verify`.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::cli::{BackupArgs, RebuildArgs, VerifyArgs};
-use super::{gyms, output};
+use super::cli::{BackupArgs, CompactArgs, RebuildArgs, VerifyArgs};
+use super::{eraser, gyms, output};
 use crate::projection::{rebuild, verify};
 use crate::store::{Database, Gym, GymSettings};
 
@@ -19,6 +19,17 @@ pub fn back_up(database: &Database, args: &BackupArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+pub fn compact(database: &Database, args: &CompactArgs) -> anyhow::Result<()> {
+    let _lock = database.lock()?;
+    let before = database.sizes()?.database;
+    database.compact()?;
+    eraser::wait_for_empty_log(&database.connect()?)?;
+    let after = database.sizes()?.database;
+    let done = serde_json::json!({ "bytes_before": before, "bytes": after });
+    output::show(args.json, &done, || format!("{after} bytes; it had {before}"));
+    Ok(())
+}
+
 pub fn rebuild(database: &Database, args: &RebuildArgs) -> anyhow::Result<()> {
     let gyms = match &args.gym {
         Some(slug) => vec![gyms::find(database, slug)?],
@@ -27,6 +38,11 @@ pub fn rebuild(database: &Database, args: &RebuildArgs) -> anyhow::Result<()> {
     let mut events = 0;
     for gym in &gyms {
         events += rebuild_gym(database, gym, None)?;
+    }
+    for table in database.renew_checksums()? {
+        output::warning(&format!(
+            "the table {table} was not as footfall had left it; it is taken as right from here on"
+        ));
     }
     let done = serde_json::json!({ "gyms": gyms.len(), "events": events });
     output::show(args.json, &done, || format!("rebuilt {} gyms from {events} events", gyms.len()));
@@ -74,7 +90,9 @@ pub fn verify(database: &Database, args: &VerifyArgs) -> anyhow::Result<ExitCode
         }
         let differences = found.differences.join("\n  ");
         format!(
-            "NOT ok: {counted}\n  {differences}\n\n`footfall rebuild` counts again from the log."
+            "NOT ok: {counted}\n  {differences}\n\n`footfall rebuild` counts again from the log, and \
+             takes the log as right. Where SQLite finds damage, or the log, members or the set-up \
+             are not what they were, put a backup back instead (docs/OPERATING.md, Backup)."
         )
     });
     Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -82,6 +82,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => maintain::back_up(&open()?, &args)?,
         Command::Export(args) => transfer::export::run(&open()?, &args)?,
         Command::Import(args) => transfer::import::run(&open()?, &args)?,
+        Command::Compact(args) => maintain::compact(&open()?, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
         Command::Digest(args) => notify::run(&open()?, &config, &args)?,
         Command::Verify(args) => return maintain::verify(&open_as_it_is()?, &args),

@@ -1,7 +1,9 @@
-//! Verify: proves `Σ receipts + frozen == tallies`, and that the receipts are the log's, folded.
+//! Verify: proves `Σ receipts + frozen == tallies`, that the receipts are the log's, folded, and that
+//! nothing of the rest of the database is damaged.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::apply::Dates;
 use crate::domain::Millis;
@@ -15,7 +17,7 @@ use crate::store::{Gym, Snapshot, StoreError, Sums};
 
 /// Events of the log that are looked at together.
 const CHUNK_EVENTS: usize = 10_000;
-/// Differences that are named, of each gym; further ones are only counted.
+/// Differences that are named, of each look at each gym; further ones are only counted.
 pub const DIFFERENCES_MAX: usize = 100;
 
 /// What a verification found.
@@ -35,34 +37,68 @@ impl Verification {
     }
 }
 
-/// Verifies every gym at one point of the database's history.
+/// Verifies the database and every gym at one point of its history. What cannot be read is a
+/// difference too.
 pub fn verify(snapshot: &Snapshot<'_>) -> Result<Verification, StoreError> {
     let mut all = Verification::default();
-    for gym in snapshot.gyms()? {
-        let mut found = Gathered::default();
-        found.gather_receipts(snapshot, &gym)?;
-        let log = checksum_log(snapshot, &gym)?;
-        if log != found.entries {
-            found.differences.push(format!(
-                "the log has {} events, its receipts {}, or they differ",
-                log.count, found.entries.count
-            ));
-        }
-        let tallies = snapshot.all_tallies(gym.generation)?;
-        found.compare(snapshot.all_frozen(gym.id)?, &tallies);
-        all.events += log.count;
-        all.receipts += found.receipts;
-        all.tallies += tallies.values().map(|cells| cells.len() as u64).sum::<u64>();
-        let named = found.differences.len().min(DIFFERENCES_MAX);
-        let more = found.differences.len() - named;
-        let mut differences = found.differences;
-        differences.truncate(DIFFERENCES_MAX);
-        if more > 0 {
-            differences.push(format!("{more} more"));
-        }
-        all.differences.extend(differences.into_iter().map(|text| format!("{}: {text}", gym.slug)));
+    all.note("", || snapshot.damage());
+    all.note("", || snapshot.wrong_checksums());
+    all.note("", || snapshot.wrong_members());
+    let mut gyms = Vec::new();
+    all.note("", || {
+        gyms = snapshot.gyms()?;
+        Ok(vec![])
+    });
+    for gym in &gyms {
+        let name = format!("{}: ", gym.slug);
+        all.note(&name, || snapshot.misfiled(gym.generation));
+        let mut counts = [0; 3];
+        all.note(&name, || verify_gym(snapshot, gym, &mut counts));
+        all.events += counts[0];
+        all.receipts += counts[1];
+        all.tallies += counts[2];
     }
     Ok(all)
+}
+
+impl Verification {
+    /// Looks, and notes what is found. Damage may be such that looking fails, or that what is read
+    /// is beyond what can be counted.
+    fn note(&mut self, about: &str, look: impl FnOnce() -> Result<Vec<String>, StoreError>) {
+        let mut found = match catch_unwind(AssertUnwindSafe(look)) {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => vec![format!("cannot be read: {error}")],
+            Err(_) => vec!["holds values that cannot be counted".to_owned()],
+        };
+        let more = found.len().saturating_sub(DIFFERENCES_MAX);
+        found.truncate(DIFFERENCES_MAX);
+        if more > 0 {
+            found.push(format!("{more} more"));
+        }
+        self.differences.extend(found.into_iter().map(|text| format!("{about}{text}")));
+    }
+}
+
+/// Verifies one gym; counts its events, its receipts, and its tallies that are not zero.
+fn verify_gym(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    counts: &mut [u64; 3],
+) -> Result<Vec<String>, StoreError> {
+    let mut found = Gathered::default();
+    found.gather_receipts(snapshot, gym)?;
+    let log = checksum_log(snapshot, gym)?;
+    if log != found.entries {
+        found.differences.push(format!(
+            "the log has {} events, its receipts {}, or they differ",
+            log.count, found.entries.count
+        ));
+    }
+    let tallies = snapshot.all_tallies(gym.generation)?;
+    found.compare(snapshot.all_frozen(gym.id)?, &tallies);
+    *counts =
+        [log.count, found.receipts, tallies.values().map(|cells| cells.len() as u64).sum::<u64>()];
+    Ok(found.differences)
 }
 
 /// How many, and a sum of hashes that does not depend on order.

@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hmac::{Hmac, Mac};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use sha2::Sha256;
 
+use super::checksums::{self, Sums};
 use super::identity::{MARK_FILE, Mark};
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::LEDGER_FILE;
 use super::tx::Tx;
 use super::{Damaged, files};
-use crate::domain::ids::{Account, GymId};
 
 /// The database's name in the data folder.
 pub(super) const DATABASE_FILE: &str = "footfall.db";
@@ -102,6 +100,7 @@ pub struct Database {
     folder: PathBuf,
     key: Arc<Key>,
     mark: Arc<Mark>,
+    sums: Sums,
     readers: Arc<Mutex<Vec<Connection>>>,
 }
 
@@ -117,11 +116,13 @@ impl Database {
             None => first_key(folder, &path)?,
         };
         let (key, mark) = (Arc::new(key), Arc::new(Mark::new(folder)));
-        let database = Database { folder: folder.to_owned(), key, mark, readers: Arc::default() };
+        let (sums, readers) = (Sums::default(), Arc::default());
+        let database = Database { folder: folder.to_owned(), key, mark, sums, readers };
         database.make_private()?;
-        let mut connection = database.connect()?;
+        let mut connection = connect(&database.file())?;
         key::check(&connection, &database.key, &path)?;
-        migrations::migrations::runner().run(&mut connection).map_err(Box::new)?;
+        let has_migrated = migrate(&mut connection)?;
+        checksums::take(&mut connection, has_migrated)?;
         key::note_check(&connection, &database.key)?;
         database.mark.notice_restore(&mut connection)?;
         database.make_private()?;
@@ -204,7 +205,9 @@ impl Database {
 
     /// A connection that may write. What it commits is on disk when the commit returns.
     pub fn connect(&self) -> Result<Connection, StoreError> {
-        connect(&self.file())
+        let connection = connect(&self.file())?;
+        self.sums.watch(&connection)?;
+        Ok(connection)
     }
 
     /// Reads at one point of the database's history, without waiting for any writer.
@@ -250,7 +253,8 @@ impl Database {
         connection: &'c mut Connection,
     ) -> Result<Tx<'c>, StoreError> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Ok(Tx::new(transaction, &self.key, &self.mark))
+        self.sums.begin();
+        Ok(Tx::new(transaction, &self.key, &self.mark, &self.sums))
     }
 
     pub(super) fn connect_to_read(&self) -> Result<Connection, StoreError> {
@@ -273,36 +277,21 @@ pub struct Snapshot<'c> {
     pub(super) key: &'c [u8; 32],
 }
 
-impl Snapshot<'_> {
-    /// A part of the hash below, for looking accounts up without an index of accounts. It always
-    /// takes eight bytes in a row, so that another can be written over it in place.
-    pub(super) fn account_key(&self, gym: GymId, account: Account) -> i64 {
-        let hash = self.account_hash(gym, account);
-        eight_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
-    }
-
-    /// A keyed hash of a member: without the key, nobody can tell whose it is.
-    pub fn account_hash(&self, gym: GymId, account: Account) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key).expect("any length of key will do");
-        mac.update(&gym.0.to_be_bytes());
-        mac.update(account.0.as_bytes());
-        mac.finalize().into_bytes().into()
-    }
-}
-
-fn eight_bytes(random: [u8; 8]) -> i64 {
-    (u64::from_be_bytes(random) >> 2 | 1 << 62).cast_signed()
-}
-
-/// A key that is nobody's, to write over somebody's.
-pub(super) fn random_account_key() -> i64 {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).expect("the system has random numbers");
-    eight_bytes(random)
-}
-
 pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     move |source| StoreError::File { path: path.to_owned(), source }
+}
+
+/// Brings a database up to date; whether there was anything to do.
+fn migrate(connection: &mut Connection) -> Result<bool, StoreError> {
+    let report = migrations::migrations::runner().run(connection).map_err(Box::new)?;
+    Ok(!report.applied_migrations().is_empty())
+}
+
+/// An empty database in memory, declared as it should be.
+pub(super) fn up_to_date() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection)?;
+    Ok(connection)
 }
 
 /// A key for a folder in which nothing needs one yet.
@@ -317,6 +306,8 @@ fn first_key(folder: &Path, path: &Path) -> Result<Key, StoreError> {
 fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    // Of a new database only: it can give back what it does not need any more.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", true)?;

@@ -202,7 +202,7 @@ impl Tx<'_> {
     /// Writes zeros over a member's account, in place.
     pub fn forget_account(&mut self, member: MemberId) -> Result<(), StoreError> {
         let sql = "UPDATE members SET account = zeroblob(16), account_key = ?2 WHERE id = ?1";
-        let nobody = super::database::random_account_key();
+        let nobody = super::key::random_account_key();
         self.transaction.prepare_cached(sql)?.execute([member.0, nobody])?;
         Ok(())
     }

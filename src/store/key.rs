@@ -126,3 +126,31 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
     Ok(connection.query_row(sql, [name], |row| row.get(0))?)
 }
+
+impl Snapshot<'_> {
+    /// A part of the hash below, for looking accounts up without an index of accounts. It always
+    /// takes eight bytes in a row, so that another can be written over it in place.
+    pub(super) fn account_key(&self, gym: GymId, account: Account) -> i64 {
+        let hash = self.account_hash(gym, account);
+        eight_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
+    }
+
+    /// A keyed hash of a member: without the key, nobody can tell whose it is.
+    pub fn account_hash(&self, gym: GymId, account: Account) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key).expect("any length of key will do");
+        mac.update(&gym.0.to_be_bytes());
+        mac.update(account.0.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+fn eight_bytes(random: [u8; 8]) -> i64 {
+    (u64::from_be_bytes(random) >> 2 | 1 << 62).cast_signed()
+}
+
+/// A key that is nobody's, to write over somebody's.
+pub(super) fn random_account_key() -> i64 {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).expect("the system has random numbers");
+    eight_bytes(random)
+}

@@ -7,6 +7,7 @@
 
 mod annotations;
 mod backup;
+mod checksums;
 mod codec;
 mod database;
 mod erasures;
@@ -15,6 +16,7 @@ mod generations;
 mod gyms;
 mod identity;
 mod imports;
+mod integrity;
 mod key;
 mod ledger;
 mod log;
@@ -25,6 +27,7 @@ mod quarantine;
 mod receipts;
 mod redundancy;
 mod removal;
+mod room;
 mod rotation;
 mod secret;
 mod tallies;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Transaction;
 
+use super::checksums::Sums;
 use super::database::{Snapshot, StoreError};
 use super::gyms::Gym;
 use super::identity::{Mark, progress_of};
@@ -18,6 +19,7 @@ pub struct Tx<'c> {
     pub(super) transaction: Transaction<'c>,
     key: &'c Key,
     mark: &'c Mark,
+    sums: &'c Sums,
     /// Additions by slot of `tallies`.
     pub(super) tallies: BTreeMap<i64, Vec<(u32, i64)>>,
     /// Additions by slot of `frozen`.
@@ -31,11 +33,17 @@ pub struct Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(transaction: Transaction<'c>, key: &'c Key, mark: &'c Mark) -> Tx<'c> {
+    pub(super) fn new(
+        transaction: Transaction<'c>,
+        key: &'c Key,
+        mark: &'c Mark,
+        sums: &'c Sums,
+    ) -> Tx<'c> {
         Tx {
             transaction,
             key,
             mark,
+            sums,
             tallies: BTreeMap::new(),
             frozen: BTreeMap::new(),
             gyms: HashMap::new(),
@@ -95,6 +103,7 @@ impl<'c> Tx<'c> {
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
         self.flush()?;
+        self.sums.flush(&self.transaction)?;
         let progress = progress_of(&self.transaction)?;
         self.transaction.commit()?;
         self.mark.note(progress);

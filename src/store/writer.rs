@@ -90,6 +90,13 @@ impl Store {
         Ok(answer.await.map_err(|_| WriteError::Stopped)??)
     }
 
+    /// Gives some free pages of the database back to the disk; true when there are more.
+    pub async fn shrink(&self) -> Result<bool, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Shrink(reply))?;
+        Ok(answer.await.map_err(|_| WriteError::Stopped)??)
+    }
+
     fn send(&self, message: Message) -> Result<(), WriteError> {
         self.queue.try_send(Queued { message, since: Instant::now() }).map_err(
             |error| match error {
@@ -126,6 +133,7 @@ impl Store {
 enum Message {
     Work(Box<dyn Job>),
     EmptyLog(oneshot::Sender<Result<bool, StoreError>>),
+    Shrink(oneshot::Sender<Result<bool, StoreError>>),
 }
 
 /// A piece of work of any result.
@@ -182,6 +190,10 @@ impl Writer {
                         self.write(&mut batch);
                         // Who waited may have given up; the log is empty all the same.
                         drop(reply.send(Database::empty_log(&self.connection)));
+                    }
+                    Message::Shrink(reply) => {
+                        self.write(&mut batch);
+                        drop(reply.send(Database::shrink(&self.connection)));
                     }
                 }
             }
