@@ -86,7 +86,7 @@ pub struct Latest {
 }
 
 /// Each with the first right reading, and the latest moment that may stand.
-const CUT_BACK: [&str; 9] = [
+const CUT_BACK: [&str; 11] = [
     "UPDATE tombstones SET erased_until = ?1 WHERE erased_until > ?2",
     "UPDATE erasures SET erased_until = min(erased_until, ?1), requested_at = min(requested_at, ?1),
          erased_at = min(erased_at, ?1), completed_at = min(completed_at, ?1)
@@ -103,4 +103,7 @@ const CUT_BACK: [&str; 9] = [
     "UPDATE tokens SET created_at = min(created_at, ?1), last_used_at = min(last_used_at, ?1)
      WHERE max(created_at, coalesce(last_used_at, 0)) > ?2",
     "UPDATE users SET created_at = ?1 WHERE created_at > ?2",
+    "UPDATE gyms SET archived_at = ?1 WHERE archived_at > ?2",
+    "UPDATE imports SET started_at = min(started_at, ?1), undone_at = min(undone_at, ?1)
+     WHERE max(started_at, coalesce(undone_at, 0)) > ?2",
 ];

@@ -181,7 +181,11 @@ async fn a_visit_without_check_out_stays_however_nothing_is_written() {
         visits.push(format!("2026-03-{day:02}T10:00 2026-03-{day:02}T11:15 assumed"));
     }
     let visits: Vec<&str> = visits.iter().map(String::as_str).collect();
-    scene.is(text, &[], &visits).await;
+    scene.is(text.as_str(), &[], &visits).await;
+    // Also where the mapping says how times are written.
+    let mapping = "entered = \"Check-in\"\nleft = \"Check-out\"\nformat = \"%Y-%m-%d %H:%M\"\n";
+    let mapping = scene.write("f.toml", mapping).display().to_string();
+    scene.is(text, &["--mapping", &mapping], &visits).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::domain::ids::Slug;
 use crate::projection::rebuild::let_others_write;
 use crate::projection::removal::{self, Removal};
-use crate::store::{Database, Gym, Holdings};
+use crate::store::{Database, Gym, Holdings, StoreError};
 
 #[derive(Args)]
 pub struct ArchiveArgs {
@@ -156,6 +156,9 @@ fn format_webhook(webhook: &str, last: &str) -> String {
 
 pub fn remove(database: &Database, config: &Config, args: &RemoveArgs) -> anyhow::Result<()> {
     let begun = begun(database, &args.slug)?;
+    // A rebuild of it, or an import, would go on writing.
+    let locks = || Ok::<_, StoreError>((database.lock_import()?, database.lock_rebuild()?));
+    let _locks = if args.dry_run { None } else { Some(locks()?) };
     if let Some(removal) = begun.filter(|_| !args.dry_run) {
         work_off(database, removal)?;
         output::text(&format!("the removal of {} was interrupted, and is complete now", args.slug));
@@ -184,9 +187,8 @@ fn begun(database: &Database, slug: &str) -> anyhow::Result<Option<Removal>> {
     Ok(found.map(|(gym, _)| Removal::of(gym)))
 }
 
+/// Whoever calls holds the locks of imports and rebuilds.
 fn work_off(database: &Database, mut removal: Removal) -> anyhow::Result<()> {
-    // A rebuild of it would go on writing.
-    let _lock = database.lock_rebuild()?;
     let mut connection = database.connect()?;
     while !removal.is_done {
         let started = Instant::now();

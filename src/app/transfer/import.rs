@@ -239,7 +239,7 @@ fn take_in(
     let others = source.each(now, &mut |_, item| {
         // What cannot be understood was named before.
         item.map_or(Ok(()), |item| taking.item(item))?;
-        bar.tick();
+        bar.inc(1);
         Ok(())
     })?;
     taking.report.rows_of_other_gyms = others;

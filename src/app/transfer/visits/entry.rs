@@ -90,18 +90,17 @@ impl Visits {
         let Some(column) = columns.left.filter(|left| !words::is_nothing(row.cell(*left))) else {
             return Ok(None);
         };
-        let moment = self.moment(row, column, columns.left_date)?;
         let own_date = columns.left_date.filter(|date| !words::is_nothing(row.cell(*date)));
+        if stands_for_none(row.cell(column), own_date.is_some()) {
+            return Ok(None);
+        }
+        let moment = self.moment(row, column, columns.left_date)?;
         let left = match (time_of_day(moment), own_date) {
-            (moment, _) if moment.is_nothing() => return Ok(None),
             (Moment::Time(time), Some(date)) => {
                 let date = self.date(row, date)?;
                 self.instant(Moment::Local(date.and_time(time)), column, zone, Some(entered))?
             }
-            (Moment::Time(time), None) => match self.next(time, entered, zone, column)? {
-                Some(left) => left,
-                None => return Ok(None),
-            },
+            (Moment::Time(time), None) => self.next(time, entered, zone, column)?,
             (Moment::Date(_), _) => return Err(self.about(column, "has no time of day")),
             (moment, _) => self.instant(moment, column, zone, Some(entered))?,
         };
@@ -115,25 +114,21 @@ impl Visits {
         }
     }
 
-    /// A time of day after the entry: the same day, or after midnight the next. Midnight itself is
-    /// what systems write for no time.
+    /// A time of day after the entry: the same day, or after midnight the next.
     fn next(
         &self,
         time: NaiveTime,
         entered: Millis,
         zone: Tz,
         column: usize,
-    ) -> Result<Option<Millis>, String> {
-        if time == NaiveTime::MIN {
-            return Ok(None);
-        }
+    ) -> Result<Millis, String> {
         let day = local(zone, entered).date_naive();
         let on = |day: NaiveDate| {
             self.instant(Moment::Local(day.and_time(time)), column, zone, Some(entered))
         };
         match on(day) {
-            Ok(left) if left >= entered - CLOCKS_APART_MAX => Ok(Some(left)),
-            Ok(_) => on(day.succ_opt().unwrap_or(day)).map(Some),
+            Ok(left) if left >= entered - CLOCKS_APART_MAX => Ok(left),
+            Ok(_) => on(day.succ_opt().unwrap_or(day)),
             Err(error) => Err(error),
         }
     }
@@ -229,6 +224,16 @@ impl Visits {
 
     fn about(&self, column: usize, text: &str) -> String {
         format!("its {:?} {text}", self.layout.name(column))
+    }
+}
+
+/// Whether a time is what a system writes for none, in whatever format: a day that nobody means, or
+/// midnight without a date.
+fn stands_for_none(text: &str, has_date: bool) -> bool {
+    match times::parse(text, None) {
+        Ok(Moment::Time(time)) => time == NaiveTime::MIN && !has_date,
+        Ok(moment) => time_of_day(moment).is_nothing(),
+        Err(_) => false,
     }
 }
 
