@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::time::timeout;
 
+use super::foreign_text;
 use crate::clock;
-use crate::projection::erase::{erase, request_again};
+use crate::projection::erase::{erase, forget_some_mentions, request_again};
 use crate::store::{Database, Erasure, Ledger, Store, StoreError, Tx, WriteError};
 
 /// Erasures that are done in one transaction: few, so that deliveries do not wait long.
@@ -42,16 +43,25 @@ pub async fn run(store: Store) {
 
 /// Does some open erasures; false when there were none.
 async fn work(store: &Store) -> Result<bool, WriteError> {
+    foreign_text::read_old(store).await?;
     let open = store.read(|snapshot| snapshot.open_erasures(BATCH_ERASURES))?;
     if open.is_empty() {
         return Ok(false);
     }
     let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
     note_in_ledger(store.database(), &open)?;
+    for erasure in &open {
+        let forget = || {
+            let erasure = erasure.clone();
+            store.write(move |tx| forget_some_mentions(tx, &erasure))
+        };
+        while forget().await? {}
+    }
     for chunk in open.chunks(CHUNK_ERASURES) {
         let chunk = chunk.to_vec();
         store.write(move |tx| erase_all(tx, &chunk)).await?;
     }
+    foreign_text::wait_for_copies(store).await?;
     empty_log(store).await?;
     let count = ids.len();
     store.write(move |tx| tx.mark_completed(&ids, clock::now())).await?;
@@ -61,6 +71,7 @@ async fn work(store: &Store) -> Result<bool, WriteError> {
 
 /// The same for a command: all that is open, with a connection of its own.
 pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), StoreError> {
+    foreign_text::read_old_beside(database, connection)?;
     loop {
         let open = database.read(|snapshot| snapshot.open_erasures(BATCH_ERASURES))?;
         if open.is_empty() {
@@ -68,9 +79,13 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
         }
         let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
         note_in_ledger(database, &open)?;
+        for erasure in &open {
+            while database.transact(connection, |tx| forget_some_mentions(tx, erasure))? {}
+        }
         for chunk in open.chunks(CHUNK_ERASURES) {
             database.transact(connection, |tx| erase_all(tx, chunk))?;
         }
+        foreign_text::wait_for_copies_beside(database)?;
         wait_for_empty_log(connection)?;
         database.transact(connection, |tx| tx.mark_completed(&ids, clock::now()))?;
     }

@@ -6,6 +6,7 @@ mod demo;
 mod egym;
 mod erase;
 pub mod eraser;
+mod foreign_text;
 mod gyms;
 mod limits;
 mod maintain;

@@ -46,7 +46,12 @@ struct Row {
     received_at: String,
     reason: String,
     detail: String,
+    /// How long the body was.
     bytes: usize,
+    /// Whether it is kept as it came, so that it can be released.
+    whole: bool,
+    /// How many deliveries this stands for: more than one of those that were only counted.
+    deliveries: i64,
 }
 
 #[derive(Serialize)]
@@ -75,9 +80,11 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
             id: waiting.id,
             gym: slug(waiting.gym).unwrap_or_default(),
             received_at: output::utc(waiting.received_at),
+            bytes: waiting.bytes(),
+            whole: waiting.reduced_from.is_none(),
+            deliveries: waiting.deliveries,
             reason: waiting.reason,
             detail: waiting.detail,
-            bytes: waiting.body.len(),
         })
         .collect();
     output::show(args.json, &rows, || {

@@ -5,6 +5,7 @@
 
 pub mod calendar;
 pub mod event;
+pub mod foreign_text;
 pub mod ids;
 pub mod member;
 pub mod names;

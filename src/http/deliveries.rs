@@ -247,6 +247,9 @@ async fn quarantine(
     }
 }
 
+const ONLY_WORDS: &str = "only its words are kept, since an erasure could not search the whole of it \
+     or quarantine was full; ask the sender to send it again";
+
 /// What became of a delivery that was tried again.
 pub enum Released {
     Appended(Position),
@@ -260,6 +263,9 @@ pub enum Released {
 /// Tries again to append a delivery in quarantine.
 pub fn release(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Released, StoreError> {
     let Some(waiting) = tx.view().quarantined_by_id(id)? else { return Ok(Released::NotFound) };
+    if waiting.reduced_from.is_some() {
+        return Ok(Released::StillUnfit(ONLY_WORDS.to_owned()));
+    }
     let released = match egym::parse(&waiting.body, now) {
         Err(unfit) => return Ok(Released::StillUnfit(unfit.to_string())),
         Ok(Delivery::Test) => Released::Dropped("it was a TEST"),

@@ -216,11 +216,28 @@ pub struct MemberBody {
     visits: Vec<VisitBody>,
     /// Check-outs without a visit they could end.
     orphan_checkouts: Vec<String>,
-    /// Deliveries in quarantine that mention the account, as they were received.
-    quarantine: Vec<String>,
+    /// Deliveries in quarantine that name the account.
+    quarantine: Vec<MentionBody>,
     /// What stays known of events that the gym does not keep any more; null without any.
     #[schema(required)]
     frozen: Option<FrozenBody>,
+}
+
+/// A delivery in quarantine that names the member.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Mention)]
+struct MentionBody {
+    id: i64,
+    #[schema(format = DateTime)]
+    received_at: String,
+    /// A word for programs.
+    reason: String,
+    bytes: usize,
+    /// As it was received, at most the first 2,048 bytes; for the role `admin` only, since it may
+    /// name others as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    body: Option<String>,
 }
 
 /// What stays known of a member's events that are older than the gym keeps them.
@@ -295,27 +312,35 @@ pub async fn one(
     let (slug, account) = path.into_inner();
     let body = reporting(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        of_account(snapshot, &gym, &account)
+        of_account(snapshot, &gym, &account, access.require(Role::Admin).is_ok())
     });
     Ok(HttpResponse::Ok().json(body.await?))
 }
 
-/// All that is stored of one member.
+/// All that is stored of one member. The text of what waits in quarantine is for admins: it may
+/// name others.
 pub fn of_account(
     snapshot: &Snapshot<'_>,
     gym: &Gym,
     account: &str,
+    is_admin: bool,
 ) -> Result<MemberBody, Problem> {
     let unknown = || Problem::new(Code::NotFound, "nothing is stored of such a member at this gym");
     let account = Account(Uuid::parse_str(account).map_err(|_| unknown())?);
     let stored = people::member(snapshot, gym, account)?.ok_or_else(unknown)?;
-    Ok(member_body(gym, account, &stored))
+    Ok(member_body(gym, account, &stored, is_admin))
 }
 
-fn member_body(gym: &Gym, account: Account, stored: &people::Member) -> MemberBody {
+fn member_body(gym: &Gym, account: Account, stored: &people::Member, is_admin: bool) -> MemberBody {
     let zone = gym.settings.zone;
     let events = stored.events.iter();
-    let bodies = stored.quarantine.iter();
+    let mentions = stored.quarantine.iter().map(|waiting| MentionBody {
+        id: waiting.id,
+        received_at: instant(zone, waiting.received_at),
+        reason: waiting.reason.clone(),
+        bytes: waiting.bytes(),
+        body: is_admin.then(|| String::from_utf8_lossy(&waiting.body).into_owned()),
+    });
     MemberBody {
         gym: gym.slug.to_string(),
         account: account.0,
@@ -323,7 +348,7 @@ fn member_body(gym: &Gym, account: Account, stored: &people::Member) -> MemberBo
         visits: stored.visits.iter().map(|visit| visit_body(zone, visit)).collect(),
         orphan_checkouts: stored.orphan_checkouts.iter().map(|at| instant(zone, *at)).collect(),
         frozen: (stored.past != Past::default()).then(|| FrozenBody::of(&stored.past, zone)),
-        quarantine: bodies.map(|body| String::from_utf8_lossy(body).into_owned()).collect(),
+        quarantine: mentions.collect(),
     }
 }
 

@@ -234,6 +234,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/api/v1/erasures").route(web::get().to(erasures::list)))
         .service(at("/api/v1/gyms/{gym}/events").route(web::get().to(events::list)))
         .service(at("/api/v1/gyms/{gym}/quarantine").route(web::get().to(quarantine::list)))
+        .service(at("/api/v1/gyms/{gym}/quarantine/{id}").route(web::get().to(quarantine::one)))
         .service(
             at("/api/v1/gyms/{gym}/quarantine/{id}/release")
                 .route(web::post().to(quarantine::try_again)),

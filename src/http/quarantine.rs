@@ -11,7 +11,7 @@ use super::problem::{Code, Problem};
 use super::times::instant;
 use super::{App, blocking, openapi};
 use crate::clock;
-use crate::store::{Cursored, Gym, Role, Snapshot, StoreError};
+use crate::store::{Cursored, Gym, Quarantined, Role, Snapshot, StoreError, hex};
 
 /// A page of what waits in quarantine.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -35,9 +35,22 @@ pub struct QuarantinedBody {
     reason: String,
     /// The reason in a sentence.
     detail: String,
-    /// As it was received; what is no UTF-8 shows as replacement characters.
+    /// As it was received; what is no UTF-8 shows as replacement characters. Of one that is not
+    /// `whole`, its words; in a list, at most the first 2,048 bytes.
     body: String,
+    /// Whether `body` is cut off here: ask for this delivery alone.
+    truncated: bool,
+    /// Whether the body is kept as it was received, so that it can be released. One that an erasure
+    /// could not search is not, nor is one for which there was no room.
+    whole: bool,
+    /// How long the body was.
     bytes: usize,
+    /// Of a body that is not whole: a keyed hash of it. The same body has the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hash: Option<String>,
+    /// How many deliveries this stands for: more than one of those that were only counted.
+    deliveries: i64,
 }
 
 /// What became of another try.
@@ -98,15 +111,56 @@ pub fn page_of(
     let waiting = snapshot.quarantined(Some(gym.id), after, limit)?;
     let full = waiting.len() == limit;
     let cursor = cursors.name(waiting.last().map_or(after, |last| last.id));
-    let rows = waiting.into_iter().map(|waiting| QuarantinedBody {
-        id: waiting.id,
-        received_at: instant(gym.settings.zone, waiting.received_at),
-        reason: waiting.reason,
-        detail: waiting.detail,
-        bytes: waiting.body.len(),
-        body: String::from_utf8_lossy(&waiting.body).into_owned(),
-    });
+    let rows = waiting.into_iter().map(|waiting| QuarantinedBody::of(gym, waiting));
     Ok(Quarantine { quarantine: rows.collect(), next: full.then(|| cursor.clone()), cursor })
+}
+
+impl QuarantinedBody {
+    fn of(gym: &Gym, waiting: Quarantined) -> QuarantinedBody {
+        QuarantinedBody {
+            id: waiting.id,
+            received_at: instant(gym.settings.zone, waiting.received_at),
+            truncated: waiting.body.len() < waiting.kept_bytes,
+            whole: waiting.reduced_from.is_none(),
+            bytes: waiting.bytes(),
+            body: String::from_utf8_lossy(&waiting.body).into_owned(),
+            hash: waiting.body_hash.as_deref().map(hex),
+            deliveries: waiting.deliveries,
+            reason: waiting.reason,
+            detail: waiting.detail,
+        }
+    }
+}
+
+/// One delivery that waits in quarantine, with all that is kept of its body. For the role `admin`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gyms/{gym}/quarantine/{id}",
+    tag = "log",
+    operation_id = "quarantined",
+    responses(
+        (status = 200, description = "All of it", body = QuarantinedBody),
+        openapi::RoleProblems,
+    )
+)]
+pub async fn one(
+    app: web::Data<App>,
+    access: Access,
+    path: web::Path<(String, i64)>,
+) -> Result<HttpResponse, Problem> {
+    access.require(Role::Admin)?;
+    let (slug, id) = path.into_inner();
+    let body = blocking(app, move |snapshot| {
+        let gym = access.gym(snapshot, &slug)?;
+        let waiting = snapshot.quarantined_by_id(id)?.filter(|one| one.gym == gym.id);
+        let waiting = waiting.ok_or_else(not_in_quarantine)?;
+        Ok(QuarantinedBody::of(&gym, waiting))
+    });
+    Ok(HttpResponse::Ok().json(body.await?))
+}
+
+fn not_in_quarantine() -> Problem {
+    Problem::new(Code::NotFound, "there is no such id in quarantine")
 }
 
 /// Tries again to append what waits in quarantine. For the role `admin`.
@@ -151,9 +205,7 @@ pub async fn release_one(
         }
         Released::Dropped(why) => Release { status: "dropped", position: None, detail: Some(why) },
         Released::StillUnfit(why) => return Err(Problem::new(Code::WrongShape, why)),
-        Released::NotFound => {
-            return Err(Problem::new(Code::NotFound, "there is no such id in quarantine"));
-        }
+        Released::NotFound => return Err(not_in_quarantine()),
     };
     Ok(body)
 }

@@ -1,6 +1,6 @@
 //! EGYM's deliveries: one flat JSON object, `{accountId, timestamp, type}` (model section 2).
 //!
-//! Whatever else the object holds is kept as it was sent. What cannot become an event says why,
+//! Whatever else the object holds is kept as it was sent, as far as it can be searched. What cannot become an event says why,
 //! so that it can wait in quarantine.
 
 use std::borrow::Cow;
@@ -14,12 +14,16 @@ use uuid::Uuid;
 
 use crate::domain::Millis;
 use crate::domain::event::{EARLIEST_AT, Event, FUTURE_MAX, Kind};
+use crate::domain::foreign_text;
 use crate::domain::ids::Account;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The longest event type, in bytes.
 pub const TYPE_BYTES_MAX: usize = 128;
+
+/// The most bytes of fields that we do not know and that are kept with an event.
+pub const EXTRA_BYTES_MAX: usize = 4 * 1024;
 
 /// What a body turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +90,13 @@ fn kind_of(payload: &Payload<'_>) -> Result<String, Unfit> {
         (Some(kind), true) if kind.is_empty() || kind.len() > TYPE_BYTES_MAX => {
             Err(Unfit::Shape(format!("`type` has 1 to {TYPE_BYTES_MAX} bytes")))
         }
-        (Some(kind), true) => Ok(kind),
+        (Some(kind), true) => {
+            let read = foreign_text::read(kind.as_bytes());
+            if read.is_searchable && read.accounts.is_empty() {
+                return Ok(kind);
+            }
+            Err(Unfit::Shape("`type` is no plain word; whom it names could not be erased".into()))
+        }
     }
 }
 
@@ -168,6 +178,24 @@ struct Payload<'a> {
 }
 
 impl Payload<'_> {
+    /// Keeps a field that we do not know, as far as an erasure could find every account in it.
+    fn keep(&mut self, name: String, value: &RawValue) {
+        let can_be_kept = |text: &str| foreign_text::read(text.as_bytes()).is_searchable;
+        let name = serde_json::Value::String(name).to_string();
+        let room = EXTRA_BYTES_MAX.saturating_sub(self.extra.len());
+        if !can_be_kept(&name) || name.len() > room {
+            return;
+        }
+        let comma = if self.extra.is_empty() { "" } else { "," };
+        let written = if can_be_kept(value.get()) && value.get().len() <= room - name.len() {
+            write!(self.extra, "{comma}{name}:{}", value.get())
+        } else {
+            let bytes = value.get().len();
+            write!(self.extra, r#"{comma}{name}:"not kept: {bytes} bytes""#)
+        };
+        written.expect("a string takes all that is written");
+    }
+
     fn has_each_field_once(&self) -> Result<(), Unfit> {
         let fields =
             [("accountId", &self.account), ("timestamp", &self.timestamp), ("type", &self.kind)];
@@ -201,12 +229,7 @@ impl<'de> Visitor<'de> for Fields {
                 "accountId" => payload.account.push(value),
                 "timestamp" => payload.timestamp.push(value),
                 "type" => payload.kind.push(value),
-                _ => {
-                    let name = serde_json::Value::String(name);
-                    let comma = if payload.extra.is_empty() { "" } else { "," };
-                    write!(payload.extra, "{comma}{name}:{}", value.get())
-                        .expect("a string takes all that is written");
-                }
+                _ => payload.keep(name, value),
             }
         }
         Ok(payload)

@@ -14,6 +14,9 @@ use crate::domain::stretch::Stretch;
 use crate::domain::tally::Contributions;
 use crate::store::{Erasure, ErasureReason, LedgerEntry, StoreError, Tx};
 
+/// Rows of text of others that are emptied in one transaction.
+const CHUNK_MENTIONS: usize = 500;
+
 /// Where an erasure cuts a member's timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
@@ -126,6 +129,15 @@ pub fn request_again(
     Ok(came_back)
 }
 
+/// Empties some text of others that names the member of an open erasure; false when there is no
+/// more. It is done before the rest, so that no transaction takes long however much there is.
+pub fn forget_some_mentions(tx: &mut Tx<'_>, erasure: &Erasure) -> Result<bool, StoreError> {
+    let open = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
+    let account = open.map(|member| tx.view().account_of(member)).transpose()?.flatten();
+    let Some(account) = account else { return Ok(false) };
+    Ok(tx.forget_mentions(erasure.gym, account, CHUNK_MENTIONS)? == CHUNK_MENTIONS)
+}
+
 /// Erases the member of an open erasure from the database. Does nothing when that was done.
 pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), StoreError> {
     let open = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
@@ -151,7 +163,8 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
         tx.move_events(&positions(&after), newcomer)?;
         replace(tx, &target, newcomer, &[], &after)?;
     }
-    tx.empty_quarantined_mentioning(erasure.gym, account)?;
+    tx.forget_mentions(erasure.gym, account, usize::MAX)?;
+    tx.forget_in_annotations(erasure.gym, account)?;
     tx.forget_account(member)?;
     tx.mark_applied(erasure.gym, None);
     tx.mark_erased(erasure.id, i64::try_from(erased.len()).unwrap_or(i64::MAX), now)

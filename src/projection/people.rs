@@ -5,7 +5,7 @@ use crate::domain::calendar::{Day, day_start};
 use crate::domain::ids::Account;
 use crate::domain::member::Past;
 use crate::domain::visit::Visit;
-use crate::store::{Gym, LoggedEvent, Snapshot, StoreError};
+use crate::store::{Gym, LoggedEvent, Quarantined, Snapshot, StoreError};
 
 /// The visits of an absent member are counted over this many local days before the last one.
 const VISITS_DAYS: i32 = 56;
@@ -86,8 +86,8 @@ pub struct Member {
     pub events: Vec<LoggedEvent>,
     pub visits: Vec<Visit>,
     pub orphan_checkouts: Vec<Millis>,
-    /// Bodies in quarantine that mention the account.
-    pub quarantine: Vec<Vec<u8>>,
+    /// What waits in quarantine and names the account.
+    pub quarantine: Vec<Quarantined>,
     /// What stays known of events that retention has removed.
     pub past: Past,
 }

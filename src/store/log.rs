@@ -123,15 +123,15 @@ impl Tx<'_> {
     ) -> Result<Position, StoreError> {
         let sql = "INSERT INTO events (gym, member, at, type, received_at, imported, awaited_from)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let mut statement = self.transaction.prepare_cached(sql)?;
         let Arrival { received_at, imported } = arrival;
         let (kind, awaited) = (event.kind.name(), note_of(awaited));
         let values = params![gym.0, member.0, event.at, kind, received_at, imported, awaited];
-        statement.execute(values)?;
+        self.transaction.prepare_cached(sql)?.execute(values)?;
         let position = Position(self.transaction.last_insert_rowid());
         if let Some(fields) = &event.extra {
             let sql = "INSERT INTO extras (position, fields) VALUES (?1, ?2)";
             self.transaction.prepare_cached(sql)?.execute(params![position.0, fields])?;
+            self.note_extras(gym, position.0, fields, event.account)?;
         }
         Ok(position)
     }

@@ -12,6 +12,7 @@ mod codec;
 mod database;
 mod erasures;
 mod files;
+mod foreign_text;
 mod generations;
 mod gyms;
 mod identity;
@@ -45,6 +46,7 @@ pub use codec::Damaged;
 pub use database::{Database, Snapshot, StoreError};
 pub use erasures::{Erasure, ErasureReason};
 pub use files::{Draft, make_private_folder, write_whole};
+pub use foreign_text::Place;
 pub use gyms::{Gym, GymSettings};
 pub use identity::{Cursored, Epoch};
 pub use imports::{Import, ImportRun, ImportState, LaterDelivery, Undone};
@@ -55,11 +57,14 @@ pub use notices::Notice;
 pub use password::{
     HashMemory, PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, hash_password, matches_password,
 };
-pub use quarantine::{Quarantined, Reason};
+pub use quarantine::{
+    Held, QUARANTINE_BODIES_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_PREVIEW_BYTES_MAX,
+    QUARANTINE_ROWS_MAX, QUARANTINE_WORDS_BYTES_MAX, Quarantined, Reason,
+};
 pub use redundancy::Redundancy;
 pub use removal::Holdings;
 pub use rotation::{Rotation, Step};
-pub use secret::{Secret, SecretHash};
+pub use secret::{Secret, SecretHash, hex};
 pub use tallies::Sums;
 pub use tokens::{Reader, Role, Token};
 pub use trial::Trial;

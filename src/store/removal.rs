@@ -108,7 +108,7 @@ impl Tx<'_> {
     /// Returns how many rows.
     pub fn clear_gym(&mut self, gym: GymId, rows_max: usize) -> Result<usize, StoreError> {
         let sql = format!(
-            "UPDATE quarantine SET body = NULL, detail = '' WHERE id IN
+            "UPDATE quarantine SET body = NULL, body_hash = NULL, detail = '' WHERE id IN
                  (SELECT id FROM quarantine WHERE gym = ?1 AND (body IS NOT NULL OR detail <> '')
                   LIMIT {rows_max})"
         );

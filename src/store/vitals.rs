@@ -89,10 +89,8 @@ impl Snapshot<'_> {
 
     /// How many deliveries wait in quarantine, by gym; gyms without any are absent.
     pub fn quarantine_depths(&self) -> Result<Vec<(GymId, i64)>, StoreError> {
-        let sql = "SELECT gym, count(*) FROM quarantine WHERE body IS NOT NULL GROUP BY gym";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| Ok((GymId(row.get(0)?), row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let held = self.quarantine_held()?.into_iter();
+        Ok(held.filter(|(_, held)| held.rows > 0).map(|(gym, held)| (gym, held.rows)).collect())
     }
 
     /// The newest build of each gym that is newer than what is read; the rebuild that made it may

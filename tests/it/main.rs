@@ -9,6 +9,7 @@ mod deletions;
 mod egym;
 mod erasure;
 mod files;
+mod foreign_text;
 mod gyms;
 mod http;
 mod interrupted;

@@ -10,7 +10,7 @@ use crate::domain::ids::{GymId, Position};
 use crate::domain::tally::Count;
 use crate::projection::live::Live;
 use crate::projection::witness::Seen;
-use crate::store::{Build, Erasures, Sizes, Vitals, Webhook};
+use crate::store::{Build, Erasures, Held, Sizes, Vitals, Webhook};
 
 const ENDED_BY: [(Count, &str); 5] = [
     (Count::EndedByCheckout, "checkout"),
@@ -64,6 +64,17 @@ impl Gauges {
         let depths: HashMap<_, _> = depths.iter().copied().collect();
         self.by_gym(gyms, "quarantined_deliveries", "Deliveries that wait in quarantine.", |gym| {
             Some(number(depths.get(&gym.gym.id).copied().unwrap_or(0)))
+        });
+    }
+
+    pub fn add_quarantine_held(&mut self, gyms: &[Live], held: &[(GymId, Held)]) {
+        let held: HashMap<_, _> = held.iter().copied().collect();
+        let of = |gym: &Live| held.get(&gym.gym.id).copied().unwrap_or_default();
+        let bytes = "What the gym's quarantine keeps, in bytes.";
+        self.by_gym(gyms, "quarantined_bytes", bytes, |gym| Some(number(of(gym).bytes)));
+        let full = "1 when the gym's quarantine keeps no more whole bodies, else 0.";
+        self.by_gym(gyms, "quarantine_full", full, |gym| {
+            Some(number(i64::from(!of(gym).has_room())))
         });
     }
 

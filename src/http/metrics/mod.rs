@@ -80,6 +80,7 @@ impl Metrics {
             gauges.add_gyms(&gyms);
             gauges.add_webhooks(&webhooks, &self.are_silent(&gyms, &webhooks, now));
             gauges.add_quarantine(&gyms, &snapshot.quarantine_depths()?);
+            gauges.add_quarantine_held(&gyms, &snapshot.quarantine_held()?);
             gauges.add_vitals(&snapshot.vitals()?, store.waiting());
             gauges.add_clock(&judged(snapshot, now)?);
             let builds = snapshot.builds()?;

@@ -60,6 +60,7 @@ a path does not take is answered 405, with `Allow`.
         erasures::list,
         events::list,
         quarantine::list,
+        quarantine::one,
         quarantine::try_again,
         health::healthz,
         health::readyz,

@@ -116,7 +116,7 @@ pub async fn one(
         visitor.access.require(Role::Manager)?;
         let gym = visitor.access.gym(snapshot, &slug)?;
         let words = visitor.words;
-        let stored = serde_json::to_value(of_account(snapshot, &gym, &account)?);
+        let stored = serde_json::to_value(of_account(snapshot, &gym, &account, false)?);
         let stored = stored.expect("answers are plain JSON");
         let list = |name: &str| stored[name].as_array().cloned().unwrap_or_default();
         let main = html! {

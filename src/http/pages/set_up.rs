@@ -107,6 +107,11 @@ fn waiting(visitor: &Visitor, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Mark
                     p { (Moment.show(words, &row["received_at"], None)) " · "
                         code { (text(row, "reason")) } }
                     p { (text(row, "detail")) }
+                    @if row["whole"] == false { p.note { (words.say("set_up.not_whole")) } }
+                    @let deliveries = row["deliveries"].as_i64().unwrap_or(1);
+                    @if deliveries > 1 {
+                        p.note { (words.fill("set_up.stands_for", &[&words.whole(deliveries)])) }
+                    }
                     details { summary { (words.say("set_up.body")) } pre tabindex="0" { (text(row, "body")) } }
                     form method="post" action={ "/gyms/" (gym.slug) "/quarantine" } {
                         input type="hidden" name="csrf" value=(visitor.csrf);
