@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-WHOLE_DAY=(2027-01-13T{00..23}:20Z)
+WHOLE_DAY=(2027-01-13T{00..23}:05Z)
 NIGHTS=(
     # Before midnight and before the change: Berlin, New York, Lord Howe (by half an hour).
     2027-03-27T22:50Z 2027-03-28T00:50Z 2027-10-30T21:50Z 2027-10-31T00:50Z

@@ -66,18 +66,21 @@ async fn a_wrong_secret_and_an_unknown_webhook_are_answered_alike_and_as_fast() 
     let wrong = Webhook { secret: "ffs_wrong".into(), ..known.clone() };
     let mut unknown = Webhook { path: known.path.clone(), ..wrong.clone() };
     unknown.path.replace_range(known.path.len() - 12.., "0123456789ab");
+    let asked = [wrong, unknown];
     let mut seen = Vec::new();
     for _ in 0..TRIES {
-        let (mut of_wrong, mut of_unknown) = (Vec::new(), Vec::new());
-        for _ in 0..REQUESTS {
-            let (first, took) = refusal(&service, &wrong).await;
-            of_wrong.push(took);
-            let (second, took) = refusal(&service, &unknown).await;
-            of_unknown.push(took);
-            assert!(first.starts_with("401"), "{first}");
-            assert_eq!(first, second);
+        let (mut took, mut told) = ([Vec::new(), Vec::new()], [String::new(), String::new()]);
+        for turn in 0..REQUESTS {
+            // In turns, since the second of two may find the machine warm.
+            for place in [turn % 2, 1 - turn % 2] {
+                let (answer, time) = refusal(&service, &asked[place]).await;
+                took[place].push(time);
+                told[place] = answer;
+            }
+            assert!(told[0].starts_with("401"), "{}", told[0]);
+            assert_eq!(told[0], told[1]);
         }
-        let (wrong, unknown) = (median(of_wrong), median(of_unknown));
+        let [wrong, unknown] = took.map(median);
         if wrong.abs_diff(unknown) * 100 <= wrong.min(unknown) * DIFFERENCE_MAX {
             return;
         }
