@@ -89,10 +89,15 @@ fn families(text: &str) -> BTreeSet<String> {
     types.map(|line| line.split(' ').next().expect("a name").to_owned()).collect()
 }
 
+/// The name of a cookie, which is written like that of a metric.
+const COOKIE: &str = "footfall_session";
+
 /// Every word of a text that is the name of a metric of ours, by family.
 fn mentioned(text: &str) -> BTreeSet<String> {
     let is_inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:".contains(c);
-    let words = text.split(|c| !is_inside(c)).filter(|word| word.starts_with("footfall_"));
+    let words = text
+        .split(|c| !is_inside(c))
+        .filter(|word| word.starts_with("footfall_") && *word != COOKIE);
     let family = |word: &str| {
         let parts = ["_bucket", "_sum", "_count"];
         let found = parts.iter().find_map(|part| word.strip_suffix(part));
