@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::process;
 use crate::service::{BINARY, Service, Webhook, answer, delivery, now, run, run_json, verify};
 use crate::tls::authority::{Authority, Term};
 
@@ -21,8 +22,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 /// What to preload so that a program sees another clock.
 static PRELOAD: LazyLock<String> = LazyLock::new(|| {
-    let shown =
-        Command::new("faketime").args(["-m", "-f", "+0d", "env"]).output().expect("it runs");
+    let shown = process::output(Command::new("faketime").args(["-m", "-f", "+0d", "env"]));
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     let found = shown.lines().find_map(|line| line.strip_prefix("LD_PRELOAD="));
     found.expect("faketime preloads a library").to_owned()
@@ -49,7 +49,7 @@ fn start(folder: &Arc<TempDir>, env: &[(&str, &str)]) -> Service {
 fn run_with(folder: &TempDir, env: &[(&str, &str)], args: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(args).envs(env.iter().copied()).env("FOOTFALL_DATA", folder.path());
-    command.output().expect("the binary runs")
+    process::output(&mut command)
 }
 
 async fn eventually(about: &str, mut holds: impl AsyncFnMut() -> bool) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::process;
 use crate::service::{BINARY, Service, answer, delivery, now, run, run_json, verify};
 
 /// A user that is not the one who runs the tests.
@@ -30,7 +31,7 @@ fn run_after(before: &str, folder: &Path, args: &[&str]) -> Output {
     let script = format!("{before}; exec \"$0\" \"$@\"");
     let mut shell = Command::new("sh");
     shell.args(["-c", &script, BINARY]).args(args).env("FOOTFALL_DATA", folder);
-    shell.output().expect("the shell runs")
+    process::output(&mut shell)
 }
 
 fn said(output: &Output) -> String {
