@@ -200,6 +200,7 @@ async fn after_a_restore_no_cursor_and_no_tag_of_before_holds() {
             refused(service.get(&token, &list(name, cursor)).await);
             refused(service.get(&token, &list(name, "2")).await);
         }
+        assert!(!run(service.data(), &["export", "--after", "2"]).status.success());
         // As many positions and changes as before, given to something else.
         visit(&service, &webhook, "2026-03-04T10:00:00Z").await;
         assert_eq!(service.post(&webhook, "other").await.0, 400);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{End, EventLine, FORMAT, GymLine, Header, Line, VERSION, WebhookLine};
 use crate::app::{gyms, maintain};
 use crate::domain::ids::{Account, Position};
-use crate::store::{Database, Draft, Gym, LoggedEvent};
+use crate::store::{Cursored, Database, Draft, Gym, LoggedEvent};
 
 /// Events that are read together.
 const PAGE_EVENTS: usize = 1_000;
@@ -37,6 +37,12 @@ pub fn run(database: &Database, args: &ExportArgs) -> anyhow::Result<()> {
         [] => database.read(|snapshot| snapshot.gyms())?,
         some => some.iter().map(|slug| gyms::find(database, slug)).collect::<Result<_, _>>()?,
     };
+    let end = database.read(|snapshot| snapshot.end_of(Cursored::Log))?;
+    ensure!(
+        args.after <= end,
+        "nothing has position {}: the last one is {end}. If the database was restored, export all",
+        args.after
+    );
     let mut draft = args.out.as_deref().map(open).transpose()?;
     let mut stdout = std::io::stdout();
     let mut out: BufWriter<&mut dyn Write> = match &mut draft {
