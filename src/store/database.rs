@@ -306,8 +306,11 @@ fn first_key(folder: &Path, path: &Path) -> Result<Key, StoreError> {
 fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
-    // Of a new database only: it can give back what it does not need any more.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    // A database that is made now can give back what it does not need any more. Said to one that is
+    // there already, it would be a write.
+    if connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))? == 0 {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", true)?;
