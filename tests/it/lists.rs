@@ -185,6 +185,7 @@ async fn a_visit_without_check_out_stays_however_nothing_is_written() {
     // Also where the mapping says how times are written.
     let mapping = "entered = \"Check-in\"\nleft = \"Check-out\"\nformat = \"%Y-%m-%d %H:%M\"\n";
     let mapping = scene.write("f.toml", mapping).display().to_string();
+    let text = text.replace("2026-03-01 00:00:00", "2026-03-01 00:00");
     scene.is(text, &["--mapping", &mapping], &visits).await;
 }
 
