@@ -169,20 +169,10 @@ impl Acme {
             };
             match event {
                 Ok(event) => {
-                    let is_new = matches!(event, EventOk::DeployedNewCert);
-                    self.follow(&event, is_ready);
-                    if is_new {
+                    if matches!(event, EventOk::DeployedNewCert) {
                         *failures = 0;
                     }
-                    if is_new && self.vault.renewal_in().is_zero() {
-                        tracing::warn!(
-                            "the certificate is new, and by our clock it must be renewed already: \
-                             put the clock right (NTP)"
-                        );
-                        // Until it is reckoned again: one order after the other would use up what
-                        // the authority allows.
-                        std::future::pending::<()>().await;
-                    }
+                    self.follow(&event, is_ready);
                 }
                 Err(EventError::Order(error)) => return Some(error),
                 Err(error) => tracing::warn!(%error, "a certificate cannot be kept or read"),
