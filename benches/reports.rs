@@ -24,6 +24,7 @@ use footfall::domain::calendar::day_of;
 use footfall::domain::{DAY, HOUR, MINUTE, Millis};
 use footfall::http::metrics::Metrics;
 use footfall::http::problem::Problem;
+use footfall::http::process::Process;
 use footfall::http::reports::{Parameters, ask};
 use footfall::projection::read;
 use footfall::store::{Database, Gym, Secret, Snapshot, Store, StoreError};
@@ -97,10 +98,10 @@ fn main() -> anyhow::Result<()> {
 /// How long an answer of `/metrics` takes.
 fn scraped(folder: &Path, repeats: u32) -> anyhow::Result<Histogram<u64>> {
     let (store, writer) = Store::start(folder)?;
-    let metrics = Metrics::new(&store, None);
+    let (metrics, process) = (Metrics::new(&store, None), Process::default());
     give_webhooks(store.database())?;
     let took = timed(repeats, |_| {
-        let text = metrics.text(&store, NOW)?;
+        let text = metrics.text(&store, &process, NOW)?;
         assert!(text.contains("footfall_gym_members_present"), "it says something");
         Ok(())
     })?;

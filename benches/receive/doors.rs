@@ -14,8 +14,9 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::Context;
 use footfall::clock;
 use footfall::http::deliveries::{ANSWER_MS_MAX, BODY_BYTES_MAX, BODY_MS_MAX, Receipt};
-use footfall::http::metrics::reach::Listening;
-use footfall::http::{self, Settings};
+use footfall::http::metrics::reach;
+use footfall::http::process::Process;
+use footfall::http::{self, Listening, Settings};
 use footfall::intake::egym;
 use footfall::store::{Store, Webhook};
 use futures_util::StreamExt;
@@ -23,17 +24,20 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 /// As many threads as the service takes on its own.
-const SETTINGS: Settings = Settings {
-    workers: 0,
-    connections_max: 10_000,
-    connections_per_address_max: 10_000,
-    idle_seconds: 75,
-    head_seconds: 4,
-    trusted_proxies: Vec::new(),
-    public_root: None,
-    metrics: Listening { listener: None, is_public: false },
-    tls: None,
-};
+fn settings() -> Settings {
+    Settings {
+        workers: 0,
+        connections_max: 10_000,
+        connections_per_address_max: 10_000,
+        idle_seconds: 75,
+        head_seconds: 4,
+        trusted_proxies: Vec::new(),
+        public_root: None,
+        metrics: reach::Listening { listener: None, is_public: false },
+        tls: None,
+        process: Process::default(),
+    }
+}
 
 /// Both doors, open.
 pub struct Doors {
@@ -50,7 +54,8 @@ impl Doors {
         let addresses = (storing.local_addr()?, not_storing.local_addr()?);
         let (stop, stopped) = oneshot::channel();
         let serve = async move || {
-            let door = http::serve(store.clone(), storing, &SETTINGS)?;
+            let listening = Listening { listener: storing, is_shared: false };
+            let door = http::serve(store.clone(), listening, &settings())?;
             let server = serve_without_storing(store, not_storing)?;
             let (handle, server) = (server.handle(), actix_web::rt::spawn(server));
             // Who holds the other end may be gone already: that is an end too.
@@ -76,6 +81,7 @@ struct State {
 }
 
 fn serve_without_storing(store: Store, listener: TcpListener) -> anyhow::Result<Server> {
+    let settings = settings();
     let state = web::Data::new(State { store, next: AtomicI64::new(1) });
     let workers = thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
@@ -86,9 +92,9 @@ fn serve_without_storing(store: Store, listener: TcpListener) -> anyhow::Result<
     });
     let server = server
         .workers(workers)
-        .max_connections(SETTINGS.connections_max / workers)
-        .keep_alive(Duration::from_secs(SETTINGS.idle_seconds))
-        .client_request_timeout(Duration::from_secs(SETTINGS.head_seconds))
+        .max_connections(settings.connections_max / workers)
+        .keep_alive(Duration::from_secs(settings.idle_seconds))
+        .client_request_timeout(Duration::from_secs(settings.head_seconds))
         .disable_signals();
     Ok(server.listen(listener)?.run())
 }

@@ -4,6 +4,7 @@
 //! is refused, and a value of another type than its own. Reading the process's environment, and
 //! what the settings do, may not live here.
 
+mod kubernetes;
 mod layers;
 mod notify;
 #[cfg(test)]
@@ -237,7 +238,7 @@ impl Config {
             lay_over(&mut settings, &schema, table, &Origin::File(path), "")?;
         }
         for (name, text) in &sources.env {
-            if name.starts_with(PREFIX) && !NO_KEYS.contains(&name.as_str()) {
+            if is_of_ours(name, text) {
                 let table = read_variable(&schema, name, text)?;
                 lay_over(&mut settings, &schema, table, &Origin::Variable(name.clone()), "")?;
             }
@@ -248,4 +249,10 @@ impl Config {
         }
         Ok(settings.try_into().expect("every value was checked when it was laid over"))
     }
+}
+
+/// Whether a variable says something of our keys.
+fn is_of_ours(name: &str, text: &str) -> bool {
+    let is_key = name.starts_with(PREFIX) && !NO_KEYS.contains(&name);
+    is_key && !kubernetes::is_of_service(name, text)
 }

@@ -9,17 +9,20 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::config::Config;
-use super::serve::{bind, finish, settings, start_log, stop_asked_for};
+use super::jobs::Jobs;
+use super::serve::{finish, settings, stop_asked_for};
 use super::simulate::traffic::{Delivery, Plan, deliveries};
 use super::simulate::{Source, post_live};
-use super::{eraser, output, pulse, users};
+use super::sockets::bind;
+use super::{eraser, log, output, pulse, users};
 use crate::clock;
 use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
 use crate::domain::ids::{Account, GymId};
 use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, Rules};
-use crate::http;
+use crate::http::process::Process;
+use crate::http::{self, Listening};
 use crate::projection::{apply, read};
 use crate::store::{Database, GymSettings, Reader, Role, Secret, Store, StoreError, Tx};
 
@@ -72,16 +75,20 @@ struct Prepared {
 }
 
 pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
-    start_log(&config.log)?;
+    let process = Process::default();
+    let _log = log::start(&config.log, &process)?;
     let folder = tempfile::Builder::new().prefix("footfall-demo-").tempdir()?;
     let prepared = prepare(folder.path(), args)?;
     let (store, writer) = Store::start(folder.path())?;
     let listener = bind(&config.listen).or_else(|_| bind("127.0.0.1:0"))?;
+    let listening = Listening { listener, is_shared: false };
     actix_web::rt::System::new().block_on(async move {
-        let watched = store.clone();
-        actix_web::rt::spawn(eraser::run(store.clone()));
-        actix_web::rt::spawn(pulse::run(store.clone()));
-        let door = http::serve(store, listener, &settings(config, None))?;
+        let mut jobs = Jobs::new(process.clone());
+        let with = store.clone();
+        jobs.start("eraser", move || eraser::run(with.clone()));
+        let with = store.clone();
+        jobs.start("heartbeat", move || pulse::run(with.clone()));
+        let door = http::serve(store.clone(), listening, &settings(config, None, process))?;
         let root = format!("http://{}", door.address);
         for (path, secret, plan) in prepared.doors {
             let url = format!("{root}{path}");
@@ -93,10 +100,14 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
             });
         }
         output::text(&welcome(&root, &prepared.sign_in, prepared.token.reveal()));
-        let live = actix_web::rt::spawn(show_live(watched));
-        stop_asked_for().await?;
-        live.abort();
-        door.close().await.context("the server failed")
+        tokio::select! {
+            stopped = stop_asked_for() => stopped?,
+            () = show_live(store.clone()) => {}
+        }
+        let closed = door.close().await;
+        drop(jobs);
+        store.close().await;
+        closed.context("the server failed")
     })?;
     finish(writer)
 }
@@ -181,11 +192,11 @@ fn append_chunk(tx: &mut Tx<'_>, gym: GymId, chunk: &[&Delivery]) -> Result<(), 
     Ok(())
 }
 
-/// Prints who is where, at once and whenever it changes.
+/// Prints who is where, at once and whenever it changes, as long as somebody reads it.
 async fn show_live(store: Store) {
     let mut commits = store.commits();
     let mut shown = None;
-    loop {
+    while !output::has_failed() {
         let now = clock::now();
         let counted = store.read(|snapshot| {
             let gyms = snapshot.gyms()?;

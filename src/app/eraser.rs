@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use rusqlite::Connection;
 use tokio::time::timeout;
 
 use super::foreign_text;
+use super::jobs::Ended;
 use crate::clock;
 use crate::projection::erase::{erase, forget_some_mentions, request_again};
 use crate::store::{Database, Erasure, Ledger, Store, StoreError, Tx, WriteError};
@@ -26,17 +28,12 @@ const LOG_IN_USE: &str = "what was erased is gone from the database, but another
      reading it, so that the write-ahead log cannot be emptied; it is complete when that program \
      (a replication like Litestream?) lets go";
 
-/// Goes on until it is dropped. What fails is logged and tried again.
-pub async fn run(store: Store) {
+/// Goes on until it is dropped, or an erasure fails.
+pub async fn run(store: Store) -> Ended {
     let mut commits = store.commits();
     loop {
-        match work(&store).await {
-            Ok(true) => {}
-            Ok(false) => drop(timeout(LOOK_EVERY, commits.changed()).await),
-            Err(error) => {
-                tracing::error!(%error, "an erasure failed; it is tried again");
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
+        if !work(&store).await.context("an erasure failed")? {
+            drop(timeout(LOOK_EVERY, commits.changed()).await);
         }
     }
 }

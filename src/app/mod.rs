@@ -8,7 +8,9 @@ mod erase;
 pub mod eraser;
 mod foreign_text;
 mod gyms;
+mod jobs;
 mod limits;
+mod log;
 mod maintain;
 mod notify;
 mod output;
@@ -18,6 +20,7 @@ mod quarantine;
 mod retention;
 mod serve;
 pub mod simulate;
+mod sockets;
 mod tls;
 mod tokens;
 mod transfer;
@@ -43,9 +46,14 @@ use tls::Source;
 pub fn main() -> ExitCode {
     // What is made here is nobody else's, whatever the shell says.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return output::usage(&said),
+    };
     match run(cli) {
-        Ok(code) => code,
+        Ok(code) => output::exit_code(code),
+        // It is the cause of the error, too.
+        Err(_) if output::has_failed() => output::exit_code(ExitCode::FAILURE),
         Err(error) => {
             output::error(&error);
             ExitCode::FAILURE

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::jobs::Ended;
 use super::witness::Watch;
 use crate::clock;
 use crate::store::Store;
@@ -14,7 +15,7 @@ use crate::store::Store;
 const BEAT_EVERY: Duration = Duration::from_secs(10);
 
 /// Goes on until it is dropped.
-pub async fn run(store: Store) {
+pub async fn run(store: Store) -> Ended {
     let mut beats = interval(BEAT_EVERY);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watch = Watch::begin();

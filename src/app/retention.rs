@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
 use super::eraser::{empty_log, wait_for_empty_log};
+use super::jobs::Ended;
 use super::{gyms, output, witness};
 use crate::domain::Millis;
 use crate::domain::witness::{STEP, Verdict, Witness};
@@ -19,8 +20,6 @@ use crate::{clock, projection};
 
 /// A service looks so often for what became too old.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
-/// A service that could not go on tries again after so long.
-const TRY_AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub struct RetentionArgs {
@@ -153,20 +152,12 @@ fn freeze_all(database: &Database, gym: &Gym, now: Millis) -> Result<Frozen, Sto
     Ok(all)
 }
 
-/// Looks for what became too old, until it is dropped. What fails is logged and tried again.
-pub async fn keep(store: Store) {
+/// Looks for what became too old, until it is dropped or fails.
+pub async fn keep(store: Store) -> Ended {
     loop {
-        if let Err(error) = finish_removals(&store).await {
-            tracing::error!(%error, "a gym could not be removed; it is tried again");
-        }
-        let pause = match freeze_everywhere(&store).await {
-            Ok(()) => LOOK_EVERY,
-            Err(error) => {
-                tracing::error!(%error, "retention failed; it is tried again");
-                TRY_AGAIN
-            }
-        };
-        tokio::time::sleep(pause).await;
+        finish_removals(&store).await.context("a gym could not be removed")?;
+        freeze_everywhere(&store).await.context("retention failed")?;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

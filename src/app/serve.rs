@@ -1,27 +1,35 @@
 //! `footfall serve`: start, say so, and stop without losing anything.
 
-use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use anyhow::{Context, anyhow};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-use super::config::{Config, LogConfig};
+use super::config::Config;
+use super::jobs::{Ended, Jobs};
 use super::notify::Notices;
+use super::sockets::{self, Sockets};
 use super::tls::Source;
-use super::{eraser, limits, notify, output, panics, pulse, retention, witness};
+use super::{eraser, limits, log, notify, output, pulse, retention, witness};
 use crate::clock;
 use crate::http::metrics::reach;
+use crate::http::process::Process;
 use crate::http::redirect::{self, Home};
-use crate::http::{self, Door, Settings};
+use crate::http::{self, Door, Listening, Settings};
 use crate::projection::witness::settled;
 use crate::store::Store;
 
 pub fn run(config: &Config) -> anyhow::Result<()> {
-    start_log(&config.log)?;
+    let mut handed_over = Sockets::handed_over();
+    let process = Process::default();
+    let _log = log::start(&config.log, &process)?;
+    // Before all else: who connects from now on waits, and is not refused.
+    let early = handed_over.take(sockets::LISTEN, &config.listen);
     let (store, writer) = Store::start(&config.data)
         .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
     if let Some(mode) = store.database().open_to_others() {
@@ -30,80 +38,145 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     store.database().clear_trials()?;
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
     witness::at_start(store.database())?;
+    // What held the address may have been the service that held the folder until now.
+    let listening = match early {
+        Err(_) if handed_over.are_none() => handed_over.take(sockets::LISTEN, &config.listen)?,
+        early => early?,
+    };
+    let plain = handed_over.take_if_set(sockets::PLAIN, &config.tls.plain_listen)?;
+    let metrics = handed_over.take_if_set(sockets::METRICS, &config.metrics.listen)?;
+    handed_over.all_taken()?;
     // A clock that is wrong makes no certificate bad.
     let now = store.read(|snapshot| settled(snapshot, clock::now()))?;
-    let source = Source::of(config, now)?;
-    let notices = Notices::open(config)?;
-    let listener = bind(&config.listen)?;
-    actix_web::rt::System::new().block_on(async move {
-        let eraser = actix_web::rt::spawn(eraser::run(store.clone()));
-        let retention = actix_web::rt::spawn(retention::keep(store.clone()));
-        let pulse = actix_web::rt::spawn(pulse::run(store.clone()));
-        let notices = actix_web::rt::spawn(notify::keep(store.clone(), notices));
-        // From here on a SIGHUP ends nothing.
-        let hangup = signal(SignalKind::hangup())?;
-        let mut settings = settings(config, source.as_ref());
-        if !config.metrics.listen.is_empty() {
-            settings.metrics.listener = Some(Arc::new(bind(&config.metrics.listen)?));
-        }
-        let doors = 1 + usize::from(!config.tls.plain_listen.is_empty());
-        settings.connections_max = limits::connections(settings.connections_max, doors);
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
-        let door = http::serve(store, listener, &settings)?;
-        let plain = plain_door(config, source.as_ref(), door.address.port(), &settings)?;
-        let mut stop = std::pin::pin!(stop_asked_for());
-        tokio::select! {
-            stopped = &mut stop => stopped?,
-            () = keep_certificate(source, hangup, format!("{scheme}://{}", door.address)) => {}
-        }
-        tracing::info!("stopping: no new deliveries, those under way are answered");
-        if let Some(plain) = plain {
-            plain.close().await.context("the plain door failed")?;
-        }
-        let closed = door.close().await;
-        eraser.abort();
-        retention.abort();
-        pulse.abort();
-        notices.abort();
-        closed.context("the server failed")
+    let service = Service {
+        source: Source::of(config, now)?,
+        notices: Arc::new(Notices::open(config)?),
+        store: store.clone(),
+        process,
+        metrics: metrics.map(|metrics| Arc::new(metrics.listener)),
+    };
+    actix_web::rt::System::new().block_on(async {
+        let served = service.run_until_stopped(config, listening, plain).await;
+        store.close().await;
+        served
     })?;
     finish(writer)
 }
 
-/// Says where it listens as soon as it can answer there, and keeps the certificate fresh from
-/// then on.
-async fn keep_certificate(source: Option<Source>, mut hangup: Signal, root: String) {
-    let Some(source) = source else {
-        output::text(&format!("listening on {root}"));
-        // SIGHUP reads certificates again; without any it does nothing, rather than end the service.
-        loop {
-            hangup.recv().await;
-        }
-    };
-    let (is_ready, ready) = oneshot::channel();
-    let say_so = async {
-        if ready.await.is_ok() {
-            output::text(&format!("listening on {root}"));
-        }
-    };
-    tokio::join!(source.keep(is_ready, hangup), say_so);
+/// What a service is made of.
+struct Service {
+    store: Store,
+    source: Option<Source>,
+    notices: Arc<Notices>,
+    process: Process,
+    /// Where metrics have an address of their own.
+    metrics: Option<Arc<TcpListener>>,
 }
 
-/// The plain door beside HTTPS, if one is asked for.
-fn plain_door(
-    config: &Config,
-    source: Option<&Source>,
-    port: u16,
-    settings: &Settings,
-) -> anyhow::Result<Option<Door>> {
-    let address = &config.tls.plain_listen;
-    let Some(source) = source.filter(|_| !address.is_empty()) else { return Ok(None) };
-    let home = Home { root: config.public_root().map(str::to_owned), port };
-    Ok(Some(redirect::serve(bind(address)?, home, source.challenges(), settings)?))
+impl Service {
+    async fn run_until_stopped(
+        self,
+        config: &Config,
+        listening: Listening,
+        plain: Option<Listening>,
+    ) -> anyhow::Result<()> {
+        // From here on a SIGHUP ends nothing, whether or not there is a certificate to read again.
+        let _hangup = signal(SignalKind::hangup())?;
+        let mut settings = settings(config, self.source.as_ref(), self.process.clone());
+        settings.metrics.listener.clone_from(&self.metrics);
+        let doors = 1 + usize::from(plain.is_some());
+        settings.connections_max = limits::connections(settings.connections_max, doors);
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let mut door = http::serve(self.store.clone(), listening, &settings)?;
+        let plain = self.plain_door(config, plain, door.address.port(), &settings)?;
+        let (is_ready, ready) = watch::channel(self.source.is_none());
+        let jobs = self.start_jobs(&is_ready);
+        tell_systemd(NotifyState::Ready);
+        let said = format!("listening on {scheme}://{}", door.address);
+        let ended = tokio::select! {
+            stopped = stop_asked_for() => stopped,
+            () = self.store.writer_ended() => Err(anyhow!("the writer ended; see the log")),
+            error = door.failed() => Err(error).context("the server ended"),
+            never = say_where(ready, said) => match never {},
+        };
+        tell_systemd(NotifyState::Stopping);
+        ended?;
+        tracing::info!("stopping: what has arrived is answered, nothing more is taken");
+        let (closed, plain_closed) = tokio::join!(door.close(), async {
+            match plain {
+                Some(plain) => plain.close().await,
+                None => Ok(()),
+            }
+        });
+        drop(jobs);
+        plain_closed.context("the plain door failed")?;
+        closed.context("the server failed")
+    }
+
+    /// Everything that goes on by itself, each under its name.
+    fn start_jobs(&self, is_ready: &watch::Sender<bool>) -> Jobs {
+        let mut jobs = Jobs::new(self.process.clone());
+        let store = self.store.clone();
+        jobs.start("eraser", move || eraser::run(store.clone()));
+        let store = self.store.clone();
+        jobs.start("retention", move || retention::keep(store.clone()));
+        let store = self.store.clone();
+        jobs.start("heartbeat", move || pulse::run(store.clone()));
+        if self.notices.are_wanted() {
+            let (store, notices) = (self.store.clone(), self.notices.clone());
+            jobs.start("notices", move || notify::keep(store.clone(), notices.clone()));
+        }
+        if let Some(source) = self.source.clone() {
+            let is_ready = is_ready.clone();
+            jobs.start("certificate", move || source.clone().keep(is_ready.clone()));
+        }
+        if let Some(within) = sd_notify::watchdog_enabled() {
+            jobs.start("watchdog", move || tell_that_it_lives(within / 2));
+        }
+        jobs
+    }
+
+    /// The plain door beside HTTPS, if one is asked for.
+    fn plain_door(
+        &self,
+        config: &Config,
+        listening: Option<Listening>,
+        port: u16,
+        settings: &Settings,
+    ) -> anyhow::Result<Option<Door>> {
+        let Some((source, listening)) = self.source.as_ref().zip(listening) else {
+            return Ok(None);
+        };
+        let home = Home { root: config.public_root().map(str::to_owned), port };
+        Ok(Some(redirect::serve(listening, home, source.challenges(), settings)?))
+    }
+}
+
+/// Says where it listens, once it can answer there.
+async fn say_where(mut ready: watch::Receiver<bool>, line: String) -> std::convert::Infallible {
+    if ready.wait_for(|ready| *ready).await.is_ok() {
+        output::announce(&line);
+    }
+    std::future::pending().await
+}
+
+/// Without systemd nobody is told.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told how the service is");
+    }
+}
+
+/// As long as this goes on, systemd starts no other process in our place.
+async fn tell_that_it_lives(every: Duration) -> Ended {
+    loop {
+        tell_systemd(NotifyState::Watchdog);
+        tokio::time::sleep(every).await;
+    }
 }
 
 /// The settings of the HTTP door.
-pub fn settings(config: &Config, source: Option<&Source>) -> Settings {
+pub fn settings(config: &Config, source: Option<&Source>, process: Process) -> Settings {
     Settings {
         workers: config.http.workers,
         connections_max: config.http.connections_max,
@@ -114,14 +187,8 @@ pub fn settings(config: &Config, source: Option<&Source>) -> Settings {
         public_root: config.public_root().map(str::to_owned),
         metrics: reach::Listening { listener: None, is_public: config.metrics.public },
         tls: source.map(Source::tls),
+        process,
     }
-}
-
-/// Takes the address, or says what may be wrong with it.
-pub fn bind(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address}; is it taken? --listen chooses another")
-    })
 }
 
 /// Waits until all that was queued is written.
@@ -137,19 +204,5 @@ pub async fn stop_asked_for() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    Ok(())
-}
-
-/// Logs go to standard error, so that standard output is for results.
-pub fn start_log(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.filter)
-        .with_context(|| format!("[log] filter {:?} is not understood", config.filter))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log = log.with_ansi(std::io::stderr().is_terminal());
-    match config.format {
-        super::config::LogFormat::Text => log.init(),
-        super::config::LogFormat::Json => log.json().init(),
-    }
-    panics::log_them();
     Ok(())
 }

@@ -31,9 +31,9 @@ pub async fn healthz() -> HttpResponse {
 }
 
 /// Whether deliveries can be taken: really writes, and looks whether the projections have what the
-/// log has, and whether the erasure ledger can be written. With HTTPS of its own it says when the
-/// certificate expires. `clock` is `right`, or `ahead` or `behind` while the machine's clock cannot
-/// be believed.
+/// log has, whether all background jobs run, and whether the erasure ledger can be written. With
+/// HTTPS of its own it says when the certificate expires. `clock` is `right`, or `ahead` or `behind`
+/// while the machine's clock cannot be believed.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -50,6 +50,14 @@ pub async fn readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
         timeout(Duration::from_millis(WRITE_MS_MAX), beat).await.map_err(|_| stuck())??;
     if !is_following {
         let detail = "the projection is behind the log; run `footfall verify`, then `rebuild`";
+        return Err(Problem::new(Code::Unavailable, detail));
+    }
+    let down = app.process.jobs_down();
+    if !down.is_empty() {
+        let detail = format!(
+            "background jobs do not run, and are tried again: {}; see the log",
+            down.join(", ")
+        );
         return Err(Problem::new(Code::Unavailable, detail));
     }
     if let Err(error) = app.store.database().check_ledger() {

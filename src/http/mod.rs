@@ -10,11 +10,13 @@ mod connections;
 mod csv;
 mod cursor;
 pub mod deliveries;
+mod drain;
 mod erasures;
 mod events;
 mod gate;
 mod gyms;
 mod hashing;
+mod head;
 mod headers;
 mod health;
 mod members;
@@ -27,9 +29,11 @@ mod panics;
 mod paths;
 mod patience;
 pub mod problem;
+pub mod process;
 mod quarantine;
 pub mod redirect;
 pub mod reports;
+mod server;
 mod stream;
 mod times;
 pub mod tls;
@@ -37,11 +41,10 @@ mod unfitting;
 pub mod what_if;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
-use actix_web::dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
 use actix_web::{
@@ -49,14 +52,16 @@ use actix_web::{
 };
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::store::{Snapshot, Store};
 use client_ip::Network;
+use drain::Drain;
 use hashing::Hashing;
 use metrics::Metrics;
 use metrics::reach::{self, Reach};
 use problem::{Code, Problem};
+use process::Process;
+pub use server::{Door, Listening};
 use tls::{Expiry, Tls};
 
 /// Reads that go on at once, for each thread that answers; further ones wait.
@@ -78,6 +83,8 @@ pub struct App {
     metrics_reach: Reach,
     /// Where passwords are hashed.
     hashing: Hashing,
+    /// What the process says of itself.
+    pub process: Process,
     /// What the page remembers.
     pages: pages::State,
     /// How many reports are worked out at once.
@@ -114,6 +121,33 @@ pub struct Settings {
     pub metrics: reach::Listening,
     /// HTTPS; plain HTTP without.
     pub tls: Option<Tls>,
+    /// What the process says of itself.
+    pub process: Process,
+}
+
+impl App {
+    fn new(
+        store: Store,
+        settings: &Settings,
+        is_private: bool,
+        stopping: watch::Receiver<bool>,
+    ) -> io::Result<App> {
+        let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
+        Ok(App {
+            metrics: Metrics::new(&store, certificate.clone()),
+            store,
+            stopping,
+            certificate,
+            trusted_proxies: settings.trusted_proxies.clone(),
+            public_root: settings.public_root.clone(),
+            metrics_reach: Reach::new(&settings.metrics, is_private)?,
+            hashing: Hashing::start()?,
+            process: settings.process.clone(),
+            pages: pages::State::default(),
+            reports: gate::Gate::default(),
+            streams: stream::Streams::default(),
+        })
+    }
 }
 
 impl Settings {
@@ -127,31 +161,19 @@ impl Settings {
 }
 
 /// Opens the door on a listener.
-pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Result<Door> {
+pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Result<Door> {
+    let Listening { listener, is_shared } = listening;
     let address = listener.local_addr()?;
-    let (stop, stopping) = watch::channel(false);
-    let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
-    let metrics = Metrics::new(&store, certificate.clone());
+    let drain = Drain::default();
     let is_private = settings.tls.is_none() && address.ip().is_loopback();
-    let app = web::Data::new(App {
-        store,
-        metrics,
-        stopping,
-        certificate,
-        trusted_proxies: settings.trusted_proxies.clone(),
-        public_root: settings.public_root.clone(),
-        metrics_reach: Reach::new(&settings.metrics, is_private)?,
-        hashing: Hashing::start()?,
-        pages: pages::State::default(),
-        reports: gate::Gate::default(),
-        streams: stream::Streams::default(),
-    });
+    let app = web::Data::new(App::new(store, settings, is_private, drain.stopping())?);
     let workers = settings.threads();
     let connections_max = (settings.connections_max / workers).max(1);
-    let door = app.clone();
+    let (door, watched) = (app.clone(), web::Data::new(drain.clone()));
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(app.clone())
+            .app_data(watched.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| {
                 Problem::new(Code::BadParameter, error.to_string()).into()
             }))
@@ -164,6 +186,8 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
             .default_service(web::to(not_found))
             .wrap(from_fn(body::in_time))
             .wrap(from_fn(paths::mend))
+            .wrap(from_fn(head::answer_as_get))
+            .wrap(from_fn(drain::watch))
             .wrap(from_fn(patience::note))
     });
     let server = server
@@ -176,7 +200,6 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
         .keep_alive(Duration::from_secs(settings.idle_seconds))
         .client_request_timeout(Duration::from_secs(settings.head_seconds))
         .tls_handshake_timeout(Duration::from_secs(settings.head_seconds))
-        .shutdown_timeout(10)
         .disable_signals();
     let server = match &settings.tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls.config.clone())?,
@@ -187,25 +210,8 @@ pub fn serve(store: Store, listener: TcpListener, settings: &Settings) -> io::Re
         None => server,
     };
     let server = server.run();
-    Ok(Door { address, handle: server.handle(), task: actix_web::rt::spawn(server), stop })
-}
-
-/// A door that is open.
-pub struct Door {
-    /// Where it is; the port that was taken, if any would do.
-    pub address: SocketAddr,
-    handle: ServerHandle,
-    task: JoinHandle<io::Result<()>>,
-    stop: watch::Sender<bool>,
-}
-
-impl Door {
-    /// Takes no new requests, answers those under way, and ends streams.
-    pub async fn close(self) -> io::Result<()> {
-        self.stop.send_replace(true);
-        self.handle.stop(true).await;
-        self.task.await.map_err(io::Error::other)?
-    }
+    let (handle, task) = (server.handle(), actix_web::rt::spawn(server));
+    Ok(Door { address, handle, task, drain, is_shared })
 }
 
 fn routes(config: &mut web::ServiceConfig) {

@@ -2,7 +2,6 @@
 //! HTTPS. Nothing of the service is reached through it.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,10 @@ use actix_web::http::header::{HOST, LOCATION};
 use actix_web::http::uri::Authority;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
-use tokio::sync::watch;
 
+use super::drain::{self, Drain};
 use super::problem::{Code, Problem};
-use super::{Door, Settings, connections, patience};
+use super::{Door, Listening, Settings, connections, head, patience};
 
 /// What to answer when the authority asks for a token; none for any other.
 pub type Challenges = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -36,19 +35,24 @@ struct Plain {
 
 /// Opens the plain door.
 pub fn serve(
-    listener: TcpListener,
+    listening: Listening,
     home: Home,
     challenges: Option<Challenges>,
     settings: &Settings,
 ) -> io::Result<Door> {
+    let Listening { listener, is_shared } = listening;
     let address = listener.local_addr()?;
-    let (stop, _) = watch::channel(false);
+    let drain = Drain::default();
+    let watched = web::Data::new(drain.clone());
     let plain = web::Data::new(Plain { home, challenges });
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(plain.clone())
+            .app_data(watched.clone())
             .route("/.well-known/acme-challenge/{token}", web::get().to(answer_authority))
             .default_service(web::to(send_to_https))
+            .wrap(from_fn(head::answer_as_get))
+            .wrap(from_fn(drain::watch))
             .wrap(from_fn(patience::note))
     });
     let server = server
@@ -60,7 +64,8 @@ pub fn serve(
         .disable_signals()
         .listen(listener)?
         .run();
-    Ok(Door { address, handle: server.handle(), task: actix_web::rt::spawn(server), stop })
+    let (handle, task) = (server.handle(), actix_web::rt::spawn(server));
+    Ok(Door { address, handle, task, drain, is_shared })
 }
 
 async fn answer_authority(

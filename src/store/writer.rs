@@ -48,7 +48,7 @@ struct Queued {
 
 impl Store {
     /// Opens the data folder and starts its writer. The thread ends, with all that was queued
-    /// written, when the last `Store` is dropped.
+    /// written, when the store is closed or its last handle is dropped.
     pub fn start(folder: &Path) -> Result<(Store, JoinHandle<()>), StoreError> {
         let database = Database::open(folder)?;
         let lock = database.lock()?;
@@ -97,6 +97,17 @@ impl Store {
         Ok(answer.await.map_err(|_| WriteError::Stopped)??)
     }
 
+    /// Lets the writer end when all that is queued is written; nothing is written after that.
+    pub async fn close(&self) {
+        // One that has ended already has nothing queued.
+        drop(self.queue.send(Queued { message: Message::Close, since: Instant::now() }).await);
+    }
+
+    /// Returns when the writer has ended.
+    pub async fn writer_ended(&self) {
+        self.queue.closed().await;
+    }
+
     fn send(&self, message: Message) -> Result<(), WriteError> {
         self.queue.try_send(Queued { message, since: Instant::now() }).map_err(
             |error| match error {
@@ -134,6 +145,7 @@ enum Message {
     Work(Box<dyn Job>),
     EmptyLog(oneshot::Sender<Result<bool, StoreError>>),
     Shrink(oneshot::Sender<Result<bool, StoreError>>),
+    Close,
 }
 
 /// A piece of work of any result.
@@ -194,6 +206,10 @@ impl Writer {
                     Message::Shrink(reply) => {
                         self.write(&mut batch);
                         drop(reply.send(Database::shrink(&self.connection)));
+                    }
+                    Message::Close => {
+                        self.write(&mut batch);
+                        return;
                     }
                 }
             }
@@ -268,5 +284,27 @@ enum Failure {
 impl Failure {
     fn of_job(error: StoreError) -> Failure {
         if error.is_of_disk() { Failure::Disk(Arc::new(error)) } else { Failure::Job(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_the_writers_end_hears_of_it_when_all_that_was_queued_is_written() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (store, writer) = Store::start(folder.path()).expect("it opens");
+        let beats =
+            futures_util::future::join_all((0..9).map(|at| store.write(move |tx| tx.beat(at))));
+        let ended = async {
+            store.close().await;
+            store.writer_ended().await;
+        };
+        let (beats, ()) = tokio::join!(beats, ended);
+        assert!(beats.iter().all(Result::is_ok), "they were queued before: {beats:?}");
+        let late = store.write(|tx| tx.beat(9)).await;
+        assert!(matches!(late, Err(WriteError::Stopped)), "{late:?}");
+        writer.join().expect("it does not panic");
     }
 }

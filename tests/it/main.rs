@@ -15,6 +15,7 @@ mod http;
 mod interrupted;
 mod laws;
 mod ledger;
+mod lifecycle;
 mod lists;
 mod load;
 mod monitoring;

@@ -145,9 +145,12 @@ fn header<'a>(answer: &'a reqwest::Response, name: &str) -> &'a str {
 async fn a_method_that_a_path_does_not_take_is_answered_with_those_it_does() {
     let service = Service::start();
     let member = "/api/v1/gyms/mitte/members/6f2c1d3e-0000-4000-8000-000000000001";
-    for (path, allow) in
-        [(member, "GET, DELETE"), ("/webhooks/x", "POST"), ("/docs/", "GET"), (DOCUMENT, "GET")]
-    {
+    for (path, allow) in [
+        (member, "GET, HEAD, DELETE"),
+        ("/webhooks/x", "POST"),
+        ("/docs/", "GET, HEAD"),
+        (DOCUMENT, "GET, HEAD"),
+    ] {
         let answer = service.client.patch(format!("{}{path}", service.root)).send().await;
         let answer = answer.expect("an answer");
         assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (405, allow), "{path}");

@@ -82,20 +82,32 @@ impl Service {
         Service::start_by(shell, folder, "127.0.0.1:0", &[])
     }
 
-    fn start_by(
-        mut program: Command,
+    /// By a program that becomes the service.
+    pub fn start_by(
+        program: Command,
         folder: Arc<TempDir>,
         listen: &str,
         env: &[(&str, &str)],
     ) -> Service {
         // Among the data, so that who looks for traces of a member looks there too.
         let log = File::options().append(true).create(true).open(folder.path().join("service.log"));
+        Service::start_logging(program, folder, listen, env, log.expect("a file").into())
+    }
+
+    /// With its log somewhere else.
+    pub fn start_logging(
+        mut program: Command,
+        folder: Arc<TempDir>,
+        listen: &str,
+        env: &[(&str, &str)],
+        log: Stdio,
+    ) -> Service {
         program
             .args(["serve", "--listen", listen])
             .env("FOOTFALL_DATA", folder.path())
-            .envs(env.iter().copied())
             .env("FOOTFALL_LOG_FILTER", "debug")
-            .stderr(log.expect("a file"))
+            .envs(env.iter().copied())
+            .stderr(log)
             .stdout(Stdio::piped());
         let mut program = Program::start(&mut program);
         let line = program.lines().next();

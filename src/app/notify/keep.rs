@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use tokio::task::spawn_blocking;
@@ -18,6 +19,7 @@ use super::memory::{Address, Memory};
 use super::schedule::due;
 use super::ways::{DeliveryError, Recipient};
 use crate::app::config::Want;
+use crate::app::jobs::Ended;
 use crate::clock;
 use crate::domain::ids::GymId;
 use crate::domain::witness::Verdict;
@@ -34,18 +36,14 @@ const UNDER_WAY_MAX: usize = 8;
 /// else the next time that it begins would be passed over.
 const UNKNOWN_MAX: Millis = 6 * HOUR;
 
-/// Goes on until it is dropped.
-pub async fn keep(store: Store, notices: Notices) {
-    if notices.entries.is_empty() {
-        return;
-    }
+/// Goes on until it is dropped. What was not told yet is told after a restart.
+pub async fn keep(store: Store, notices: Arc<Notices>) -> Ended {
     match store.read(|snapshot| snapshot.gyms()) {
         Ok(gyms) => notices.unknown_gyms(&gyms).iter().for_each(|gym| {
             tracing::warn!(gym, "[[notify]] names a gym that there is not");
         }),
         Err(error) => tracing::error!(%error, "gyms cannot be read"),
     }
-    let notices = Arc::new(notices);
     let memory = Memory::new(store.clone());
     let lookout = Lookout::default();
     let mut desk = Desk { store, lookout, memory, doubts: Doubts::default() };
@@ -59,7 +57,7 @@ pub async fn keep(store: Store, notices: Notices) {
             (desk, found)
         });
         let found;
-        (desk, found) = looked.await.expect("looking does not panic");
+        (desk, found) = looked.await.context("looking for something to tell failed")?;
         match found {
             Ok(found) => desk.tell(&notices, found).await,
             Err(error) => tracing::error!(%error, "notices could not be written"),

@@ -70,6 +70,11 @@ impl Notices {
         Ok(Notices { config: config.clone(), entries, ways })
     }
 
+    /// Whether anybody is to be told anything.
+    pub fn are_wanted(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
     /// Those who want it of this gym, each once.
     fn recipients(&self, gym: &Gym, want: Want) -> Vec<&Recipient> {
         let covers = |entry: &NotifyEntry| {

@@ -15,12 +15,13 @@ use rustls_acme::{
     UseChallenge, is_tls_alpn_challenge,
 };
 use tokio::signal::unix::Signal;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::vault::Vault;
 use super::{provider, read_certificates};
 use crate::app::config::{AcmeChallenge, AcmeConfig, Config};
+use crate::app::jobs::Ended;
 use crate::app::output;
 use crate::http::redirect::Challenges;
 use crate::http::tls::Expiry;
@@ -45,6 +46,7 @@ const REFUSED: &str = "non 2xx http status: 4";
 /// Certificates are kept in this folder of the data folder.
 const FOLDER: &str = "acme";
 
+#[derive(Clone)]
 pub struct Acme {
     config: AcmeConfig,
     client: Arc<ClientConfig>,
@@ -125,8 +127,8 @@ impl Acme {
 
     /// Fetches a certificate and renews it in time, and at once on SIGHUP. After an order that
     /// failed the authority is left in peace for a while; so it is after what does not end.
-    pub async fn keep(mut self, is_ready: oneshot::Sender<()>, mut hangup: Signal) {
-        let (mut is_ready, mut failures) = (Some(is_ready), 0);
+    pub async fn keep(mut self, is_ready: watch::Sender<bool>, mut hangup: Signal) -> Ended {
+        let mut failures = 0;
         loop {
             let mut authority = self.authority();
             self.shown.ask_with(authority.resolver());
@@ -137,7 +139,7 @@ impl Acme {
                     self.vault.gives_certificate = true;
                     continue;
                 }
-                error = self.follow_all(&mut authority, &mut is_ready, &mut failures) => error,
+                error = self.follow_all(&mut authority, &is_ready, &mut failures) => error,
             };
             if let Some(error) = ended {
                 failures += 1;
@@ -156,7 +158,7 @@ impl Acme {
     async fn follow_all(
         &self,
         authority: &mut AcmeState<std::io::Error>,
-        is_ready: &mut Option<oneshot::Sender<()>>,
+        is_ready: &watch::Sender<bool>,
         failures: &mut u32,
     ) -> Option<OrderError> {
         let mut give_up = Instant::now() + ORDER_MAX;
@@ -199,14 +201,11 @@ impl Acme {
         pause
     }
 
-    fn follow(&self, event: &EventOk, is_ready: &mut Option<oneshot::Sender<()>>) {
+    fn follow(&self, event: &EventOk, is_ready: &watch::Sender<bool>) {
         match event {
             EventOk::DeployedCachedCert | EventOk::DeployedNewCert => {
                 self.shown.use_what_was_asked_for();
-                if let Some(is_ready) = is_ready.take() {
-                    // Who waited may have been told to stop.
-                    is_ready.send(()).ok();
-                }
+                is_ready.send_replace(true);
             }
             EventOk::CertCacheStore => {
                 let until = self.expiry().get().map(output::utc);

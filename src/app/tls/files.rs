@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 use tokio::signal::unix::Signal;
 
 use super::{check_validity, provider, read_certificates};
+use crate::app::jobs::Ended;
 use crate::app::output;
 use crate::clock;
 use crate::domain::Millis;
@@ -24,6 +25,7 @@ use crate::http::tls::Expiry;
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// The two files, and what was last good in them.
+#[derive(Clone)]
 pub struct Files {
     certificate: PathBuf,
     key: PathBuf,
@@ -81,7 +83,7 @@ impl Files {
 
     /// Reads the files again when they change and on SIGHUP. What is no good is told once, and
     /// what was shown before stays; it is looked at again, since it may have been a wrong clock.
-    pub async fn keep(mut self, mut hangup: Signal) {
+    pub async fn keep(mut self, mut hangup: Signal) -> Ended {
         loop {
             let asked = tokio::select! {
                 _ = hangup.recv() => true,

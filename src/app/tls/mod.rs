@@ -15,11 +15,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::ResolvesServerCert;
 use rustls::version::{TLS12, TLS13};
-use tokio::signal::unix::Signal;
-use tokio::sync::oneshot;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use x509_parser::parse_x509_certificate;
 
 use super::config::{AcmeChallenge, Config};
+use super::jobs::Ended;
 use super::output;
 use crate::domain::Millis;
 use crate::http::redirect::Challenges;
@@ -28,6 +29,7 @@ use acme::Acme;
 use files::Files;
 
 /// Where the certificate comes from.
+#[derive(Clone)]
 pub enum Source {
     Files(Files),
     Acme(Acme),
@@ -89,11 +91,12 @@ impl Source {
 
     /// Keeps the certificate fresh, until it is dropped, and at once on SIGHUP. `is_ready` hears
     /// of the first one.
-    pub async fn keep(self, is_ready: oneshot::Sender<()>, hangup: Signal) {
+    pub async fn keep(self, is_ready: watch::Sender<bool>) -> Ended {
+        let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
         match self {
             Source::Files(files) => {
-                is_ready.send(()).ok();
-                files.keep(hangup).await;
+                is_ready.send_replace(true);
+                files.keep(hangup).await
             }
             Source::Acme(acme) => acme.keep(is_ready, hangup).await,
         }

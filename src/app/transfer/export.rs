@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{End, EventLine, FORMAT, GymLine, Header, Line, VERSION, WebhookLine};
-use crate::app::{gyms, maintain};
+use crate::app::{gyms, maintain, output};
 use crate::domain::ids::{Account, Position};
 use crate::store::{Cursored, Database, Draft, Gym, LoggedEvent};
 
@@ -44,7 +44,7 @@ pub fn run(database: &Database, args: &ExportArgs) -> anyhow::Result<()> {
         args.after
     );
     let mut draft = args.out.as_deref().map(open).transpose()?;
-    let mut stdout = std::io::stdout();
+    let mut stdout = output::Stdout;
     let mut out: BufWriter<&mut dyn Write> = match &mut draft {
         Some(draft) => BufWriter::new(draft),
         None => BufWriter::new(&mut stdout),

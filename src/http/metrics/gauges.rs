@@ -8,6 +8,7 @@ use super::{seconds, webhook_word};
 use crate::domain::Millis;
 use crate::domain::ids::{GymId, Position};
 use crate::domain::tally::Count;
+use crate::http::process::Process;
 use crate::projection::live::Live;
 use crate::projection::witness::Seen;
 use crate::store::{Build, Erasures, Held, Sizes, Vitals, Webhook};
@@ -129,12 +130,7 @@ impl Gauges {
     }
 
     fn counter(&mut self, name: &str, help: &str, value: i64) {
-        let mut metric = Metric::default();
-        let mut counter = Counter::default();
-        counter.set_value(number(value));
-        metric.set_counter(counter);
-        self.add(name, help, [metric]);
-        self.0.last_mut().expect("it was just added").set_field_type(MetricType::COUNTER);
+        self.count(name, help, [counter(&[], number(value))]);
     }
 
     pub fn add_ledger(&mut self, can_be_written: bool) {
@@ -154,6 +150,21 @@ impl Gauges {
         self.one(name, help, erasures.last_took.map(seconds));
         let help = "Erasures that are complete.";
         self.counter("footfall_erasures_done_total", help, erasures.done);
+    }
+
+    pub fn add_process(&mut self, process: &Process) {
+        let jobs = process.jobs();
+        let running = jobs
+            .iter()
+            .map(|(name, job)| gauge(&[("name", name)], f64::from(u8::from(job.is_running))));
+        self.add("footfall_job_running", "1 while the background job runs.", running);
+        let restarts =
+            jobs.iter().map(|(name, job)| counter(&[("name", name)], number(job.restarts)));
+        let help = "How often the background job ended and was started again.";
+        self.count("footfall_job_restarts_total", help, restarts);
+        let lost = counter(&[], number(process.log_lines_lost()));
+        let help = "Lines of the log that could not be written.";
+        self.count("footfall_log_lines_lost_total", help, [lost]);
     }
 
     pub fn add_builds(&mut self, gyms: &[Live], builds: &[Build]) {
@@ -203,6 +214,11 @@ impl Gauges {
         self.add(name, help, value.map(|value| gauge(&[], value)));
     }
 
+    fn count(&mut self, name: &str, help: &str, metrics: impl IntoIterator<Item = Metric>) {
+        self.add(name, help, metrics);
+        self.0.last_mut().expect("it was just added").set_field_type(MetricType::COUNTER);
+    }
+
     fn add(&mut self, name: &str, help: &str, metrics: impl IntoIterator<Item = Metric>) {
         let mut family = MetricFamily::default();
         family.set_name(name.to_owned());
@@ -214,17 +230,29 @@ impl Gauges {
 }
 
 fn gauge(labels: &[(&str, &str)], value: f64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_gauge(gauge);
+    metric
+}
+
+fn counter(labels: &[(&str, &str)], value: f64) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(value);
+    let mut metric = labelled(labels);
+    metric.set_counter(counter);
+    metric
+}
+
+fn labelled(labels: &[(&str, &str)]) -> Metric {
     let pair = |(name, value): &(&str, &str)| {
         let mut pair = LabelPair::default();
         pair.set_name((*name).to_owned());
         pair.set_value((*value).to_owned());
         pair
     };
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut metric = Metric::from_label(labels.iter().map(pair).collect());
-    metric.set_gauge(gauge);
-    metric
+    Metric::from_label(labels.iter().map(pair).collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

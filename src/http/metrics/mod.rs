@@ -14,6 +14,7 @@ use prometheus::{Registry, TextEncoder};
 
 use super::panics::off_thread;
 use super::problem::Problem;
+use super::process::Process;
 use super::tls::Expiry;
 use super::{App, nowhere, openapi};
 use crate::clock;
@@ -71,7 +72,12 @@ impl Metrics {
     }
 
     /// Everything, as text.
-    pub fn text(&self, store: &Store, now: Millis) -> Result<String, StoreError> {
+    pub fn text(
+        &self,
+        store: &Store,
+        process: &Process,
+        now: Millis,
+    ) -> Result<String, StoreError> {
         let mut gauges = Gauges::default();
         store.read(|snapshot| {
             let gyms = self.gyms_now(snapshot, now)?;
@@ -93,6 +99,7 @@ impl Metrics {
         gauges.add_sizes(&store.database().sizes()?);
         gauges.add_ledger(store.database().check_ledger().is_ok());
         gauges.add_build();
+        gauges.add_process(process);
         gauges.add_certificate(self.certificate.as_ref().and_then(Expiry::get));
         let mut families = gauges.into_families();
         families.extend(self.registry.gather());
@@ -124,7 +131,8 @@ pub async fn metrics(app: web::Data<App>, request: HttpRequest) -> Result<HttpRe
     if !app.metrics_reach.lets_in(&request) {
         return Err(nowhere());
     }
-    let text = off_thread(move || app.metrics.text(&app.store, clock::now())).await??;
+    let text =
+        off_thread(move || app.metrics.text(&app.store, &app.process, clock::now())).await??;
     Ok(HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text))
 }
 

@@ -39,6 +39,7 @@ may rely on in `docs/API.md`.
 - Fields may be added: pass over those you do not know.
 - Every error is `application/problem+json` (RFC 9457); its `code` is for programs. A method that \
 a path does not take is answered 405, with `Allow`.
+- `HEAD` is taken wherever `GET` is, and answered by the same headers.
 - A gym that the token may not see is answered like one that does not exist.";
 
 #[derive(OpenApi)]
@@ -92,7 +93,10 @@ pub fn methods(path: &str) -> String {
     let Some(item) = DOCUMENT.paths.paths.get(&path) else { return String::new() };
     let methods = [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)];
     let taken = methods.iter().filter(|(_, operation)| operation.is_some());
-    taken.map(|(method, _)| *method).collect::<Vec<_>>().join(", ")
+    taken
+        .map(|(method, _)| if *method == "GET" { "GET, HEAD" } else { *method })
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What opens doors: tokens for readers, secrets for senders.

@@ -6,6 +6,7 @@ mod busy;
 mod connections;
 mod deliveries;
 mod faults;
+mod head;
 mod health;
 mod log;
 mod members;

@@ -16,8 +16,10 @@ const OPERATING: &str = include_str!("../../../docs/OPERATING.md");
 const API: &str = include_str!("../../../docs/API.md");
 
 /// Every label, each with a bounded set of values.
-const LABELS: [&str; 10] =
-    ["ended_by", "gym", "le", "limit", "outcome", "route", "status", "type", "version", "webhook"];
+const LABELS: [&str; 11] = [
+    "ended_by", "gym", "le", "limit", "name", "outcome", "route", "status", "type", "version",
+    "webhook",
+];
 
 #[tokio::test]
 async fn every_metric_is_documented_and_every_name_that_is_used_exists() {

@@ -1,0 +1,89 @@
+//! Listening sockets: those that systemd hands over, which stay open while one process follows
+//! another, or else our own.
+
+use std::env;
+use std::net::TcpListener;
+
+use anyhow::{Context, ensure};
+use listenfd::ListenFd;
+
+use crate::http::Listening;
+
+/// What a socket of systemd is for: its `FileDescriptorName=`.
+const NAMES: [&str; 3] = [LISTEN, PLAIN, METRICS];
+/// The address of `listen`; a socket of any other name is for this, too.
+pub const LISTEN: &str = "listen";
+/// The address of `tls.plain_listen`.
+pub const PLAIN: &str = "plain";
+/// The address of `metrics.listen`.
+pub const METRICS: &str = "metrics";
+
+/// Sockets that were handed over and not taken yet.
+pub struct Sockets {
+    handed: ListenFd,
+    /// Of each of them, in order.
+    names: Vec<String>,
+}
+
+impl Sockets {
+    /// What systemd handed to this process, if anything.
+    pub fn handed_over() -> Sockets {
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let names = names.split(':').map(str::to_owned).collect();
+        Sockets { handed: ListenFd::from_env(), names }
+    }
+
+    /// Whether systemd handed over none.
+    pub fn are_none(&self) -> bool {
+        self.handed.len() == 0
+    }
+
+    /// The socket of that name, or one of our own.
+    pub fn take(&mut self, name: &str, address: &str) -> anyhow::Result<Listening> {
+        let Some(place) = self.place(name) else {
+            return Ok(Listening { listener: bind(address)?, is_shared: false });
+        };
+        let taken = self.handed.take_tcp_listener(place).with_context(|| {
+            format!("socket {place} of systemd is for TCP; give an address to its ListenStream=")
+        })?;
+        let listener = taken.context("each socket is taken once")?;
+        Ok(Listening { listener, is_shared: true })
+    }
+
+    /// The same where there is an address.
+    pub fn take_if_set(&mut self, name: &str, address: &str) -> anyhow::Result<Option<Listening>> {
+        if address.is_empty() { Ok(None) } else { self.take(name, address).map(Some) }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        let named = |place: &usize| self.names.get(*place).map(String::as_str);
+        let mut places = 0..self.handed.len();
+        places.clone().find(|place| named(place) == Some(name)).or_else(|| {
+            places.find(|place| {
+                name == LISTEN && named(place).is_none_or(|other| !NAMES.contains(&other))
+            })
+        })
+    }
+
+    /// Says so when there are sockets that nobody reads from: their senders would wait for ever.
+    pub fn all_taken(mut self) -> anyhow::Result<()> {
+        for place in 0..self.handed.len() {
+            let left = self.handed.take_raw_fd(place).ok().flatten();
+            ensure!(
+                left.is_none(),
+                "socket {place} of systemd is for nothing that is configured; its \
+                 FileDescriptorName= is one of {}, and `plain` needs tls.plain_listen, `metrics` \
+                 needs metrics.listen",
+                NAMES.join(", ")
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Takes the address, or says what may be wrong with it.
+pub fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}; is it taken? --listen chooses another")
+    })
+}
