@@ -144,14 +144,16 @@ pub(super) fn keys(table: &Table) -> Vec<(String, &Value)> {
     found
 }
 
-/// The known name that looks most like a given one, as a whole or by its last part.
+/// The known name that looks most like a given one, as a whole or by its last part; of two, the one
+/// that is liker as a whole.
 fn nearest(given: &str, known: impl Iterator<Item = String>) -> String {
     let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
     let likeness = |name: &str| {
         let whole = strsim::normalized_damerau_levenshtein(given, name);
-        whole.max(strsim::normalized_damerau_levenshtein(&last(given), &last(name)))
+        (whole.max(strsim::normalized_damerau_levenshtein(&last(given), &last(name))), whole)
     };
-    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
+    let compare = |a: (f64, f64), b: (f64, f64)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1));
+    known.max_by(|a, b| compare(likeness(a), likeness(b))).unwrap_or_default()
 }
 
 fn in_words(value: &Value) -> &'static str {
