@@ -209,6 +209,10 @@ impl Writer {
                     }
                     Message::Close => {
                         self.write(&mut batch);
+                        // Connections that only read may outlive this one, so that closing it
+                        // would leave what is new beside the database, where who copies one file
+                        // does not look. A read that still goes on leaves it there all the same.
+                        drop(Database::empty_log(&self.connection));
                         return;
                     }
                 }

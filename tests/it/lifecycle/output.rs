@@ -1,7 +1,8 @@
 //! Commands whose output nobody takes: they do what was asked, say what is wrong, and do not panic.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -58,6 +59,8 @@ fn run_into(folder: &Path, args: &[&str], out: Stdio, error: Stdio) -> Output {
 
 fn with_a_gym() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
+    // Else there is a warning besides.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("it is ours");
     run_json(
         folder.path(),
         &["gym", "add", "mitte", "--name", "Mitte", "--time-zone", "UTC", "--json"],

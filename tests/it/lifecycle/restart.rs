@@ -158,3 +158,15 @@ async fn a_stop_cuts_off_a_body_that_stays_half_and_keeps_what_came() {
     let waiting = crate::service::run_json(folder.path(), &["quarantine", "list", "--json"]);
     assert_eq!(waiting.as_array().map(Vec::len), Some(SLOW / 4), "{waiting}");
 }
+
+#[tokio::test]
+async fn after_a_stop_all_is_in_the_one_file_of_the_database() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    let posted = service.post(&webhook, delivery(Uuid::new_v4(), now(), "GYM_CHECKIN")).await;
+    assert_eq!(posted.0, 200);
+    let folder = service.folder.clone();
+    assert!(service.stop(), "it ends well");
+    let beside = std::fs::metadata(folder.path().join("footfall.db-wal"));
+    assert_eq!(beside.map_or(0, |file| file.len()), 0, "nothing is left beside it");
+}
