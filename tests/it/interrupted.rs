@@ -47,7 +47,11 @@ fn erase_in(folder: &Path) {
     eraser::work_off(&database, &mut connection).expect("it is done");
 }
 
-fn die_in_time(_: TraceEvent<'_>) {
+fn die_in_time(event: TraceEvent<'_>) {
+    // What a trigger does is told as a comment: the checksums are no steps of an erasure.
+    if matches!(event, TraceEvent::Stmt(_, text) if text.starts_with("--")) {
+        return;
+    }
     if LEFT.fetch_sub(1, Ordering::Relaxed) == 0 {
         kill_process(std::process::id());
     }

@@ -168,6 +168,8 @@ async fn after_a_restore_no_cursor_and_no_tag_of_before_holds() {
         let folder = service.folder.clone();
         let copy_of = if is_backup { back_up(service.data()) } else { temporary() };
         assert!(service.stop());
+        let log = fs::metadata(folder.path().join("footfall.db-wal")).map_or(0, |log| log.len());
+        assert_eq!(log, 0, "a service that was stopped leaves all in one file");
         if !is_backup {
             copy(DATABASE, folder.path(), copy_of.path());
         }
