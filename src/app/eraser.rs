@@ -47,14 +47,12 @@ async fn work(store: &Store) -> Result<bool, WriteError> {
     }
     let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
     note_in_ledger(store.database(), &open)?;
-    for erasure in &open {
+    for chunk in open.chunks(CHUNK_ERASURES) {
         let forget = || {
-            let erasure = erasure.clone();
-            store.write(move |tx| forget_some_mentions(tx, &erasure))
+            let chunk = chunk.to_vec();
+            store.write(move |tx| forget_some_mentions(tx, &chunk))
         };
         while forget().await? {}
-    }
-    for chunk in open.chunks(CHUNK_ERASURES) {
         let chunk = chunk.to_vec();
         store.write(move |tx| erase_all(tx, &chunk)).await?;
     }
@@ -76,10 +74,8 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
         }
         let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
         note_in_ledger(database, &open)?;
-        for erasure in &open {
-            while database.transact(connection, |tx| forget_some_mentions(tx, erasure))? {}
-        }
         for chunk in open.chunks(CHUNK_ERASURES) {
+            while database.transact(connection, |tx| forget_some_mentions(tx, chunk))? {}
             database.transact(connection, |tx| erase_all(tx, chunk))?;
         }
         foreign_text::wait_for_copies_beside(database)?;

@@ -20,13 +20,18 @@ const COPY_IN_USE: &str = "what was erased is gone from the database, but a dry 
 
 /// Reads all that an older version kept, a little at a time.
 pub async fn read_old(store: &Store) -> Result<(), WriteError> {
-    while store.write(read_some).await? {}
+    // Nothing is written where there is nothing to do: each commit wakes whoever waits for one.
+    while store.read(|snapshot| snapshot.has_unread_text())? {
+        store.write(read_some).await?;
+    }
     Ok(())
 }
 
 /// The same for a command.
 pub fn read_old_beside(database: &Database, connection: &mut Connection) -> Result<(), StoreError> {
-    while database.transact(connection, read_some)? {}
+    while database.read(|snapshot| snapshot.has_unread_text())? {
+        database.transact(connection, read_some)?;
+    }
     Ok(())
 }
 
@@ -55,12 +60,11 @@ pub fn wait_for_copies_beside(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Reads some; false when there is nothing left.
-fn read_some(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
-    Ok(read_some_bodies(tx)? || tx.read_old_extras()?)
+fn read_some(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    if read_some_bodies(tx)? { Ok(()) } else { tx.read_old_extras() }
 }
 
-/// A deletion among them is carried out as of its receipt: it never waits in quarantine.
+/// Reads some bodies; false when none are left. A deletion among them is carried out as of its receipt: it never waits in quarantine.
 fn read_some_bodies(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     let Some(old) = tx.view().unread_quarantined()? else { return Ok(false) };
     let Some(last) = old.last().map(|last| last.id) else {

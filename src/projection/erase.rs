@@ -129,13 +129,20 @@ pub fn request_again(
     Ok(came_back)
 }
 
-/// Empties some text of others that names the member of an open erasure; false when there is no
-/// more. It is done before the rest, so that no transaction takes long however much there is.
-pub fn forget_some_mentions(tx: &mut Tx<'_>, erasure: &Erasure) -> Result<bool, StoreError> {
-    let open = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
-    let account = open.map(|member| tx.view().account_of(member)).transpose()?.flatten();
-    let Some(account) = account else { return Ok(false) };
-    Ok(tx.forget_mentions(erasure.gym, account, CHUNK_MENTIONS)? == CHUNK_MENTIONS)
+/// Empties some text of others that names members of open erasures; false when there is no more. It
+/// is done before the rest, so that no transaction takes long however much there is.
+pub fn forget_some_mentions(tx: &mut Tx<'_>, open: &[Erasure]) -> Result<bool, StoreError> {
+    let mut room = CHUNK_MENTIONS;
+    for erasure in open {
+        let member = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
+        let account = member.map(|member| tx.view().account_of(member)).transpose()?.flatten();
+        let Some(account) = account else { continue };
+        room -= tx.forget_mentions(erasure.gym, account, room)?;
+        if room == 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Erases the member of an open erasure from the database. Does nothing when that was done.

@@ -53,6 +53,12 @@ const OLD_EXTRAS_MAX: i64 = 1_000;
 const OLD_BODIES_MAX: i64 = 32;
 
 impl Snapshot<'_> {
+    /// Whether there is text that an older version wrote and nobody has read yet.
+    pub fn has_unread_text(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM foreign_text_unread)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    }
+
     /// Up to which row what an older version wrote was read, and up to which it is to be.
     fn unread(&self, place: Place) -> Result<Option<(i64, i64)>, StoreError> {
         let sql = "SELECT read_until, until FROM foreign_text_unread WHERE place = ?1";
@@ -162,9 +168,9 @@ impl Tx<'_> {
     }
 
     /// Reads some unknown fields that an older version kept, notes whom they name, and empties what
-    /// cannot be searched. False when there were none left.
-    pub fn read_old_extras(&mut self) -> Result<bool, StoreError> {
-        let Some((after, until)) = self.view().unread(Place::Extras)? else { return Ok(false) };
+    /// cannot be searched.
+    pub fn read_old_extras(&mut self) -> Result<(), StoreError> {
+        let Some((after, until)) = self.view().unread(Place::Extras)? else { return Ok(()) };
         let sql = "SELECT position, events.gym, fields, account FROM extras
                    JOIN events USING (position) JOIN members ON members.id = member
                    WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
@@ -186,8 +192,7 @@ impl Tx<'_> {
                 self.transaction.prepare_cached(sql)?.execute([position])?;
             }
         }
-        self.mark_read(Place::Extras, last)?;
-        Ok(true)
+        self.mark_read(Place::Extras, last)
     }
 
     /// Notes up to which row a place was read.

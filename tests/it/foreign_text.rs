@@ -350,3 +350,29 @@ async fn what_an_older_version_kept_is_read_again() {
     let path = format!("/api/v1/gyms/mitte/members/{bob}");
     assert_eq!(service.get(&token, &path).await.0, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_has_nothing_to_erase_writes_nothing() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    let ada = Uuid::new_v4();
+    assert_eq!(service.post(&webhook, delivery(ada, now(), "GYM_CHECKIN")).await.0, 200);
+    erase(&service, &token, ada).await;
+    let commits = async || {
+        let metrics = service.client.get(format!("{}/metrics", service.root)).send().await;
+        let metrics = metrics.expect("an answer").text().await.expect("a text");
+        let count = metrics.lines().find_map(|line| {
+            line.strip_prefix("footfall_write_commit_seconds_count ")?.parse::<f64>().ok()
+        });
+        count.expect("it is counted")
+    };
+    let before = commits().await;
+    for _ in 0..300 {
+        let alive = service.client.get(format!("{}/healthz", service.root)).send().await;
+        assert_eq!(alive.expect("an answer").status(), 200);
+    }
+    // The heartbeat is one; a loop would be hundreds.
+    let written = commits().await - before;
+    assert!(written < 20.0, "{written} commits while nothing happened");
+}
