@@ -47,6 +47,7 @@ fn erase_in(folder: &Path) {
     eraser::work_off(&database, &mut connection).expect("it is done");
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is called so")]
 fn die_in_time(event: TraceEvent<'_>) {
     // What a trigger does is told as a comment: the checksums are no steps of an erasure.
     if matches!(event, TraceEvent::Stmt(_, text) if text.starts_with("--")) {
