@@ -29,7 +29,7 @@ static PRELOAD: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The environment of a program whose clock is moved; its timers are not.
-fn moved(by: &str) -> Vec<(&str, &str)> {
+pub fn moved(by: &str) -> Vec<(&str, &str)> {
     vec![("LD_PRELOAD", &PRELOAD), ("FAKETIME", by), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]
 }
 

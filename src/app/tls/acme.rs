@@ -1,23 +1,16 @@
 //! A certificate from an authority that speaks ACME, renewed in time.
 
-use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_acme::acme::{ACME_TLS_ALPN_NAME, AcmeError};
-use rustls_acme::{
-    AcmeConfig as Authority, AcmeState, EventError, EventOk, OrderError, ResolvesServerCertAcme,
-    UseChallenge, is_tls_alpn_challenge,
-};
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{sleep, timeout};
 
+use super::authority::{Authority, OrderError};
+use super::proofs::Shown;
 use super::vault::Vault;
 use super::{provider, read_certificates};
 use crate::app::config::{AcmeChallenge, AcmeConfig, Config};
@@ -26,8 +19,6 @@ use crate::app::output;
 use crate::http::redirect::Challenges;
 use crate::http::tls::Expiry;
 
-/// What the authority names in the handshake that asks whether the domain is ours.
-pub const CHALLENGE_PROTOCOL: &[u8] = ACME_TLS_ALPN_NAME;
 /// An order is done or has failed within this: it asks the authority again and again, for some 20
 /// minutes at most.
 const ORDER_MAX: Duration = Duration::from_secs(60 * 60);
@@ -41,56 +32,23 @@ const PAUSE_REFUSED_MIN: Duration = Duration::from_secs(15 * 60);
 const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 /// With so many doublings, every pause is the longest.
 const PAUSE_POWER_MAX: u32 = 12;
-/// How the client begins to say that an answer of the authority was a refusal.
-const REFUSED: &str = "non 2xx http status: 4";
 /// Certificates are kept in this folder of the data folder.
 const FOLDER: &str = "acme";
 
 #[derive(Clone)]
 pub struct Acme {
     config: AcmeConfig,
-    client: Arc<ClientConfig>,
-    vault: Vault,
+    authority: Arc<Authority>,
+    vault: Arc<Vault>,
     shown: Arc<Shown>,
 }
 
-/// What handshakes get: the certificate, or what the authority asks for.
-#[derive(Debug, Default)]
-pub struct Shown(RwLock<Phase>);
-
-/// While a certificate is asked for, another may be in use.
-#[derive(Debug, Default)]
-struct Phase {
-    in_use: Option<Arc<ResolvesServerCertAcme>>,
-    asking: Option<Arc<ResolvesServerCertAcme>>,
-}
-
-impl ResolvesServerCert for Shown {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let is_challenge = is_tls_alpn_challenge(&hello);
-        let of = if is_challenge { self.asking() } else { self.in_use() };
-        of?.resolve(hello)
-    }
-}
-
-impl Shown {
-    fn in_use(&self) -> Option<Arc<ResolvesServerCertAcme>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).in_use.clone()
-    }
-
-    fn asking(&self) -> Option<Arc<ResolvesServerCertAcme>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).asking.clone()
-    }
-
-    fn ask_with(&self, resolver: Arc<ResolvesServerCertAcme>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).asking = Some(resolver);
-    }
-
-    fn use_what_was_asked_for(&self) {
-        let mut phase = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let asking = phase.asking.clone();
-        phase.in_use = asking;
-    }
+/// When a certificate is ordered next.
+#[derive(Clone, Copy)]
+enum Next {
+    /// When it is to be renewed; at once, if there is none.
+    InTime,
+    After(Duration),
 }
 
 impl Acme {
@@ -98,14 +56,11 @@ impl Acme {
         let acme = config.tls.acme.clone();
         let builder = ClientConfig::builder_with_provider(provider());
         let builder = builder.with_safe_default_protocol_versions()?;
-        let client = builder.with_root_certificates(roots(&acme.root)?).with_no_client_auth();
-        let vault = Vault {
-            folder: config.data.join(FOLDER),
-            expiry: Expiry::default(),
-            renew_at: Arc::default(),
-            gives_certificate: true,
-        };
-        Ok(Acme { config: acme, client: Arc::new(client), vault, shown: Arc::default() })
+        let tls = builder.with_root_certificates(roots(&acme.root)?).with_no_client_auth();
+        let vault = Arc::new(Vault::new(config.data.join(FOLDER), &acme));
+        let shown: Arc<Shown> = Arc::default();
+        let authority = Authority::new(acme.clone(), tls, vault.clone(), shown.clone())?;
+        Ok(Acme { config: acme, authority: Arc::new(authority), vault, shown })
     }
 
     pub fn shown(&self) -> Arc<Shown> {
@@ -122,70 +77,79 @@ impl Acme {
 
     pub fn challenges(&self) -> Challenges {
         let shown = self.shown.clone();
-        Arc::new(move |token| shown.asking()?.get_http_01_key_auth(token))
+        Arc::new(move |token| shown.page(token))
     }
 
-    /// Fetches a certificate and renews it in time, and at once on SIGHUP. After an order that
-    /// failed the authority is left in peace for a while; so it is after what does not end.
-    pub async fn keep(mut self, is_ready: watch::Sender<bool>, mut hangup: Signal) -> Ended {
-        let mut failures = 0;
+    /// Shows the certificate that is kept, or fetches one, and renews it in time, and at once on
+    /// SIGHUP. After an order that failed the authority is left in peace for a while.
+    pub async fn keep(self, is_ready: watch::Sender<bool>, mut hangup: Signal) -> Ended {
+        let (mut failures, mut next) = (0, Next::InTime);
+        if let Some(kept) = self.vault.certificate() {
+            self.shown.use_certificate(kept);
+            is_ready.send_replace(true);
+        }
         loop {
-            let mut authority = self.authority();
-            self.shown.ask_with(authority.resolver());
             let ended = tokio::select! {
-                _ = hangup.recv() => None,
-                // When to renew was reckoned from a clock that may have been put right since.
-                () = sleep(RECKON_EVERY) => {
-                    self.vault.gives_certificate = true;
+                _ = hangup.recv() => {
+                    tracing::info!("asking for a new certificate");
+                    (failures, next) = (0, Next::After(Duration::ZERO));
                     continue;
                 }
-                error = self.follow_all(&mut authority, &is_ready, &mut failures) => error,
+                ended = self.order(next) => ended,
             };
-            if let Some(error) = ended {
-                failures += 1;
-                let pause = self.pause_after(&error, failures);
-                tokio::select! {
-                    _ = hangup.recv() => {}
-                    () = sleep(pause) => continue,
+            match ended {
+                Ok(()) => {
+                    is_ready.send_replace(true);
+                    (failures, next) = (0, self.next_after_success());
+                }
+                Err(error) => {
+                    failures += 1;
+                    next = Next::After(self.pause_after(&error, failures));
                 }
             }
-            tracing::info!("asking for a new certificate");
-            (self.vault.gives_certificate, failures) = (false, 0);
         }
     }
 
-    /// Follows what the authority and the calendar bring, until an order fails.
-    async fn follow_all(
-        &self,
-        authority: &mut AcmeState<std::io::Error>,
-        is_ready: &watch::Sender<bool>,
-        failures: &mut u32,
-    ) -> Option<OrderError> {
-        let mut give_up = Instant::now() + ORDER_MAX;
-        loop {
-            let event = tokio::select! {
-                () = sleep_until(give_up) => {
-                    return Some(OrderError::Acme(AcmeError::Io(ErrorKind::TimedOut.into())));
-                }
-                Some(event) = authority.next() => event,
-            };
-            match event {
-                Ok(event) => {
-                    if matches!(event, EventOk::DeployedNewCert) {
-                        *failures = 0;
-                    }
-                    self.follow(&event, is_ready);
-                }
-                Err(EventError::Order(error)) => return Some(error),
-                Err(error) => tracing::warn!(%error, "a certificate cannot be kept or read"),
-            }
-            give_up = Instant::now() + self.vault.renewal_in() + ORDER_MAX;
+    /// Waits until it is time, and orders a certificate.
+    async fn order(&self, next: Next) -> Result<(), OrderError> {
+        match next {
+            Next::After(pause) => sleep(pause).await,
+            Next::InTime => self.until_renewal().await,
         }
+        // What an order that was given up showed.
+        self.shown.forget_proofs();
+        let ordered = timeout(ORDER_MAX, self.authority.order()).await;
+        let pem = ordered.unwrap_or(Err(OrderError::Endless))?;
+        let certificate = self.vault.keep_certificate(&pem).map_err(OrderError::Unusable)?;
+        self.shown.use_certificate(certificate);
+        let until = self.expiry().get().map(output::utc);
+        tracing::info!(until, "a new certificate is in use");
+        Ok(())
+    }
+
+    /// When that is, is reckoned from a clock that may be put right meanwhile.
+    async fn until_renewal(&self) {
+        loop {
+            let left = self.vault.renewal_in();
+            if left.is_zero() {
+                return;
+            }
+            sleep(left.min(RECKON_EVERY)).await;
+        }
+    }
+
+    /// By a wrong clock, what was issued just now may be old, and so would be the next.
+    fn next_after_success(&self) -> Next {
+        if !self.vault.renewal_in().is_zero() {
+            return Next::InTime;
+        }
+        tracing::warn!("the new certificate would have to be renewed already; is the clock right?");
+        Next::After(PAUSE_REFUSED_MIN)
     }
 
     /// Says what failed and what to check, and when the next order is.
     fn pause_after(&self, error: &OrderError, failures: u32) -> Duration {
-        let pause = pause(was_refused(error), failures);
+        let pause = pause(error.was_refused(), failures);
         let (domains, seconds) = (self.config.domains.join(", "), pause.as_secs());
         let check = match self.config.challenge {
             AcmeChallenge::TlsAlpn01 => {
@@ -199,49 +163,6 @@ impl Acme {
         };
         tracing::warn!(%error, domains, next_order_in_seconds = seconds, "no certificate: {check}");
         pause
-    }
-
-    fn follow(&self, event: &EventOk, is_ready: &watch::Sender<bool>) {
-        match event {
-            EventOk::DeployedCachedCert | EventOk::DeployedNewCert => {
-                self.shown.use_what_was_asked_for();
-                is_ready.send_replace(true);
-            }
-            EventOk::CertCacheStore => {
-                let until = self.expiry().get().map(output::utc);
-                tracing::info!(until, "a new certificate is in use");
-            }
-            EventOk::AccountCacheStore => {}
-        }
-    }
-
-    fn authority(&self) -> AcmeState<std::io::Error> {
-        let contact = Some(&self.config.contact).filter(|contact| !contact.is_empty());
-        let challenge = match self.config.challenge {
-            AcmeChallenge::TlsAlpn01 => UseChallenge::TlsAlpn01,
-            AcmeChallenge::Http01 => UseChallenge::Http01,
-        };
-        Authority::new_with_client_config(&self.config.domains, self.client.clone())
-            .directory(&self.config.directory)
-            .contact(contact.map(|address| format!("mailto:{address}")))
-            .cache(self.vault.clone())
-            .challenge_type(challenge)
-            .state()
-    }
-}
-
-/// Whether the authority looked and said no. It counts such orders, and soon takes none any more.
-fn was_refused(error: &OrderError) -> bool {
-    match error {
-        OrderError::BadOrder(_) | OrderError::BadAuth(_) | OrderError::TooManyAttemptsAuth(_) => {
-            true
-        }
-        // A nonce is good for a moment only, and the next order has another.
-        OrderError::Acme(AcmeError::HttpRequest(error)) => {
-            let text = error.to_string();
-            text.starts_with(REFUSED) && !text.contains("badNonce")
-        }
-        OrderError::Acme(_) | OrderError::Rcgen(_) | OrderError::ProcessingTimeout(_) => false,
     }
 }
 
@@ -274,9 +195,7 @@ mod tests {
         assert_eq!([1, 2, 3, 4, 40].map(minutes), [15, 30, 60, 60, 60]);
         let seconds = |failures| pause(false, failures).as_secs();
         assert_eq!([1, 2, 3, 12, 13, 40].map(seconds), [1, 2, 4, 2_048, 3_600, 3_600]);
-        let refused = OrderError::TooManyAttemptsAuth("footfall.test".to_owned());
-        assert!(was_refused(&refused));
-        let lost = OrderError::Acme(AcmeError::Io(ErrorKind::TimedOut.into()));
-        assert!(!was_refused(&lost));
+        assert!(OrderError::NotLookedAt.was_refused());
+        assert!(!OrderError::Endless.was_refused());
     }
 }

@@ -2,7 +2,9 @@
 //! What is sent over it is the HTTP door's.
 
 mod acme;
+mod authority;
 mod files;
+mod proofs;
 mod vault;
 
 use std::path::Path;
@@ -76,7 +78,7 @@ impl Source {
         // Of the suites that both know, the strongest by our list, not by the sender's.
         config.ignore_client_order = true;
         if let Source::Acme(_) = self {
-            config.alpn_protocols.push(acme::CHALLENGE_PROTOCOL.to_vec());
+            config.alpn_protocols.push(proofs::CHALLENGE_PROTOCOL.to_vec());
         }
         Tls { config, expiry }
     }

@@ -8,54 +8,69 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use rustls::pki_types::CertificateDer;
+use anyhow::{Context, ensure};
 use rustls::pki_types::pem::PemObject;
-use rustls_acme::{AccountCache, CertCache};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 
-use super::validity;
+use super::{provider, validity};
+use crate::app::config::AcmeConfig;
 use crate::clock;
 use crate::http::tls::Expiry;
 use crate::store::{make_private_folder, write_whole};
 
-/// A folder of certificates and accounts, each of one authority. The files are small and few, so
-/// they are read and written at once.
-#[derive(Clone)]
+/// The key of an account and a certificate, in a folder with those for other settings. The files
+/// are small and few, so they are read and written at once.
 pub struct Vault {
-    pub folder: PathBuf,
-    /// Hears when the certificate that is kept expires.
+    folder: PathBuf,
+    account: PathBuf,
+    certificate: PathBuf,
+    /// Hears when the certificate that is in use expires.
     pub expiry: Expiry,
     /// When it is renewed: a third of its time before.
-    pub renew_at: Arc<AtomicI64>,
-    /// False when another certificate is wanted than the one that is kept.
-    pub gives_certificate: bool,
+    renew_at: AtomicI64,
 }
 
 impl Vault {
-    fn path(&self, kind: &str, of: &[String], directory: &str) -> PathBuf {
-        let mut hash = Sha256::new();
-        for part in of.iter().map(String::as_str).chain([directory]) {
-            hash.update(part);
-            hash.update([0]);
+    pub fn new(folder: PathBuf, acme: &AcmeConfig) -> Vault {
+        let contact = Some(&acme.contact).filter(|contact| !contact.is_empty());
+        let contact: Vec<_> = contact.iter().map(|address| format!("mailto:{address}")).collect();
+        Vault {
+            account: folder.join(name("account", &contact, &acme.directory)),
+            certificate: folder.join(name("certificate", &acme.domains, &acme.directory)),
+            folder,
+            expiry: Expiry::default(),
+            renew_at: AtomicI64::default(),
         }
-        let hash = hash.finalize();
-        let name = u64::from_be_bytes(*hash.first_chunk().expect("a hash has 32 bytes"));
-        self.folder.join(format!("{kind}-{name:016x}"))
     }
 
-    /// Whole, on disk and private, or not at all: half an account key would be refused for ever.
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        make_private_folder(&self.folder)?;
-        write_whole(path, bytes)
+    /// The key of the account, if there is one.
+    pub fn account(&self) -> Option<Vec<u8>> {
+        read(&self.account)
     }
 
-    fn note_expiry(&self, pem: &[u8]) {
-        let first = CertificateDer::pem_slice_iter(pem).next().and_then(Result::ok);
-        if let Some([from, until]) = first.and_then(|certificate| validity(&certificate)) {
-            self.expiry.set(until);
-            self.renew_at.store(until - (until - from) / 3, Ordering::Relaxed);
-        }
+    pub fn keep_account(&self, key: &[u8]) {
+        self.write(&self.account, key);
+    }
+
+    /// The certificate that is kept, if it can be used.
+    pub fn certificate(&self) -> Option<Arc<CertifiedKey>> {
+        let pem = read(&self.certificate)?;
+        let opened = self.open(&pem);
+        opened
+            .inspect_err(|error| {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "the certificate that is kept cannot be used");
+            })
+            .ok()
+    }
+
+    /// Opens a certificate that was issued, and keeps it.
+    pub fn keep_certificate(&self, pem: &str) -> anyhow::Result<Arc<CertifiedKey>> {
+        let opened = self.open(pem.as_bytes())?;
+        self.write(&self.certificate, pem.as_bytes());
+        Ok(opened)
     }
 
     /// How long until the certificate is renewed; nothing before there is one.
@@ -63,55 +78,49 @@ impl Vault {
         let left = self.renew_at.load(Ordering::Relaxed) - clock::now();
         Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
-}
 
-fn read(path: PathBuf) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    /// A private key and the certificates that belong to it; its dates are those that hold now.
+    fn open(&self, pem: &[u8]) -> anyhow::Result<Arc<CertifiedKey>> {
+        let key = PrivateKeyDer::from_pem_slice(pem).context("it holds no private key")?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?;
+        ensure!(!chain.is_empty(), "it holds no certificate");
+        let [from, until] = validity(&chain[0]).context("the certificate is damaged")?;
+        let opened = CertifiedKey::from_der(chain, key, &provider())?;
+        self.expiry.set(until);
+        self.renew_at.store(until - (until - from) / 3, Ordering::Relaxed);
+        Ok(Arc::new(opened))
     }
-}
 
-#[async_trait]
-impl CertCache for Vault {
-    type EC = io::Error;
-
-    async fn load_cert(&self, domains: &[String], directory: &str) -> io::Result<Option<Vec<u8>>> {
-        if !self.gives_certificate {
-            return Ok(None);
+    /// Whole, on disk and private, or not at all: half an account key would be refused for ever.
+    fn write(&self, path: &Path, bytes: &[u8]) {
+        let written = make_private_folder(&self.folder).and_then(|()| write_whole(path, bytes));
+        if let Err(error) = written {
+            let path = path.display();
+            tracing::warn!(%error, %path, "it cannot be written; the next start asks for another");
         }
-        let kept = read(self.path("certificate", domains, directory))?;
-        if let Some(pem) = &kept {
-            self.note_expiry(pem);
-        }
-        Ok(kept)
-    }
-
-    async fn store_cert(&self, domains: &[String], directory: &str, pem: &[u8]) -> io::Result<()> {
-        self.note_expiry(pem);
-        self.write(&self.path("certificate", domains, directory), pem)
     }
 }
 
-#[async_trait]
-impl AccountCache for Vault {
-    type EA = io::Error;
-
-    async fn load_account(
-        &self,
-        contact: &[String],
-        directory: &str,
-    ) -> io::Result<Option<Vec<u8>>> {
-        read(self.path("account", contact, directory))
+fn name(kind: &str, of: &[String], directory: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in of.iter().map(String::as_str).chain([directory]) {
+        hash.update(part);
+        hash.update([0]);
     }
+    let hash = hash.finalize();
+    let name = u64::from_be_bytes(*hash.first_chunk().expect("a hash has 32 bytes"));
+    format!("{kind}-{name:016x}")
+}
 
-    async fn store_account(
-        &self,
-        contact: &[String],
-        directory: &str,
-        key: &[u8],
-    ) -> io::Result<()> {
-        self.write(&self.path("account", contact, directory), key)
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let read: io::Result<Vec<u8>> = fs::read(path);
+    match read {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => {
+            let path = path.display();
+            tracing::warn!(%error, %path, "it cannot be read; another is asked for");
+            None
+        }
     }
 }

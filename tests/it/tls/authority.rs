@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CrlDistributionPoint, DnType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CrlDistributionPoint, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 
 use crate::service::client;
 
 pub struct Authority {
-    certificate: Certificate,
-    key: KeyPair,
+    issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// How long a certificate is valid.
@@ -34,14 +33,14 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "the test's authority");
         let key = KeyPair::generate().expect("a key");
-        let certificate = params.self_signed(&key).expect("a certificate");
-        Authority { certificate, key }
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+        Authority { issuer }
     }
 
     /// Writes its own certificate into a folder.
     pub fn write_root(&self, folder: &Path) -> PathBuf {
         let path = folder.join("root.pem");
-        std::fs::write(&path, self.certificate.pem()).expect("it can be written");
+        std::fs::write(&path, self.issuer.pem()).expect("it can be written");
         path
     }
 
@@ -69,7 +68,7 @@ impl Authority {
         };
         (params.not_before, params.not_after) = (date(from), date(until));
         let key = KeyPair::generate().expect("a key");
-        let issued = params.signed_by(&key, &self.certificate, &self.key).expect("it is issued");
+        let issued = params.signed_by(&key, &self.issuer).expect("it is issued");
         let files = Files {
             certificate: folder.join(format!("{name}.pem")),
             key: folder.join(format!("{name}.key")),
@@ -80,7 +79,7 @@ impl Authority {
     }
 
     pub fn client(&self) -> reqwest::Client {
-        trusting(self.certificate.pem().as_bytes()).build().expect("a client")
+        trusting(self.issuer.pem().as_bytes()).build().expect("a client")
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod acme;
 pub mod authority;
 mod files;
+mod front;
 pub mod pebble;
 mod plain;
 mod slow;

@@ -59,6 +59,10 @@ impl Pebble {
         Pebble { _programs: programs, port, management, tls_port, http_port, root }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn directory(&self) -> String {
         format!("https://localhost:{}/dir", self.port)
     }
