@@ -271,8 +271,7 @@ impl Drop for UnderWay {
 mod tests {
     use super::*;
 
-    #[test]
-    fn answers_that_nobody_takes_have_a_budget_together() {
+    fn connect() -> (Arc<Connections>, impl Fn() -> UnderWay) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let door = Arc::new(Connections {
             max: 10,
@@ -283,14 +282,32 @@ mod tests {
             answer_bytes: AtomicU64::new(0),
             refused: Box::new(|_| {}),
         });
-        let connect = || {
+        let of = door.clone();
+        let connect = move || {
             let socket = Socket::connect(listener.local_addr().unwrap()).unwrap();
-            door.add(socket).begin()
+            of.add(socket).begin()
         };
+        (door, connect)
+    }
+
+    #[test]
+    fn answers_that_nobody_takes_have_a_budget_together() {
+        let (_door, connect) = connect();
         let (mut one, mut other) = (connect(), connect());
         assert!(one.hold(ANSWER_BYTES_MAX) && !other.hold(1));
         drop(one);
         assert!(other.hold(ANSWER_BYTES_MAX - 1) && !connect().hold(2));
+    }
+
+    #[test]
+    fn an_answer_is_over_when_it_did_not_go_on_for_a_minute() {
+        let (_door, connect) = connect();
+        let under_way = connect();
+        let is_over_after = |seconds| {
+            under_way.went_on(Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap());
+            under_way.line.is_over(Duration::ZERO)
+        };
+        assert!(!is_over_after(ANSWER_SECONDS_MAX - 5) && is_over_after(ANSWER_SECONDS_MAX + 1));
     }
 
     #[test]

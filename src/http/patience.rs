@@ -71,9 +71,14 @@ impl Answer {
     /// Notes that it went on: a stream now; any other no later than its length allows for.
     fn went_on(&self) {
         let now = Instant::now();
-        let due = self.began + Duration::from_secs(self.taken / READ_BYTES_PER_SECOND_MIN);
+        let due = due(self.began, self.taken);
         self.under_way.went_on(if self.is_stream { now } else { now.min(due) });
     }
+}
+
+/// When so many bytes are to be taken at the latest.
+fn due(began: Instant, taken: u64) -> Instant {
+    began + Duration::from_secs(taken / READ_BYTES_PER_SECOND_MIN)
 }
 
 impl MessageBody for Answer {
@@ -98,5 +103,17 @@ impl MessageBody for Answer {
         self.taken += piece.len() as u64;
         self.went_on();
         Poll::Ready(Some(Ok(piece)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_16_kib_have_a_second_more() {
+        let began = Instant::now();
+        assert_eq!(due(began, 16 * 1024 - 1), began);
+        assert_eq!(due(began, 1024 * 1024) - began, Duration::from_secs(64));
     }
 }
