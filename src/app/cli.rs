@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::annotations::AnnotationCommand;
 use super::demo::DemoArgs;
 use super::egym::EgymCommand;
 use super::erase::EraseArgs;
@@ -66,6 +67,9 @@ pub enum Command {
     /// Deliveries that could not be appended: list, release
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Notes on days, and closed days: add, list, remove, import
+    #[command(subcommand)]
+    Annotation(AnnotationCommand),
     /// Erase a member: events, and all that could single them out; sums stay
     Erase(EraseArgs),
     /// Freeze what is older than each gym keeps events, as a service does by itself

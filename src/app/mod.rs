@@ -1,5 +1,6 @@
 //! The program: command line, configuration, start and graceful stop, telemetry, demo.
 
+mod annotations;
 mod cli;
 pub mod config;
 mod demo;
@@ -86,6 +87,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(command) => tokens::run(&open()?, command)?,
         Command::User(command) => users::run(&open()?, &config, command)?,
         Command::Quarantine(command) => quarantine::run(&open()?, command)?,
+        Command::Annotation(command) => annotations::run(&open()?, command)?,
         Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Retention(args) => retention::run(&open()?, &args)?,
         Command::Backup(args) => maintain::back_up(&open()?, &args)?,

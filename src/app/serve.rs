@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config::Config;
-use super::jobs::{Ended, Jobs};
+use super::jobs::{Ended, Jobs, counting};
 use super::notify::Notices;
 use super::sockets::{self, Sockets};
 use super::tls::Source;
@@ -120,6 +120,8 @@ impl Service {
         jobs.start("eraser", move || eraser::run(store.clone()));
         let store = self.store.clone();
         jobs.start("retention", move || retention::keep(store.clone()));
+        let store = self.store.clone();
+        jobs.start("counting", move || counting::run(store.clone()));
         let store = self.store.clone();
         jobs.start("heartbeat", move || pulse::run(store.clone()));
         if self.notices.are_wanted() {

@@ -10,6 +10,8 @@ use super::{DAY, HOUR, Millis, QUARTER};
 
 /// How many days 1970-01-01 lies after a Monday.
 const EPOCH_WEEKDAY: i32 = 3;
+/// A week of 168 hours, in milliseconds.
+const WEEK: Millis = 7 * DAY;
 /// No zone is further ahead of UTC.
 const ZONE_AHEAD_MAX: Millis = 15 * HOUR;
 
@@ -126,13 +128,6 @@ pub fn day_start(zone: Tz, day: Day) -> Millis {
     at
 }
 
-/// Widens a range to whole quarters of an hour, the finest step of a report.
-pub fn widen(from: Millis, until: Millis) -> (Millis, Millis) {
-    let up = until.rem_euclid(QUARTER);
-    let until = if up == 0 { until } else { until - up + QUARTER };
-    (from - from.rem_euclid(QUARTER), until)
-}
-
 /// Widens a range to whole buckets.
 pub fn widen_to(zone: Tz, from: Millis, until: Millis, interval: Interval) -> (Millis, Millis) {
     (start_of(zone, from, interval), next_start(zone, until - 1, interval))
@@ -143,26 +138,53 @@ pub fn days_touched(zone: Tz, from: Millis, until: Millis) -> (Day, Day) {
     (day_of(zone, from), day_of(zone, until - 1).plus(1))
 }
 
-/// The instant that shows the same time of day, some local days earlier; of the start of a day, the
-/// start of that day. A time that a clock change skips there is read with the offset of before.
-pub fn days_earlier(zone: Tz, at: Millis, days: i32) -> Millis {
+/// The range some whole weeks earlier on the local clock. Of the start of a day, the start of that
+/// day; a time that a clock change skips there stands for the first instant after it; of a doubled
+/// one, that with the offset of `at`, if there is one. A doubled end is the earlier where the later
+/// would reach beyond `not_after`.
+pub fn weeks_earlier(zone: Tz, range: Bucket, weeks: i32, not_after: Millis) -> Bucket {
+    let (from, [until, earlier]) =
+        (days_earlier(zone, range.from, weeks * 7)[0], days_earlier(zone, range.until, weeks * 7));
+    Bucket { from, until: if until <= not_after { until } else { earlier } }
+}
+
+/// The range before: earlier by the smallest number of weeks that is at least as long, and over by
+/// the time the range begins (model section 4, comparison).
+pub fn weeks_to_previous(zone: Tz, range: Bucket) -> i32 {
+    let weeks = (range.until - range.from + WEEK - 1) / WEEK;
+    let weeks = i32::try_from(weeks).expect("ranges are some decades long");
+    let is_over = |weeks: &i32| weeks_earlier(zone, range, *weeks, range.from).until <= range.from;
+    (weeks..weeks + 3).find(is_over).expect("two weeks more are enough, whatever clocks do")
+}
+
+/// The instant that shows the same time of day, some local days earlier, and the earliest that does.
+fn days_earlier(zone: Tz, at: Millis, days: i32) -> [Millis; 2] {
     let day = day_of(zone, at);
     if at == day_start(zone, day) {
-        return day_start(zone, day.plus(-days));
+        return [day_start(zone, day.plus(-days)); 2];
     }
     let shown = local(zone, at);
     let earlier = shown.naive_local() - chrono::Days::new(u64::from(days.unsigned_abs()));
     match zone.from_local_datetime(&earlier) {
-        chrono::LocalResult::Single(found) => found.timestamp_millis(),
+        chrono::LocalResult::Single(found) => [found.timestamp_millis(); 2],
         chrono::LocalResult::Ambiguous(first, second) => {
             let same_offset = second.offset().fix() == shown.offset().fix();
-            if same_offset { second } else { first }.timestamp_millis()
+            let found = if same_offset { &second } else { &first };
+            [found, &first].map(|found| found.timestamp_millis())
         }
-        chrono::LocalResult::None => {
-            let start = day_start(zone, Day::from_date(earlier.date()));
-            earlier.and_utc().timestamp_millis() - offset_at(zone, start)
-        }
+        chrono::LocalResult::None => [after_skipped(zone, earlier); 2],
     }
+}
+
+/// The first instant after a local time that a clock change skips.
+fn after_skipped(zone: Tz, skipped: chrono::NaiveDateTime) -> Millis {
+    let shows = |at| local(zone, at).naive_local();
+    let mut at = skipped.and_utc().timestamp_millis() - ZONE_AHEAD_MAX;
+    at -= at.rem_euclid(QUARTER);
+    while shows(at) < skipped {
+        at += QUARTER;
+    }
+    at
 }
 
 /// The start of the local day that has the same date some months earlier, or the last of that month.
@@ -170,19 +192,6 @@ pub fn months_earlier(zone: Tz, at: Millis, months: u32) -> Millis {
     let date = day_of(zone, at).date();
     let earlier = date.checked_sub_months(chrono::Months::new(months));
     day_start(zone, Day::from_date(earlier.expect("some decades earlier is a date")))
-}
-
-/// How many local days, and a part of one counted whole, lie between two instants.
-pub fn days_between(zone: Tz, from: Millis, until: Millis) -> i32 {
-    // The start of a day is its midnight, also where a clock change skips that.
-    let shown = |at| {
-        let day = day_of(zone, at);
-        let midnight = day.date().and_hms_opt(0, 0, 0).expect("midnight is a time");
-        if at == day_start(zone, day) { midnight } else { local(zone, at).naive_local() }
-    };
-    let length = shown(until) - shown(from);
-    let days = length.num_milliseconds().max(0) + DAY - 1;
-    i32::try_from(days / DAY).expect("ranges are some decades long")
 }
 
 /// Cuts a range of whole quarters into its buckets, all of them, none empty.
@@ -306,16 +315,45 @@ mod tests {
         assert_eq!(local(zone, day_start(zone, day)).to_rfc3339(), "2026-09-06T01:00:00-03:00");
     }
 
+    fn previous(zone: Tz, from: &str, until: &str) -> [String; 2] {
+        let range = Bucket { from: at(from), until: at(until) };
+        let weeks = weeks_to_previous(zone, range);
+        let that = weeks_earlier(zone, range, weeks, range.from);
+        assert!(that.from <= that.until && that.until <= range.from, "{that:?}");
+        [that.from, that.until].map(|at| local(zone, at).to_rfc3339())
+    }
+
     #[test]
-    fn the_same_time_of_day_is_found_across_clock_changes() {
+    fn the_range_before_is_weeks_earlier_and_does_not_overlap() {
         let zone = chrono_tz::Europe::Berlin;
-        let earlier = |text| local(zone, days_earlier(zone, at(text), 7)).to_rfc3339();
-        assert_eq!(earlier("2026-03-30T06:00:00+02:00"), "2026-03-23T06:00:00+01:00");
-        assert_eq!(earlier("2026-04-05T02:30:00+02:00"), "2026-03-29T03:30:00+02:00");
-        assert_eq!(earlier("2026-11-01T02:30:00+01:00"), "2026-10-25T02:30:00+01:00");
-        let week = (at("2026-10-19T00:00:00+02:00"), at("2026-10-26T00:00:00+01:00"));
-        assert_eq!(days_between(zone, week.0, week.1), 7, "though it has an hour more");
-        assert_eq!(days_between(zone, week.0, week.1 + 1), 8);
+        assert_eq!(
+            previous(zone, "2026-03-30T06:00:00+02:00", "2026-03-31T06:00:00+02:00"),
+            ["2026-03-23T06:00:00+01:00", "2026-03-24T06:00:00+01:00"],
+        );
+        // A skipped time stands for the first instant after it.
+        assert_eq!(
+            previous(zone, "2026-04-05T02:15:00+02:00", "2026-04-05T03:30:00+02:00"),
+            ["2026-03-29T03:00:00+02:00", "2026-03-29T03:30:00+02:00"],
+        );
+        // A doubled time, from one of its instants to the other.
+        assert_eq!(
+            previous(zone, "2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"),
+            ["2026-10-18T02:00:00+02:00", "2026-10-18T02:00:00+02:00"],
+        );
+        assert_eq!(
+            previous(zone, "2026-11-01T01:30:00+01:00", "2026-11-01T02:30:00+01:00"),
+            ["2026-10-25T01:30:00+02:00", "2026-10-25T02:30:00+01:00"],
+        );
+        // Lengths are elapsed time: the week with an hour more is longer than one week.
+        assert_eq!(
+            previous(zone, "2026-10-19T00:00:00+02:00", "2026-10-26T00:00:00+01:00"),
+            ["2026-10-05T00:00:00+02:00", "2026-10-12T00:00:00+02:00"],
+        );
+        // 168 hours over a skipped one end an hour too late a week before.
+        assert_eq!(
+            previous(zone, "2026-03-29T00:00:00+01:00", "2026-04-05T01:00:00+02:00"),
+            ["2026-03-15T00:00:00+01:00", "2026-03-22T01:00:00+01:00"],
+        );
     }
 
     #[test]
@@ -328,7 +366,7 @@ mod tests {
         assert_eq!(Day(0).week(), Day(-3).week());
         assert_ne!(Day(-4).week(), Day(-3).week());
         assert_eq!(Day(0).month(), Month(1970 * 12));
-        assert_eq!(widen(1, QUARTER + 1), (0, 2 * QUARTER));
+        assert_eq!(widen_to(zone, 1, QUARTER + 1, Interval::Quarter), (0, 2 * QUARTER));
         assert_eq!(buckets(zone, 0, 0, Interval::Quarter).count(), 0);
     }
 }

@@ -1,9 +1,9 @@
 //! A member's days: what must be known across stretches, so that distinct members, first visits
 //! and cohorts can be sums too (model section 4, members, retention, onboarding).
 
-use super::Millis;
 use super::calendar::{Day, Month, Week};
 use super::tally::{Contributions, Family, Key, MemberCell};
+use super::{Millis, activity};
 
 /// A completed onboarding counts for a new member when it comes within this many local days.
 pub const ONBOARDING_DAYS: i32 = 30;
@@ -147,9 +147,45 @@ impl MemberDays {
 
     /// Adds to `into` what this member counts for beyond what is frozen, `sign` times.
     pub fn contribute(&self, sign: i64, into: &mut Contributions) {
+        for part in PARTS {
+            part(self, sign, into);
+        }
+    }
+
+    /// Adds to `into` what takes back these days and puts in others of the same member: only where
+    /// they differ.
+    pub fn change_to(&self, new: &MemberDays, into: &mut Contributions) {
+        for part in PARTS {
+            let (mut before, mut after) = (Contributions::new(), Contributions::new());
+            part(self, 1, &mut before);
+            part(new, 1, &mut after);
+            let same = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+            let (before, after) = (&before[same..], &after[same..]);
+            let ends = before.iter().rev().zip(after.iter().rev());
+            let same = ends.take_while(|(a, b)| a == b).count();
+            into.extend(before[..before.len() - same].iter().map(|(key, value)| (*key, -value)));
+            into.extend_from_slice(&after[..after.len() - same]);
+        }
+    }
+
+    fn contribute_activity(&self, sign: i64, into: &mut Contributions) {
+        let past = self.past.visits.map(|past| past.last_day);
+        activity::contribute(past, &self.visits, sign, into);
+    }
+
+    /// What the frozen visits count for, as far as their first and last day tell, where they were
+    /// frozen before activity was counted.
+    pub fn past_activity(&self) -> Contributions {
+        let mut activity = Contributions::new();
+        if let Some(past) = self.past.visits {
+            let days = [(past.first_day, 1), (past.last_day, 1)];
+            activity::contribute(None, &days, 1, &mut activity);
+        }
+        activity
+    }
+
+    fn contribute_first(&self, sign: i64, into: &mut Contributions) {
         let Some(first_day) = self.first_visit() else { return };
-        self.contribute_months(first_day, sign, into);
-        self.contribute_weeks(sign, into);
         let first_cell = first_day.day_of_month();
         if self.past.visits.is_none() {
             into.push((members_key(first_day.month(), MemberCell::New, first_cell), sign));
@@ -168,7 +204,8 @@ impl MemberDays {
         }
     }
 
-    fn contribute_months(&self, first_day: Day, sign: i64, into: &mut Contributions) {
+    fn contribute_months(&self, sign: i64, into: &mut Contributions) {
+        let Some(first_day) = self.first_visit() else { return };
         let counted_until = self.past.visits.map(|past| past.last_day);
         let is_counted = |day: Day| counted_until.is_some_and(|until| day <= until);
         let first_month = first_day.month();
@@ -204,6 +241,14 @@ impl MemberDays {
         }
     }
 }
+
+/// What a member's days count for, part by part: in each, what a few days change lies together.
+const PARTS: [fn(&MemberDays, i64, &mut Contributions); 4] = [
+    MemberDays::contribute_months,
+    MemberDays::contribute_weeks,
+    MemberDays::contribute_first,
+    MemberDays::contribute_activity,
+];
 
 fn members_key(month: Month, what: MemberCell, day_of_month: u32) -> Key {
     Key { family: Family::Members, bucket: month.0, cell: what.cell(day_of_month) }

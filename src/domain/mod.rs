@@ -3,7 +3,10 @@
 //! No clock, no disk, no network, no serialisation, no logging may live here. "Now" is an argument
 //! and only ever the upper bound of a question. Once its inputs are parsed, every function is total.
 
+pub mod activity;
+pub mod annotation;
 pub mod calendar;
+pub mod closed;
 pub mod event;
 pub mod foreign_text;
 pub mod ids;

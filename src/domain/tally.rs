@@ -36,11 +36,17 @@ pub enum Family {
     /// Bucket: local month of the onboarding. Cell: day of the month × 4096 + days from the first
     /// visit (at most 4095); members.
     Onboarded = 9,
+    /// Bucket: local month. Cell: see [`super::activity::ActivityCell`]; members.
+    Activity = 10,
 }
+
+/// What is counted, and how, by this version. A projection that an older one built is built anew
+/// beside the one that is read.
+pub const COUNTING_VERSION: u32 = 1;
 
 impl Family {
     /// All of them.
-    pub const ALL: [Family; 9] = [
+    pub const ALL: [Family; 10] = [
         Family::Presence,
         Family::Counts,
         Family::Stays,
@@ -50,6 +56,7 @@ impl Family {
         Family::Weeks,
         Family::Cohorts,
         Family::Onboarded,
+        Family::Activity,
     ];
 
     /// Its name where people read it.
@@ -64,6 +71,7 @@ impl Family {
             Family::Weeks => "weeks",
             Family::Cohorts => "cohorts",
             Family::Onboarded => "onboarded",
+            Family::Activity => "activity",
         }
     }
 }

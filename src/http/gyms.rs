@@ -106,8 +106,9 @@ impl GymBody {
         let zone = gym.settings.zone;
         let last_event = read::last_event(snapshot, gym)?;
         let (rates, now) = (read::rates(snapshot, gym)?, clock::now());
+        let closed = read::lately_closed(snapshot, gym, now)?;
         let rates = rates.filter(|_| gym.archived_at.is_none());
-        let is_silent = |since: Millis| rates.as_ref()?.is_silent(zone, since, now);
+        let is_silent = |since: Millis| rates.as_ref()?.is_silent(zone, &closed, since, now);
         let name = |at| instant(zone, at);
         let webhooks = snapshot.webhooks(Some(gym.id))?.into_iter().map(|webhook| WebhookBody {
             silent: is_silent(webhook.quiet_since()),
@@ -187,6 +188,28 @@ pub struct OccupancyBody {
     usual: Option<UsualBody>,
     #[schema(required)]
     today_peak: Option<PeakBody>,
+    /// The coming 6 local hours.
+    next_hours: Vec<NextHourBody>,
+    /// Whether the gym says that it is closed today.
+    closed: bool,
+}
+
+/// What is to be expected of a coming hour: `usual × (today so far + k) / (usual so far + k)` over
+/// the last 3 complete hours, where `k` is the mean of those usual hours.
+#[derive(Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = NextHour)]
+pub struct NextHourBody {
+    #[schema(format = DateTime)]
+    start: String,
+    /// The mean of its averages over the last 8 complete weeks; null with fewer than 2.
+    #[schema(required)]
+    usual: Option<f64>,
+    /// Its average as is to be expected; null on a closed day, and where `usual` is not known.
+    #[schema(required)]
+    expected: Option<f64>,
+    /// How far off the same rule was in those weeks: the mean absolute error.
+    #[schema(required)]
+    error: Option<f64>,
 }
 
 /// What is usual at this local hour of the week: means over the last 8 complete weeks.
@@ -217,6 +240,12 @@ impl OccupancyBody {
         let capacity = gym.settings.capacity;
         let usual = occupancy.usual;
         let peak = occupancy.today_peak;
+        let next_hours = occupancy.next_hours.iter().map(|hour| NextHourBody {
+            start: instant_to_the_minute(zone, hour.start),
+            usual: hour.usual,
+            expected: hour.expected,
+            error: hour.error,
+        });
         OccupancyBody {
             gym: gym.slug.to_string(),
             at: instant(zone, now),
@@ -229,6 +258,8 @@ impl OccupancyBody {
                 at: instant_to_the_minute(zone, peak.at),
                 present: peak.present,
             }),
+            next_hours: next_hours.collect(),
+            closed: occupancy.is_closed,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! live in this room; SQL and the meaning of numbers may not.
 
 mod accept;
+mod annotations;
 mod answer;
 pub mod auth;
 mod body;
@@ -239,6 +240,7 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .service(at("/api/v1/erasures").route(web::get().to(erasures::list)))
         .service(at("/api/v1/gyms/{gym}/events").route(web::get().to(events::list)))
+        .service(at("/api/v1/gyms/{gym}/annotations").route(web::get().to(annotations::list)))
         .service(at("/api/v1/gyms/{gym}/quarantine").route(web::get().to(quarantine::list)))
         .service(at("/api/v1/gyms/{gym}/quarantine/{id}").route(web::get().to(quarantine::one)))
         .service(

@@ -55,10 +55,10 @@ impl Streams {
         let second = now.div_euclid(1_000);
         let fresh = |seen: &&Seen| seen.commits >= commits && seen.second == second;
         if let Some(seen) = seen.get(&gym.id).filter(fresh) {
-            return Ok(seen.occupancy);
+            return Ok(seen.occupancy.clone());
         }
         let occupancy = read::occupancy_now(snapshot, gym, now)?;
-        seen.insert(gym.id, Seen { commits, second, occupancy });
+        seen.insert(gym.id, Seen { commits, second, occupancy: occupancy.clone() });
         Ok(occupancy)
     }
 }

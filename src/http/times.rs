@@ -9,8 +9,9 @@ use crate::domain::{DAY, Millis};
 
 /// No range reaches before 2000-01-01 on any gym's clock: a day before it in UTC, in milliseconds.
 const EARLIEST: Millis = 946_684_800_000 - DAY;
-/// No range reaches beyond 2200-01-01 on any gym's clock: a day after it in UTC, in milliseconds.
-const LATEST: Millis = 7_258_118_400_000 + DAY;
+/// No range reaches beyond the start of this year on any gym's clock: the time zone database knows no
+/// later clock change.
+const YEAR_MAX: i32 = 2100;
 
 /// An instant on the gym's clock, to the millisecond.
 pub fn instant(zone: Tz, at: Millis) -> String {
@@ -26,14 +27,17 @@ pub fn instant_to_the_minute(zone: Tz, at: Millis) -> String {
 pub fn parse(name: &str, text: &str, zone: Tz) -> Result<Millis, Problem> {
     // A plus that was not escaped in the URL arrives as a space.
     let text = text.replace(' ', "+");
+    let latest =
+        day_start(zone, Day::from_date(NaiveDate::from_yo_opt(YEAR_MAX, 1).expect("a day")));
     let at = match text.parse::<NaiveDate>() {
         Ok(date) => day_of_range(date).map(|day| day_start(zone, day)),
         Err(_) => DateTime::parse_from_rfc3339(&text).ok().map(|time| time.timestamp_millis()),
     };
-    at.filter(|at| (EARLIEST..=LATEST).contains(at)).ok_or_else(|| {
+    at.filter(|at| (EARLIEST..=latest).contains(at)).ok_or_else(|| {
         let detail = format!(
             "`{name}` is neither a local date like 2026-03-01 nor a time like \
-             2026-03-01T06:00:00+01:00, from 2000 to 2200"
+             2026-03-01T06:00:00+01:00, from 2000 to the end of {}; later clock changes are not known",
+            YEAR_MAX - 1
         );
         Problem::new(Code::BadRange, detail)
     })
@@ -41,5 +45,5 @@ pub fn parse(name: &str, text: &str, zone: Tz) -> Result<Millis, Problem> {
 
 fn day_of_range(date: NaiveDate) -> Option<Day> {
     use chrono::Datelike;
-    (2000..=2200).contains(&date.year()).then(|| Day::from_date(date))
+    (2000..=YEAR_MAX).contains(&date.year()).then(|| Day::from_date(date))
 }

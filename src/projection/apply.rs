@@ -265,11 +265,11 @@ pub(super) fn replace(
     }
     let (before, after) = (Dates::of(target.zone, old), Dates::of(target.zone, new));
     if before != after {
-        let mut days = tx.view().member_days(target.generation, member)?;
-        days.contribute(-1, &mut additions);
+        let old_days = tx.view().member_days(target.generation, member)?;
+        let mut days = old_days.clone();
         before.take_from(&mut days);
         after.add_to(&mut days);
-        days.contribute(1, &mut additions);
+        old_days.change_to(&days, &mut additions);
         tx.put_member_days(target.generation, member, &days)?;
     }
     tx.add_tallies(target.generation, additions);

@@ -6,6 +6,7 @@
 //! taken up again.
 
 use super::apply::{Target, replace};
+use super::rebuild::count_frozen_activity;
 use crate::domain::Millis;
 use crate::domain::event::Event;
 use crate::domain::ids::{Account, GymId, MemberId, Position};
@@ -209,6 +210,7 @@ pub(super) fn freeze(
     stretches: &[Stretch],
     left: &MemberDays,
 ) -> Result<(), StoreError> {
+    count_frozen_activity(tx, gym)?;
     let mut sums = Contributions::new();
     for stretch in stretches {
         stretch.contribute(1, &mut sums);

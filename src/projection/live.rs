@@ -12,9 +12,10 @@ use crate::domain::Millis;
 use crate::domain::calendar::{
     Bucket, Interval, Week, day_of, day_start, next_start, start_of, weekday_and_hour,
 };
+use crate::domain::closed::ClosedDays;
 use crate::domain::ids::{Generation, GymId};
 use crate::domain::report::Counts;
-use crate::domain::report::occupancy::{USUAL_WEEKS_MIN, Usual, usual_weeks};
+use crate::domain::report::occupancy::{self, USUAL_WEEKS_MIN, Usual};
 use crate::domain::report::popular_times::Cell;
 use crate::domain::report::silence::Rates;
 use crate::store::{Gym, Snapshot, StoreError};
@@ -41,6 +42,8 @@ pub struct Live {
 #[derive(Debug, Default)]
 pub struct Watch {
     learned: HashMap<GymId, Learned>,
+    /// The closed days of each gym at the last look.
+    closed: HashMap<GymId, ClosedDays>,
     /// Counts looks.
     looks: u64,
 }
@@ -66,6 +69,9 @@ impl Watch {
         let mut gyms = snapshot.gyms()?;
         gyms.retain(|gym| gym.archived_at.is_none());
         self.learn(snapshot, &gyms, now)?;
+        for gym in &gyms {
+            self.closed.insert(gym.id, read::lately_closed(snapshot, gym, now)?);
+        }
         let live = gyms.into_iter().map(|gym| {
             let today = Bucket {
                 from: start_of(gym.settings.zone, now, Interval::Day),
@@ -77,7 +83,7 @@ impl Watch {
                 present: present.get(&gym.id).copied().unwrap_or(0),
                 today: read::counts(snapshot, &gym, &[today])?.remove(0),
                 usual: past.and_then(|past| past.usual(&gym, now)),
-                is_silent: past.and_then(|past| past.is_silent(&gym, last_event?, now)),
+                is_silent: last_event.and_then(|last| self.is_silent(&gym, last, now)),
                 last_event,
                 gym,
             })
@@ -88,7 +94,8 @@ impl Watch {
     /// Whether nothing has come since then for so long that for the gym it would be a silent span;
     /// none where that cannot be told. It goes by what the last look knew.
     pub fn is_silent(&self, gym: &Gym, since: Millis, now: Millis) -> Option<bool> {
-        self.learned(gym)?.past.as_ref()?.is_silent(gym, since, now)
+        let rates = &self.learned(gym)?.past.as_ref()?.rates;
+        rates.is_silent(gym.settings.zone, self.closed.get(&gym.id)?, since, now)
     }
 
     fn learn(
@@ -127,7 +134,8 @@ impl Past {
         let zone = gym.settings.zone;
         let Some(first) = read::first_event(snapshot, gym)? else { return Ok(None) };
         let Some(rates) = read::rates(snapshot, gym)? else { return Ok(None) };
-        let mut weeks = usual_weeks(zone, now, first);
+        let closed = ClosedDays::default();
+        let mut weeks = occupancy::Past { zone, now, first_event: first, closed: &closed }.weeks();
         let cells = if weeks.len() < USUAL_WEEKS_MIN {
             None
         } else {
@@ -142,9 +150,5 @@ impl Past {
     fn usual(&self, gym: &Gym, now: Millis) -> Option<Usual> {
         let (weekday, hour) = weekday_and_hour(gym.settings.zone, now);
         self.cells.as_ref()?[((weekday - 1) * 24 + hour) as usize].usual
-    }
-
-    fn is_silent(&self, gym: &Gym, last_event: Millis, now: Millis) -> Option<bool> {
-        self.rates.is_silent(gym.settings.zone, last_event, now)
     }
 }

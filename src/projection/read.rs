@@ -2,19 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::calendar::{Bucket, Day, Interval, Month, Week, buckets, day_of, start_of};
+use crate::domain::activity::Window;
+use crate::domain::calendar::{
+    Bucket, Day, Interval, Month, Week, buckets, day_of, days_touched, start_of,
+};
+use crate::domain::closed::ClosedDays;
+use crate::domain::report::activity::Activity;
 use crate::domain::report::durations::{self, Group, GroupBy};
 use crate::domain::report::members::{Cohort, Members};
 use crate::domain::report::minutes::Minutes;
 use crate::domain::report::occupancy::{self, Peak, Samples, USUAL_WEEKS_MIN, Usual};
+use crate::domain::report::outlook::{self, NextHour, Plan};
 use crate::domain::report::silence::{self, Rates, Span};
 use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times, share};
-use crate::domain::tally::{COUNT_CELLS, Count, Family, utc_day};
+use crate::domain::tally::{COUNT_CELLS, COUNTING_VERSION, Count, Family, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
 use crate::store::{Gym, Snapshot, StoreError};
 
+/// Silence that goes on is called so without looking at closed days of before so many days ago.
+const CLOSED_DAYS_BACK: i32 = 400;
+
 /// Who is there now (model section 4, occupancy now).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Occupancy {
     pub present: u32,
     /// Of those, how many came in by a check-in.
@@ -22,6 +31,9 @@ pub struct Occupancy {
     pub usual: Option<Usual>,
     /// The highest sample of the local day so far; none before its first.
     pub today_peak: Option<Peak>,
+    pub next_hours: Vec<NextHour>,
+    /// Whether the gym says that it is closed on this local day.
+    pub is_closed: bool,
 }
 
 /// The present over the gym's capacity; none when that is not known.
@@ -50,13 +62,17 @@ pub fn occupancy_now(
         observed,
         usual: usual(snapshot, gym, now)?,
         today_peak: today.first().and_then(|today| today.peak),
+        next_hours: next_hours(snapshot, gym, now)?,
+        is_closed: is_closed(snapshot, gym, now)?,
     })
 }
 
 /// What is usual at this local hour of the week; none with too few weeks behind.
 pub fn usual(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<Option<Usual>, StoreError> {
-    let Some(first) = first_event(snapshot, gym)? else { return Ok(None) };
-    let weeks = occupancy::usual_hours(gym.settings.zone, now, first);
+    let Some(first_event) = first_event(snapshot, gym)? else { return Ok(None) };
+    let zone = gym.settings.zone;
+    let closed = closed_around(snapshot, gym, now)?;
+    let weeks = occupancy::Past { zone, now, first_event, closed: &closed }.usual_hours(now);
     if weeks.len() < USUAL_WEEKS_MIN {
         return Ok(None);
     }
@@ -65,6 +81,39 @@ pub fn usual(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<Option<U
         hours.extend(occupancy_history(snapshot, gym, &week, now)?);
     }
     Ok(occupancy::means(&hours))
+}
+
+/// The coming hours, as they are to be expected.
+fn next_hours(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    now: Millis,
+) -> Result<Vec<NextHour>, StoreError> {
+    let zone = gym.settings.zone;
+    // Of a gym without events, no week has been.
+    let first_event = first_event(snapshot, gym)?.unwrap_or(now);
+    let closed = closed_around(snapshot, gym, now)?;
+    let plan = Plan::at(zone, now);
+    let sampled = plan.runs().into_iter().map(|run| occupancy_history(snapshot, gym, &run, now));
+    let sampled = sampled.collect::<Result<Vec<_>, _>>()?;
+    let past = occupancy::Past { zone, now, first_event, closed: &closed };
+    Ok(plan.outlook(&past, &sampled))
+}
+
+/// The closed days that an outlook, and what is usual, may touch.
+fn closed_around(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    now: Millis,
+) -> Result<ClosedDays, StoreError> {
+    let (from, until) = outlook::days_around(gym.settings.zone, now);
+    snapshot.closed_days(gym.id, from, until)
+}
+
+/// Whether the gym says that it is closed on the local day of an instant.
+pub fn is_closed(snapshot: &Snapshot<'_>, gym: &Gym, at: Millis) -> Result<bool, StoreError> {
+    let day = day_of(gym.settings.zone, at);
+    Ok(snapshot.closed_days(gym.id, day, day.plus(1))?.contains(day))
 }
 
 /// Samples each bucket.
@@ -90,6 +139,40 @@ pub fn counts(
     let range = Bucket { from: first.from, until: last.until };
     let counts = daily(snapshot, gym, Family::Counts, range)?;
     Ok(counts_by_bucket(&counts, buckets))
+}
+
+/// Counts by bucket, without the departures that are still to come.
+pub fn counts_so_far(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    buckets: &[Bucket],
+    now: Millis,
+) -> Result<Vec<Counts>, StoreError> {
+    let mut counts = counts(snapshot, gym, buckets)?;
+    for left in departures_to_come(snapshot, gym, now)? {
+        let place = buckets.partition_point(|bucket| bucket.until <= left);
+        if buckets.get(place).is_some_and(|bucket| bucket.from <= left) {
+            counts[place].take_back(Count::Departures);
+        }
+    }
+    Ok(counts)
+}
+
+/// When those will leave who have not left yet, as far as is assumed or known.
+pub fn departures_to_come(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    now: Millis,
+) -> Result<Vec<Millis>, StoreError> {
+    let stretches = snapshot.stretches_present(gym.generation, now)?;
+    let visits = stretches.iter().flat_map(|stretch| stretch.visits());
+    Ok(visits.map(|visit| visit.left).filter(|left| *left > now).collect())
+}
+
+/// How long the observed visits entered in a range were, all together.
+pub fn stays(snapshot: &Snapshot<'_>, gym: &Gym, range: Bucket) -> Result<Minutes, StoreError> {
+    let groups = durations(snapshot, gym, range, GroupBy::None)?;
+    Ok(groups.into_iter().next().map(|group| group.stays).unwrap_or_default())
 }
 
 /// How long the visits entered in a range were.
@@ -124,7 +207,9 @@ pub fn popular_times(
     let zone = gym.settings.zone;
     let hours: Vec<_> = buckets(zone, range.from, range.until, Interval::Hour).collect();
     let sampled = occupancy_history(snapshot, gym, &hours, now)?;
-    Ok(popular_times::cells(zone, &hours, &sampled, now))
+    let (first, until) = days_touched(zone, range.from, range.until);
+    let closed = snapshot.closed_days(gym.id, first, until)?;
+    Ok(popular_times::cells(zone, &hours, &sampled, &closed, now))
 }
 
 /// What is known of members over the local days `[from, until)`.
@@ -143,6 +228,25 @@ pub fn members(
         onboarded: series(Family::Onboarded, months)?,
         ..Members::default()
     })
+}
+
+/// Whether activity is counted already: a projection of an earlier version is built anew first.
+pub fn counts_activity(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<bool, StoreError> {
+    Ok(snapshot.counting_version(gym.generation)? >= COUNTING_VERSION)
+}
+
+/// Who was active over the local days `[from, until)`.
+pub fn activity(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    window: Window,
+    from: Day,
+    until: Day,
+    now: Millis,
+) -> Result<Activity, StoreError> {
+    let months = (from.month().0, until.plus(-1).month().0 + 1);
+    let series = snapshot.series(gym.generation, Family::Activity, months.0, months.1)?;
+    Ok(Activity::by(window, series, day_of(gym.settings.zone, now)))
 }
 
 /// Members by month of first visit, and how many came back, up to the month `last`.
@@ -187,7 +291,8 @@ pub fn silent_spans(
     let touched = Bucket { from, until };
     // A gym that has closed is not silent.
     let now = gym.archived_at.map_or(now, |closed| closed.min(now));
-    let mut spans = silence::spans(&events, zone, first_event, now);
+    let closed = snapshot.closed_days(gym.id, Day(from_day), Day(end + 1))?;
+    let mut spans = silence::spans(&events, zone, first_event, &closed, now);
     spans.retain(|span| span.touches(touched));
     Ok(spans)
 }
@@ -202,7 +307,18 @@ pub fn rates(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Option<Rates>, StoreE
     // A local week may begin on the UTC day before or after.
     let days = (Week(week.0 - silence::WEEKS_MAX).first_day().0 - 1, week.first_day().0 + 1);
     let events = snapshot.series(gym.generation, Family::Events, days.0, days.1)?;
-    Ok(Some(Rates::before(week, &events, zone, first)))
+    let closed = snapshot.closed_days(gym.id, Day(days.0), Day(days.1))?;
+    Ok(Some(Rates::before(week, &events, zone, first, &closed)))
+}
+
+/// The closed days that tell whether a silent span goes on.
+pub fn lately_closed(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    now: Millis,
+) -> Result<ClosedDays, StoreError> {
+    let today = day_of(gym.settings.zone, now);
+    snapshot.closed_days(gym.id, today.plus(-CLOSED_DAYS_BACK), today.plus(1))
 }
 
 /// Since the minute of which event a silent span goes on, if one does.
@@ -216,7 +332,8 @@ pub fn silent_since(
     }
     let Some(last) = last_event(snapshot, gym)? else { return Ok(None) };
     let rates = rates(snapshot, gym)?;
-    let is_silent = rates.and_then(|rates| rates.is_silent(gym.settings.zone, last, now));
+    let closed = lately_closed(snapshot, gym, now)?;
+    let is_silent = rates.and_then(|rates| rates.is_silent(gym.settings.zone, &closed, last, now));
     Ok((is_silent == Some(true)).then_some(last))
 }
 

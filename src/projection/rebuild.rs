@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use super::apply::{Target, apply};
 use crate::domain::ids::{Generation, GymId, Position};
 use crate::domain::member::{MemberDays, Past};
+use crate::domain::tally::Contributions;
 use crate::store::{Database, Gym, GymSettings, StoreError, Tx};
 
 /// Events applied in one transaction of a rebuild.
@@ -143,6 +144,7 @@ fn apply_chunk(
 
 /// What stays known of frozen visits is in no log: every generation takes it from the one before.
 fn carry_past(tx: &mut Tx<'_>, gym: GymId, generation: Generation) -> Result<(), StoreError> {
+    count_frozen_activity(tx, gym)?;
     let mut pasts = Vec::new();
     let read = tx.gym(gym)?.generation;
     tx.view().each_member_days(read, |member, days| {
@@ -153,6 +155,19 @@ fn carry_past(tx: &mut Tx<'_>, gym: GymId, generation: Generation) -> Result<(),
     for (member, past) in pasts {
         tx.put_member_days(generation, member, &MemberDays::after(past))?;
     }
+    Ok(())
+}
+
+/// Once for each gym: counts the activity of what was frozen before activity was counted, as far as
+/// it is known of members who are still there.
+pub(super) fn count_frozen_activity(tx: &mut Tx<'_>, gym: GymId) -> Result<(), StoreError> {
+    if !tx.claim_frozen_activity(gym)? {
+        return Ok(());
+    }
+    let mut activity = Contributions::new();
+    let read = tx.gym(gym)?.generation;
+    tx.view().each_member_days(read, |_, days| activity.extend(days.past_activity()))?;
+    tx.add_frozen(gym, &activity);
     Ok(())
 }
 

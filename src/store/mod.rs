@@ -41,7 +41,7 @@ mod webhooks;
 mod witness;
 mod writer;
 
-pub use annotations::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind};
+pub use annotations::ANNOTATIONS_MAX;
 pub use codec::Damaged;
 pub use database::{Database, Snapshot, StoreError};
 pub use erasures::{Erasure, ErasureReason};

@@ -1,14 +1,17 @@
 //! Laws that hold for every history: thousands of random ones, against a slow reference that
 //! shares no line with the crate.
 
+mod activity;
 mod parts;
 mod past;
+mod stays;
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Tz;
 use footfall::domain::ids::Slug;
+use footfall::domain::report::outlook::NextHour;
 use footfall::domain::tally::{Count, Family};
 use footfall::http::reports::Parameters;
 use footfall::projection::read;
@@ -19,11 +22,12 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::ledger::Ledger;
-use crate::random::{history, shuffled, with_deletions, with_duplicates};
-use crate::reference::{self, GroupBy, History, Interval, Question};
+use crate::random::{closed_days, history, shuffled, with_deletions, with_duplicates};
+use crate::reference::{self, Closure, GroupBy, History, Interval, Question};
 use parts::assert_parts_add_up;
 use past::Moment;
 
+/// Random histories to a law, unless the environment's `LAWS_HISTORIES` says how many.
 const HISTORIES: u64 = 2_000;
 const MINUTE: i64 = 60_000;
 const QUARTER: i64 = 15 * MINUTE;
@@ -39,10 +43,11 @@ pub const ZONES: [Tz; 6] = [
     chrono_tz::UTC,
 ];
 
-pub const REPORTS: [&str; 9] = [
+pub const REPORTS: [&str; 10] = [
     "occupancy",
     "visits",
     "members",
+    "activity",
     "durations",
     "equipment",
     "popular-times",
@@ -51,10 +56,15 @@ pub const REPORTS: [&str; 9] = [
     "quality",
 ];
 
+fn histories() -> u64 {
+    std::env::var("LAWS_HISTORIES").map_or(HISTORIES, |asked| asked.parse().expect("a number"))
+}
+
 /// A random history at a random gym.
 struct Case {
     gym: reference::Gym,
     events: Vec<reference::Event>,
+    closed: Vec<Closure>,
     rng: ChaCha8Rng,
 }
 
@@ -65,7 +75,15 @@ impl Case {
         let rules = reference::Rules::default();
         let gym = reference::Gym { slug: String::new(), zone, capacity: Some(20), rules };
         let members = rng.random_range(1..6);
-        Case { gym, events: history(seed, members), rng }
+        let events = history(seed, members);
+        let closed = closed_days(&mut rng, zone, &events);
+        Case { gym, events, closed, rng }
+    }
+
+    fn add_to(&self, ledger: &mut Ledger) -> Slug {
+        let slug = ledger.add_gym(&self.gym);
+        ledger.close(&slug, &self.closed);
+        slug
     }
 
     fn span(&self) -> (i64, i64) {
@@ -86,7 +104,8 @@ impl Case {
         let all = [Interval::M15, Interval::H1, Interval::D1, Interval::W1, Interval::Mo1];
         let interval = *all.choose(rng).expect("some");
         let group_by = *[GroupBy::None, GroupBy::Weekday, GroupBy::Hour].choose(rng).expect("some");
-        let question = Question { from, until, interval, group_by, now };
+        let window = *[7, 28, 91].choose(rng).expect("some");
+        let question = Question { from, until, interval, group_by, window, now };
         let group_by = match group_by {
             GroupBy::None => "none",
             GroupBy::Weekday => "weekday",
@@ -97,6 +116,7 @@ impl Case {
             until: Some(rfc3339(until)),
             interval: Some(interval.name().into()),
             group_by: Some(group_by.into()),
+            window: Some(window.to_string()),
             ..Parameters::default()
         };
         (question, parameters)
@@ -122,7 +142,7 @@ fn without_duplicates(mut sums: Sums) -> Sums {
 #[test]
 fn arrival_order_duplicates_and_rebuilds_change_nothing() {
     let mut ledger = Ledger::new();
-    for seed in 0..HISTORIES {
+    for seed in 0..histories() {
         let case = Case::of(seed);
         let mut in_order = case.events.clone();
         in_order.sort_by_key(|event| event.at);
@@ -141,9 +161,14 @@ fn arrival_order_duplicates_and_rebuilds_change_nothing() {
     ledger.verify();
 }
 
+/// Reports that have no finer buckets than days.
+pub fn is_by_day(name: &str) -> bool {
+    ["members", "activity"].contains(&name)
+}
+
 fn same(ledger: &Ledger, slug: &Slug, history: &History, name: &str, case: &mut Case, seed: u64) {
     let (mut question, mut parameters) = case.question();
-    if name == "members" && matches!(question.interval, Interval::M15 | Interval::H1) {
+    if is_by_day(name) && matches!(question.interval, Interval::M15 | Interval::H1) {
         question.interval = Interval::D1;
         parameters.interval = Some("1d".into());
     }
@@ -182,15 +207,15 @@ pub fn assert_same(found: &Value, expected: &Value, about: &str) {
 #[test]
 fn every_report_is_what_the_slow_reference_says() {
     let mut ledger = Ledger::new();
-    for seed in 0..HISTORIES {
+    for seed in 0..histories() {
         let mut case = Case::of(seed);
         let mut deliveries = shuffled(seed, &with_duplicates(seed, &case.events));
         if seed % 3 == 0 {
             deliveries = with_deletions(seed, &deliveries);
         }
-        let slug = ledger.add_gym(&case.gym);
+        let slug = case.add_to(&mut ledger);
         ledger.append(&slug, &deliveries);
-        let history = History::new(case.gym.clone(), &deliveries);
+        let history = History::new(case.gym.clone(), &deliveries).closed(&case.closed);
         for name in REPORTS {
             same(&ledger, &slug, &history, name, &mut case, seed);
         }
@@ -215,9 +240,12 @@ fn same_now(ledger: &Ledger, slug: &Slug, history: &History, case: &mut Case, se
     let gym = ledger.gym(slug);
     let found = ledger.database.read(|snapshot| read::occupancy_now(snapshot, &gym, now));
     let found = found.expect("it can be read");
-    let minute = |at| case.gym.zone.timestamp_millis_opt(at).single().expect("a time");
+    let zone = case.gym.zone;
+    let minute = |at| zone.timestamp_millis_opt(at).single().expect("a time");
     let minute = |at| minute(at).to_rfc3339_opts(SecondsFormat::Secs, false);
     let mut expected = history.occupancy_now(now);
+    let about = format!("seed {seed}, now {now}");
+    assert_next_hours(&found.next_hours, &expected["next_hours"], minute, &about);
     let found = json!({
         "gym": expected["gym"].take(),
         "at": expected["at"].take(),
@@ -227,10 +255,36 @@ fn same_now(ledger: &Ledger, slug: &Slug, history: &History, case: &mut Case, se
         "utilisation": f64::from(found.present) / 20.0,
         "usual": found.usual.map(|usual| json!({ "average": usual.average, "peak": usual.peak })),
         "today_peak": found.today_peak.map(|p| json!({ "at": minute(p.at), "present": p.present })),
+        "next_hours": expected["next_hours"].take(),
+        "closed": found.is_closed,
     });
     expected["gym"] = found["gym"].clone();
     expected["at"] = found["at"].clone();
-    assert_same(&found, &expected, &format!("seed {seed}, now {now}"));
+    expected["next_hours"] = found["next_hours"].clone();
+    assert_same(&found, &expected, &about);
+}
+
+/// Means of means, which differ in the last bits by the order in which they are added up.
+fn assert_next_hours(
+    found: &[NextHour],
+    expected: &Value,
+    name: impl Fn(i64) -> String,
+    about: &str,
+) {
+    let expected = expected.as_array().expect("a list");
+    assert_eq!((found.len(), expected.len()), (6, 6), "{about}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(name(found.start), expected["start"], "{about}");
+        for (field, found) in
+            [("usual", found.usual), ("expected", found.expected), ("error", found.error)]
+        {
+            let same = match (found, expected[field].as_f64()) {
+                (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+                (found, expected) => found == expected,
+            };
+            assert!(same, "{about}, {field}: {found:?}, and not {expected}");
+        }
+    }
 }
 
 /// A report's parameters for a range in UTC milliseconds.
@@ -272,8 +326,8 @@ pub const SUMS: [(&str, &[&str]); 5] = [
 #[test]
 fn parts_add_up_and_what_is_complete_stays_whatever_comes_later() {
     let mut ledger = Ledger::new();
-    let mut complete = 0;
-    for seed in 0..HISTORIES {
+    let mut complete: u64 = 0;
+    for seed in 0..histories() {
         let mut case = Case::of(seed);
         let mut deliveries = with_duplicates(seed, &case.events);
         if seed % 3 == 0 {
@@ -282,16 +336,16 @@ fn parts_add_up_and_what_is_complete_stays_whatever_comes_later() {
         let moment = Moment::of(&mut case);
         let (past, later): (Vec<_>, Vec<_>) =
             deliveries.into_iter().partition(|event| event.at <= moment.at);
-        let slug = ledger.add_gym(&case.gym);
+        let slug = case.add_to(&mut ledger);
         ledger.append(&slug, &past);
         let before = moment.said(&ledger, &slug);
         ledger.append(&slug, &later);
         let mut after = moment.said(&ledger, &slug);
         after.retain(|name, _| before.contains_key(name));
         assert_same(&json!(after), &json!(before), &format!("seed {seed}, at {}", moment.at));
-        complete += before.len();
+        complete += before.len() as u64;
         assert_parts_add_up(&ledger, &slug, &mut case, seed);
     }
-    assert!(complete > 100 * HISTORIES as usize, "only {complete} buckets were compared");
+    assert!(complete > 100 * histories(), "only {complete} buckets were compared");
     ledger.verify();
 }

@@ -1,6 +1,8 @@
 //! A data folder without a service: gyms whose events are appended by the service's own path, for
 //! laws that need thousands of them.
 
+use footfall::domain::annotation::{Annotation, AnnotationKind};
+use footfall::domain::calendar::Day;
 use footfall::domain::event::{Event, Kind};
 use footfall::domain::ids::{Account, Slug};
 use footfall::domain::report::busy::Public;
@@ -65,6 +67,19 @@ impl Ledger {
             Ok(())
         });
         appended.expect("all can be appended");
+    }
+
+    /// Says when a gym is closed.
+    pub fn close(&mut self, slug: &Slug, closed: &[reference::Closure]) {
+        let gym = self.gym(slug).id;
+        self.transact(|tx| {
+            for closure in closed {
+                let days = (Day::from_date(closure.first), Day::from_date(closure.last));
+                let closed = Annotation::new(days, AnnotationKind::Closed, closure.yearly, "shut");
+                tx.add_annotation(gym, &closed.expect("a good one"), 0)?;
+            }
+            Ok(())
+        });
     }
 
     /// Does something in a transaction.

@@ -94,6 +94,7 @@ async fn compare(service: &Service, token: &str, slug: &str, zone: Tz, events: &
             until: start(until),
             interval: Interval::D1,
             group_by: GroupBy::Hour,
+            window: 28,
             now: now(),
         };
         let path = format!(

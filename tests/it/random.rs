@@ -6,12 +6,14 @@
 //! are inside when midnight, a month or the clock changes. One in four histories also has a
 //! *regular*, whose habit of months makes a closed week stand out as a silent span.
 
+use chrono::{Days, Months, TimeZone};
+use chrono_tz::Tz;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
-use crate::reference::{Event, Rules};
+use crate::reference::{Closure, Event, Rules};
 
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
@@ -59,6 +61,22 @@ pub fn history_under(rules: &Rules, seed: u64, members: usize) -> Vec<Event> {
     events.dedup_by(|a, b| (a.account, a.at, &a.kind) == (b.account, b.at, &b.kind));
     events.sort_by_key(|event| event.received_at);
     events
+}
+
+/// Days on which a gym is closed although some come, in one history of two; often on a day of an
+/// event, of one day or some, and sometimes every year.
+pub fn closed_days(rng: &mut ChaCha8Rng, zone: Tz, events: &[Event]) -> Vec<Closure> {
+    let count = if rng.random_bool(0.5) { rng.random_range(1..4) } else { 0 };
+    let closure = |_| {
+        let at = events.choose(rng).expect("some events").at + pick(rng, &[-DAY, 0, 0, DAY]);
+        let day = zone.timestamp_millis_opt(at).single().expect("a time").date_naive();
+        let yearly = rng.random_bool(0.2);
+        // A year earlier, it is the same date that counts; none of these is in a leap year.
+        let first = if yearly { day - Months::new(12) } else { day };
+        let last = first + Days::new(pick(rng, &[0, 0, 1, 6, 20]).unsigned_abs());
+        Closure { first, last, yearly }
+    };
+    (0..count).map(closure).collect()
 }
 
 /// The same deliveries in any order.

@@ -8,13 +8,16 @@
 #![allow(dead_code, reason = "laws use what they need")]
 #![allow(clippy::cast_precision_loss, reason = "counts and minutes are far below 2^53")]
 
+mod activity;
 mod calendar;
+mod closed;
 mod durations;
 mod equipment;
 mod fold;
 mod members;
 mod occupancy;
 mod onboarding;
+mod outlook;
 mod quality;
 mod silence;
 mod visits;
@@ -25,6 +28,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+pub use self::closed::Closure;
 pub use self::fold::{EndedBy, EnteredBy, Visit, fold, sort_timeline};
 
 use self::calendar::{Span, buckets, rfc3339, widen};
@@ -69,6 +73,8 @@ pub struct Question {
     pub until: i64,
     pub interval: Interval,
     pub group_by: GroupBy,
+    /// Of activity, in local days.
+    pub window: u64,
     pub now: i64,
 }
 
@@ -103,6 +109,7 @@ pub enum GroupBy {
 /// All that ever happened at one gym.
 pub struct History {
     gym: Gym,
+    closed: Vec<Closure>,
     /// Every event once, by its own time.
     events: Vec<Event>,
     /// When the repeated deliveries came in, in order.
@@ -155,7 +162,12 @@ impl History {
         duplicates.sort_unstable();
         departures.sort_unstable();
         orphans.sort_unstable();
-        History { gym, events: kept, duplicates, visits, departures, orphans }
+        History { gym, closed: Vec::new(), events: kept, duplicates, visits, departures, orphans }
+    }
+
+    /// The same, of a gym that says when it is closed.
+    pub fn closed(self, closed: &[Closure]) -> History {
+        History { closed: closed.to_vec(), ..self }
     }
 
     pub fn visits(&self) -> &[Visit] {
@@ -165,8 +177,9 @@ impl History {
     /// The answer to `report`, without `position` and `comparison`.
     pub fn report(&self, report: &str, question: &Question) -> Value {
         let whole = match report {
-            "members" => question.interval,
+            "members" | "activity" => question.interval,
             "retention" => Interval::Mo1,
+            "onboarding" => Interval::D1,
             _ => Interval::M15,
         };
         let asked = Span { from: question.from, until: question.until };
@@ -175,6 +188,7 @@ impl History {
             "occupancy" => self.occupancy(range, question),
             "visits" => self.visits_report(range, question),
             "members" => self.members(range, question),
+            "activity" => self.activity(range, question),
             "durations" => self.durations(range, question.group_by),
             "equipment" => self.equipment(range, question),
             "popular-times" => self.popular_times(range, question.now),
@@ -196,6 +210,9 @@ impl History {
             "coverage": share(observed, visits.len()),
         });
         answer[list] = Value::Array(rows);
+        if report == "activity" {
+            answer["window"] = json!(question.window);
+        }
         answer
     }
 
@@ -210,9 +227,13 @@ impl History {
         let row = |bucket: Span| {
             let over = bucket.until <= question.now;
             let touched = silent.iter().any(|span| span.overlaps(bucket));
+            let closed = self.is_closed_over(bucket);
             let mut row = figures(bucket);
             row.insert("start".into(), json!(rfc3339(self.gym.zone, bucket.from)));
-            row.insert("complete".into(), json!(over && !touched));
+            row.insert("complete".into(), json!(over && (closed || !touched)));
+            if closed {
+                row.insert("closed".into(), json!(true));
+            }
             Value::Object(row)
         };
         buckets(self.gym.zone, question.interval, range).into_iter().map(row).collect()

@@ -2,6 +2,8 @@
 //! error or by a panic, is started again after a growing pause, and the process says so: `/readyz`
 //! names it, `/metrics` counts it. What a job does may not live here.
 
+pub mod counting;
+
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

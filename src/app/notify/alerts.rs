@@ -152,6 +152,9 @@ fn dropped(
 ) -> Result<State, StoreError> {
     let Some(usual) = read::usual(snapshot, gym, hour.from)? else { return Ok(State::Unknown) };
     let usual = usual.average;
+    if read::is_closed(snapshot, gym, hour.from)? {
+        return Ok(State::Quiet);
+    }
     if usual < f64::from(config.drop_usual_min) {
         return Ok(State::Quiet);
     }

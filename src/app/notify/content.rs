@@ -48,6 +48,7 @@ impl Content {
             number("Visits", |f| whole(f.visits), 0),
             number("Members", |f| f.members.and_then(whole), 0),
             number("New members", |f| f.new.and_then(whole), 0),
+            number("Active within 28 days", |f| f.active.and_then(whole), 0),
             number("Present on average", |f| f.average, 1),
             number("Peak", |f| f.peak.and_then(|peak| whole(peak.present)), 0),
             number("Median stay, minutes", |f| f.median_minutes.map(f64::from), 0),
@@ -71,7 +72,7 @@ impl Content {
         if !self.rows.is_empty() {
             text.push('\n');
         }
-        text + &self.remarks.join("\n") + "\n"
+        text + self.remarks.join("\n").as_str() + "\n"
     }
 
     pub fn html(&self) -> String {

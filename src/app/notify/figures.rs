@@ -3,7 +3,10 @@
 use chrono_tz::Tz;
 
 use crate::domain::Millis;
-use crate::domain::calendar::{Bucket, Interval, buckets, day_of, days_earlier, start_of};
+use crate::domain::activity::Window;
+use crate::domain::calendar::{
+    Bucket, Day, Interval, buckets, day_of, days_touched, start_of, weeks_earlier,
+};
 use crate::domain::report::durations::GroupBy;
 use crate::domain::report::members::Period as MembersPeriod;
 use crate::domain::report::occupancy::{Peak, Samples};
@@ -15,8 +18,8 @@ use crate::store::{Gym, Snapshot, StoreError};
 
 use super::schedule::Period;
 
-/// A digest's numbers lie beside those of so many local days before.
-const DAYS_BEFORE: i32 = 7;
+/// A digest's numbers lie beside those of so many weeks before.
+const WEEKS_BEFORE: i32 = 1;
 
 /// What a digest says of one gym.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub struct Figures {
     /// Distinct members of a part of a day or week are not known.
     pub members: Option<i64>,
     pub new: Option<i64>,
+    /// Members active within 28 days, at the end; none while activity is not counted yet.
+    pub active: Option<i64>,
     pub average: Option<f64>,
     pub peak: Option<Peak>,
     pub median_minutes: Option<u32>,
@@ -53,6 +58,8 @@ pub struct Figures {
     /// Of those, how many are not complete.
     pub hours_incomplete: usize,
     pub silent: Vec<Span>,
+    /// Days on which the gym says that it is closed.
+    pub closed: Vec<Day>,
     /// Whether there are weeks enough behind to call anything silent.
     pub can_be_told: bool,
     /// Deliveries that went to quarantine.
@@ -70,8 +77,7 @@ impl Digest {
         let zone = gym.settings.zone;
         let until = passed(zone, range, now);
         let so_far = (until < range.until).then_some(until);
-        let earlier = |at| days_earlier(zone, at, DAYS_BEFORE);
-        let before = Bucket { from: earlier(range.from), until: earlier(until) };
+        let before = weeks_earlier(zone, Bucket { until, ..range }, WEEKS_BEFORE, range.from);
         let first_event = read::first_event(snapshot, gym)?;
         let ask = Ask { snapshot, gym, period, first_event, is_whole: so_far.is_none(), now };
         let has_begun = first_event.is_some_and(|first| first < before.until);
@@ -123,13 +129,18 @@ impl Ask<'_> {
         let stays = read::durations(snapshot, gym, range, GroupBy::None)?;
         let silent = read::silent_spans(snapshot, gym, range.from, range.until, now)?;
         let hours: Vec<_> = buckets(zone, range.from, range.until, Interval::Hour).collect();
-        let complete = hours.iter().filter(|hour| silence::is_complete(**hour, &silent, now));
+        let (first, end) = days_touched(zone, range.from, range.until);
+        let closed = snapshot.closed_days(gym.id, first, end)?;
+        let complete = hours.iter().filter(|hour| {
+            closed.cover(zone, **hour) || silence::is_complete(**hour, &silent, now)
+        });
         let can_be_told = |first| silence::can_be_told(zone, first, range.from);
         Ok(Figures {
             range,
             visits: counts.visits(),
             members: members.map(|(distinct, _)| distinct),
             new: members.map(|(_, new)| new),
+            active: self.active(first, end)?,
             average: sampled.average(),
             peak: sampled.peak,
             median_minutes: stays.first().and_then(|group| group.stays.percentile(50)),
@@ -138,9 +149,20 @@ impl Ask<'_> {
             hours_incomplete: hours.len() - complete.count(),
             hours: hours.len(),
             silent,
+            closed: (first.0..end.0).map(Day).filter(|day| closed.contains(*day)).collect(),
             can_be_told: self.first_event.is_some_and(can_be_told),
             quarantined: counts.get(Count::Quarantined),
         })
+    }
+
+    /// Members who were active on the last of these days.
+    fn active(&self, first: Day, end: Day) -> Result<Option<i64>, StoreError> {
+        let Ask { snapshot, gym, now, .. } = *self;
+        if !read::counts_activity(snapshot, gym)? {
+            return Ok(None);
+        }
+        let activity = read::activity(snapshot, gym, Window::DEFAULT, first, end, now)?;
+        Ok(activity.active(first, end))
     }
 
     /// Distinct members of a whole range, and how many of them were new.

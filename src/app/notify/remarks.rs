@@ -21,9 +21,10 @@ pub fn remarks(digest: &Digest) -> Vec<String> {
              shows the last delivery."
                 .to_owned(),
         );
-    } else if digest.this.visits == 0 {
+    } else if digest.this.visits == 0 && digest.this.closed.is_empty() {
         remarks.push("No visit was received in this time.".to_owned());
     }
+    remarks.extend(closed(&digest.this));
     remarks.extend(unfinished(digest, zone));
     if let Some(peak) = digest.this.peak.filter(|peak| peak.present > 0) {
         let at = local(zone, peak.at).format("%A %H:%M");
@@ -42,6 +43,13 @@ fn words(period: Period) -> (&'static str, &'static str) {
         Period::Day => ("day", "the day a week before"),
         Period::Week => ("week", "the week before"),
     }
+}
+
+/// On which days the gym says that it was closed.
+fn closed(figures: &Figures) -> Option<String> {
+    let days = figures.closed.iter().map(|day| day.date().format("%A %Y-%m-%d").to_string());
+    let days: Vec<_> = days.collect();
+    (!days.is_empty()).then(|| format!("The gym was closed on {}.", days.join(", ")))
 }
 
 fn unfinished(digest: &Digest, zone: Tz) -> Option<String> {

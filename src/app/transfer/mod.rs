@@ -4,6 +4,7 @@
 //! then gyms, webhooks and events, and an `end`, so that a file that was cut off is noticed.
 
 pub mod export;
+pub mod icalendar;
 pub mod import;
 mod refused;
 mod source;

@@ -64,9 +64,10 @@ impl Members {
     pub fn retention(&self, from: Month, until: Month, last: Month) -> Vec<Cohort> {
         let cohort = |month| {
             let cells = self.cohorts.get(month);
-            let active = (0..=last.0 - month)
-                .map(|since| cells.map_or(0, |cells| cells.get(since.unsigned_abs())));
-            Cohort { month: Month(month), active: active.collect() }
+            let active = |since: i32| cells.map_or(0, |cells| cells.get(since.unsigned_abs()));
+            // A month that begins within the minutes ahead has members already.
+            let (size, begun) = (active(0), 0..=last.0 - month);
+            Cohort { month: Month(month), size, active: begun.map(active).collect() }
         };
         (from.0..until.0).map(cohort).collect()
     }
@@ -109,14 +110,9 @@ fn days(from: Day, until: Day) -> impl Iterator<Item = Day> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cohort {
     pub month: Month,
-    /// With a visit in that month, the next, and so on; the first is all of them.
+    pub size: i64,
+    /// With a visit in that month, the next, and so on, as far as months have begun.
     pub active: Vec<i64>,
-}
-
-impl Cohort {
-    pub fn size(&self) -> i64 {
-        self.active.first().copied().unwrap_or(0)
-    }
 }
 
 /// How new members were shown around.

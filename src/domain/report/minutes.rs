@@ -6,6 +6,14 @@ use crate::domain::MINUTE;
 
 /// The width of a histogram's bins, in minutes.
 pub const BIN_MINUTES: usize = 5;
+/// A fixed length is shared by so many,
+const FIXED_MIN: i64 = 20;
+/// by so many percent of all,
+const FIXED_PERCENT_MIN: i64 = 3;
+/// and by so many times the mean
+const FIXED_FACTOR_MIN: i64 = 5;
+/// of so many minutes on either side.
+const FIXED_BESIDE: usize = 10;
 
 /// How often each whole number of minutes occurred.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +32,11 @@ impl Minutes {
         self.count += times;
     }
 
+    /// Adds all of the other.
+    pub fn join(&mut self, other: &Minutes) {
+        (0..).zip(&other.counts).for_each(|(minutes, times)| self.add(minutes, *times));
+    }
+
     pub fn count(&self) -> i64 {
         self.count
     }
@@ -37,6 +50,22 @@ impl Minutes {
             self.count > 0 && seen >= rank.max(1)
         })?;
         u32::try_from(place).ok()
+    }
+
+    /// The lengths that so many share that a clock, not a door, must have ended them (model section
+    /// 4, fixed stays), with how many do.
+    pub fn fixed(&self) -> Vec<(u32, i64)> {
+        let is_fixed = |(length, times): (usize, i64)| {
+            let before = &self.counts[length.saturating_sub(FIXED_BESIDE)..length];
+            let after = self.counts[length + 1..].iter().take(FIXED_BESIDE);
+            let beside = before.iter().chain(after).sum::<i64>();
+            let minutes = before.len() + FIXED_BESIDE;
+            times >= FIXED_MIN
+                && times * 100 >= self.count * FIXED_PERCENT_MIN
+                && times * i64::try_from(minutes).expect("twenty") >= FIXED_FACTOR_MIN * beside
+        };
+        let lengths = self.counts.iter().copied().enumerate().filter(|one| is_fixed(*one));
+        lengths.filter_map(|(length, times)| Some((u32::try_from(length).ok()?, times))).collect()
     }
 
     /// How many fall into each bin of [`BIN_MINUTES`], from 0 to the last that holds any.
@@ -55,6 +84,24 @@ pub fn mean_minutes(total_ms: i64, count: i64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_that_stands_out_of_its_neighbours_is_fixed() {
+        let spread = |peak: i64| {
+            let mut minutes = Minutes::default();
+            (40..=100).for_each(|length| minutes.add(length, 4));
+            minutes.add(90, peak - 4);
+            minutes.fixed()
+        };
+        assert_eq!(spread(20), [(90, 20)], "20 visits, 5 times the mean of 4, 7 % of 260");
+        assert_eq!(spread(19), [], "fewer than 20");
+        let mut minutes = Minutes::default();
+        minutes.add(0, 10);
+        minutes.add(1, 40);
+        assert_eq!(minutes.fixed(), [(1, 40)], "there is one minute before, and ten after");
+        minutes.add(300, 2_000);
+        assert_eq!(minutes.fixed(), [(300, 2_000)], "less than 3 % of all");
+    }
 
     #[test]
     fn percentiles_are_by_nearest_rank() {

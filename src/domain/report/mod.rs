@@ -1,12 +1,14 @@
 //! Reports: what a reader gets, computed from tallies; one report, one file. Peaks, means,
 //! percentiles and shares are computed here, on reading, and never stored (model section 4).
 
+pub mod activity;
 pub mod busy;
 pub mod durations;
 pub mod equipment;
 pub mod members;
 pub mod minutes;
 pub mod occupancy;
+pub mod outlook;
 pub mod popular_times;
 pub mod quality;
 pub mod silence;
@@ -63,6 +65,11 @@ impl Counts {
     /// Observed visits over visits; none without visits (model section 3).
     pub fn coverage(&self) -> Option<f64> {
         share(self.get(Count::Observed), self.visits())
+    }
+
+    /// One less.
+    pub fn take_back(&mut self, count: Count) {
+        self.0[count as usize] -= 1;
     }
 
     pub fn add(&mut self, other: &Counts) {

@@ -2,8 +2,9 @@
 
 use super::{Series, share};
 use crate::domain::calendar::{
-    Bucket, Interval, Week, day_of, day_start, next_start, weekday_and_hour,
+    Bucket, Day, Interval, Week, day_of, day_start, next_start, weekday_and_hour,
 };
+use crate::domain::closed::ClosedDays;
 use crate::domain::tally::{CARRIED, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
 use chrono_tz::Tz;
@@ -108,32 +109,56 @@ fn levels(
     }
 }
 
-/// The hours that `usual` at `now` rests on: this local weekday and hour in the last complete
-/// weeks, oldest first, a group for each week that has existed since the gym's first event.
-pub fn usual_hours(zone: Tz, now: Millis, first_event: Millis) -> Vec<Vec<Bucket>> {
-    let today = day_of(zone, now);
-    let (week, (_, hour)) = (today.week(), weekday_and_hour(zone, now));
-    usual_weeks(zone, now, first_event)
-        .map(|past| {
-            let day = past.first_day().plus(today.0 - week.first_day().0);
-            hours_of_day(zone, day_start(zone, day), day_start(zone, day.plus(1)), hour)
-        })
-        .collect()
+/// What of a gym's past teaches what is usual: its complete weeks before now, since its first event,
+/// without its closed days.
+#[derive(Debug, Clone, Copy)]
+pub struct Past<'a> {
+    pub zone: Tz,
+    pub now: Millis,
+    pub first_event: Millis,
+    pub closed: &'a ClosedDays,
 }
 
-/// The weeks that `usual` at `now` rests on: of the last complete ones, those that have existed
-/// since the gym's first event, oldest first.
-pub fn usual_weeks(
-    zone: Tz,
-    now: Millis,
-    first_event: Millis,
-) -> impl ExactSizeIterator<Item = Week> {
-    let (week, first_day) = (day_of(zone, now).week(), day_of(zone, first_event));
-    let weeks = (1..=USUAL_WEEKS_MAX).rev().map(|back| Week(week.0 - back));
-    weeks.filter(|past| past.first_day() >= first_day).collect::<Vec<_>>().into_iter()
+impl Past<'_> {
+    /// The last complete weeks, those that have existed since the gym's first event, oldest first.
+    pub fn weeks(&self) -> impl ExactSizeIterator<Item = Week> + use<> {
+        let week = day_of(self.zone, self.now).week();
+        let weeks = (1..=USUAL_WEEKS_MAX).rev().map(|back| Week(week.0 - back));
+        let first_day = day_of(self.zone, self.first_event);
+        weeks.filter(|past| past.first_day() >= first_day).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The hours that what is usual at an instant rests on: its local weekday and hour, a group for
+    /// each week.
+    pub fn usual_hours(&self, at: Millis) -> Vec<Vec<Bucket>> {
+        let zone = self.zone;
+        let today = day_of(zone, at);
+        let (weekday, hour) = (today.0 - today.week().first_day().0, weekday_and_hour(zone, at).1);
+        let days = self.weeks().map(|week| week.first_day().plus(weekday));
+        days.filter(|day| !self.closed.contains(*day))
+            .map(|day| hours_of_day(zone, day_start(zone, day), day_start(zone, day.plus(1)), hour))
+            .collect()
+    }
+
+    /// Whether the day lies in one of the complete weeks that are looked back over.
+    pub fn is_of_complete_weeks(&self, day: Day) -> bool {
+        let (week, this) = (day.week().0, day_of(self.zone, self.now).week().0);
+        this - USUAL_WEEKS_MAX <= week && week < this
+    }
+
+    /// Whether what was on a day says anything of others: the gym was there all week, and open.
+    pub fn has_taught(&self, day: Day) -> bool {
+        self.has_begun(day) && !self.closed.contains(day)
+    }
+
+    /// Whether the day lies in a week that was whole for the gym.
+    pub fn has_begun(&self, day: Day) -> bool {
+        day.week().first_day() >= day_of(self.zone, self.first_event)
+    }
 }
 
-fn hours_of_day(zone: Tz, from: Millis, until: Millis, hour: u32) -> Vec<Bucket> {
+/// The local hours of a day that are called so: one, or two or none where clocks change.
+pub fn hours_of_day(zone: Tz, from: Millis, until: Millis, hour: u32) -> Vec<Bucket> {
     let mut hours = Vec::new();
     let mut at = from;
     while at < until {

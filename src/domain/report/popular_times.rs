@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 
 use super::occupancy::{Samples, Usual, means};
 use crate::domain::Millis;
-use crate::domain::calendar::{Bucket, weekday_and_hour};
+use crate::domain::calendar::{Bucket, day_of, weekday_and_hour};
+use crate::domain::closed::ClosedDays;
 
 /// One hour of the week.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,10 +20,18 @@ pub struct Cell {
     pub hours: usize,
 }
 
-/// All hours of the week, from the sampled hours of a range; those still to end are left out.
-pub fn cells(zone: Tz, hours: &[Bucket], sampled: &[Samples], now: Millis) -> Vec<Cell> {
+/// All hours of the week, from the sampled hours of a range; those still to end and those of closed
+/// days are left out.
+pub fn cells(
+    zone: Tz,
+    hours: &[Bucket],
+    sampled: &[Samples],
+    closed: &ClosedDays,
+    now: Millis,
+) -> Vec<Cell> {
     let mut by_hour = vec![Vec::new(); 7 * 24];
-    for (hour, samples) in hours.iter().zip(sampled).filter(|(hour, _)| hour.until <= now) {
+    let counts = |hour: &Bucket| hour.until <= now && !closed.contains(day_of(zone, hour.from));
+    for (hour, samples) in hours.iter().zip(sampled).filter(|(hour, _)| counts(hour)) {
         let (weekday, hour) = weekday_and_hour(zone, hour.from);
         by_hour[((weekday - 1) * 24 + hour) as usize].push(*samples);
     }

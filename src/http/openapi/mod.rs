@@ -16,8 +16,8 @@ use utoipa::{Modify, OpenApi};
 use super::problem::ProblemBody;
 use super::reports::{Chain, Report, report_words};
 use super::{
-    deliveries, erasures, events, gyms, health, members, metrics, page, pages, quarantine, reports,
-    stream,
+    annotations, deliveries, erasures, events, gyms, health, members, metrics, page, pages,
+    quarantine, reports, stream,
 };
 use crate::domain::ids::SLUG_CHARS_MAX;
 pub use answers::{
@@ -27,7 +27,7 @@ pub use answers::{
 };
 pub use shapes::{
     ComparisonWord, Delivery, EndOfRange, FormatWord, GroupingWord, IntervalWord, OccupancyEvent,
-    one_of, summed_buckets, sums,
+    WindowWord, one_of, summed_buckets, sums,
 };
 
 const ABOUT: &str = "\
@@ -60,6 +60,7 @@ a path does not take is answered 405, with `Allow`.
         erasures::of_member,
         erasures::list,
         events::list,
+        annotations::list,
         quarantine::list,
         quarantine::one,
         quarantine::try_again,

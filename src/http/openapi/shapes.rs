@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::event::EARLIEST_AT;
 use crate::http::answer::format_words;
-use crate::http::reports::{comparison_words, grouping_words, interval_words};
+use crate::http::reports::{comparison_words, grouping_words, interval_words, window_words};
 use crate::intake::egym::TYPE_BYTES_MAX;
 
 /// A text that is one of these words.
@@ -37,6 +37,7 @@ shapes! {
     EndOfRange: end_of_range();
     IntervalWord: interval_words();
     GroupingWord: grouping_words();
+    WindowWord: window_words();
     ComparisonWord: comparison_words();
     FormatWord: format_words();
     /// What a sender posts.
@@ -73,6 +74,7 @@ pub fn summed_buckets() -> Schema {
             "properties": {
                 "start": { "type": "string", "example": "2026-03-02T18:00:00" },
                 "complete": { "type": "boolean" },
+                "closed": { "type": "boolean" },
             },
             "additionalProperties": true,
         },

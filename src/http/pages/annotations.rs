@@ -5,7 +5,6 @@ use chrono::NaiveDate;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::form::Form;
 use super::range::day;
@@ -15,11 +14,11 @@ use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
 use super::words::Words;
 use crate::clock;
+use crate::domain::annotation::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind};
 use crate::domain::calendar::{Day, day_of};
-use crate::domain::names;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
-use crate::store::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind, Gym, Role};
+use crate::store::{Gym, Role};
 
 const COLUMNS: &[(&str, Cell)] = &[("/days", Text), ("/kind", Text), ("/text", Text)];
 
@@ -76,6 +75,8 @@ fn form(visitor: &Visitor, gym: &Gym) -> Markup {
             } }
             label { (words.say("column.text"))
                 input name="text" maxlength=(ANNOTATION_CHARACTERS_MAX) required; }
+            label.check { input type="checkbox" name="yearly" value="yes";
+                (words.say("annotations.yearly")) }
             label.check { input type="checkbox" name="everywhere" value="yes";
                 (words.say("annotations.everywhere")) }
             button { (words.say("annotations.add")) }
@@ -86,7 +87,8 @@ fn form(visitor: &Visitor, gym: &Gym) -> Markup {
 /// The days of an annotation, as people write them.
 pub fn days_shown(words: &Words, note: &Annotation) -> String {
     let [first, last] = [note.first, note.last].map(|day| words.date(day.date()));
-    if first == last { first } else { format!("{first} – {last}") }
+    let days = if first == last { first } else { format!("{first} – {last}") };
+    if note.yearly { words.fill("annotations.each_year", &[&days]) } else { days }
 }
 
 #[derive(Deserialize)]
@@ -98,6 +100,8 @@ pub struct Change {
     to: Option<String>,
     kind: Option<String>,
     text: Option<String>,
+    /// Given: on the same dates of every later year too.
+    yearly: Option<String>,
     /// Given: at all gyms that the writer may see.
     everywhere: Option<String>,
 }
@@ -106,27 +110,12 @@ impl Change {
     fn annotation(&self) -> Result<Annotation, Problem> {
         let end = |name, given: &Option<String>| day(name, given.as_deref().unwrap_or_default());
         let (first, last) = (end("from", &self.from)?, end("to", &self.to)?);
-        if first > last {
-            return Err(Problem::new(Code::BadRange, "the first day must not be after the last"));
-        }
         let kind = AnnotationKind::from_name(self.kind.as_deref().unwrap_or_default());
         let kind = kind.ok_or_else(|| Problem::new(Code::BadParameter, "there is no such kind"))?;
-        let text = names::line(self.text.as_deref().unwrap_or_default(), ANNOTATION_CHARACTERS_MAX);
-        let bad = |error| Problem::new(Code::BadParameter, format!("the text is no good: {error}"));
-        let text = text.map_err(bad)?;
-        if names_an_account(&text) {
-            let detail = "an annotation is no place for an account: an erasure would not find it";
-            return Err(Problem::new(Code::BadParameter, detail));
-        }
-        Ok(Annotation { first, last, kind, text })
+        let text = self.text.as_deref().unwrap_or_default();
+        let annotation = Annotation::new((first, last), kind, self.yearly.is_some(), text);
+        annotation.map_err(|bad| Problem::new(Code::BadParameter, bad.to_string()))
     }
-}
-
-/// Whether a UUID stands anywhere in a text, with hyphens or without.
-fn names_an_account(text: &str) -> bool {
-    let at_length = |length| text.as_bytes().windows(length);
-    let mut parts = at_length(36).chain(at_length(32));
-    parts.any(|part| Uuid::try_parse_ascii(part).is_ok())
 }
 
 /// Adds an annotation, or removes one. For the role `manager`.
@@ -162,22 +151,10 @@ async fn try_change(
         let gyms = if everywhere { access.gyms(&tx.view())? } else { vec![gym] };
         let mut added = true;
         for gym in &gyms {
-            added &= tx.add_annotation(gym.id, &annotation, now)?;
+            added &= tx.add_annotation(gym.id, &annotation, now)?.is_some();
         }
         Ok(added)
     });
     let full = || Problem::new(Code::BadParameter, visitor.words.say("annotations.full"));
     added.await?.then_some(()).ok_or_else(full)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_is_found_in_any_text() {
-        assert!(names_an_account("of ä6f2c1d3e-0000-4000-8000-000000000001, again"));
-        assert!(names_an_account("6F2C1D3E000040008000000000000001"));
-        assert!(!names_an_account("closed 2026-03-01 to 2026-03-04 for a new floor, 1,200 m²"));
-    }
 }

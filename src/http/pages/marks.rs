@@ -10,11 +10,12 @@ use super::chart::{self, SpanKind};
 use super::range::Range;
 use super::words::Words;
 use crate::domain::Millis;
+use crate::domain::annotation::Annotation;
 use crate::domain::calendar::{day_start, local};
 use crate::domain::report::silence;
 use crate::http::problem::Problem;
 use crate::projection::read;
-use crate::store::{Annotation, Gym, Snapshot};
+use crate::store::{Gym, Snapshot};
 
 /// EGYM sends nothing of members without their consent since this instant (2026-06-24, 00:00 UTC).
 const CONSENT_FILTER: Millis = 1_782_259_200_000;
@@ -24,6 +25,12 @@ pub struct Marks {
     silent: Vec<silence::Span>,
     notes: Vec<Annotation>,
     is_filtered_within: bool,
+}
+
+/// A yearly annotation once for each year of the range.
+fn each_run(note: &Annotation, range: &Range) -> Vec<Annotation> {
+    let runs = note.runs(range.first, range.last.plus(1)).into_iter();
+    runs.map(|(first, until)| Annotation { first, last: until.plus(-1), ..note.clone() }).collect()
 }
 
 impl Marks {
@@ -42,7 +49,7 @@ impl Marks {
         Ok(Marks {
             zone: gym.settings.zone,
             silent: read::silent_spans(snapshot, gym, range.from, range.until, now)?,
-            notes: notes.into_iter().map(|(_, note)| note).collect(),
+            notes: notes.iter().flat_map(|(_, note)| each_run(note, range)).collect(),
             is_filtered_within: range.holds(CONSENT_FILTER),
         })
     }

@@ -10,10 +10,11 @@ use super::visitor::{Page, Visitor};
 use super::ways::ways;
 use super::words::Words;
 use crate::clock;
-use crate::domain::calendar::{Bucket, Interval, buckets, day_of, day_start, local, next_start};
+use crate::domain::calendar::{Bucket, Interval, buckets, day_of, day_start, local};
 use crate::domain::report::occupancy::{Samples, Usual};
+use crate::domain::report::outlook::NextHour;
 use crate::domain::report::total;
-use crate::domain::{HOUR, MINUTE, Millis, QUARTER};
+use crate::domain::{HOUR, Millis, QUARTER};
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::projection::live::Live;
@@ -24,8 +25,6 @@ use crate::store::{Gym, Snapshot};
 const MARKS: [f64; 2] = [0.8, 0.9];
 /// The page of all gyms looks again after so many seconds.
 const LOOK_SECONDS: u32 = 15;
-/// So many of the next hours are told, as usual.
-const NEXT_HOURS: usize = 3;
 
 /// All gyms, the fullest first.
 pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
@@ -55,7 +54,7 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
     page.await
 }
 
-/// One gym: now, today beside what is usual, and the next hours as usual.
+/// One gym: now, today beside what is usual, and what the next hours are expected to be.
 pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>) -> HttpResponse {
     let page = visitor.show(app, move |visitor, snapshot| {
         let gym = visitor.access.gym(snapshot, &slug)?;
@@ -68,10 +67,11 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
             (ways(visitor, snapshot, &gym, "")?)
             div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
                 div.card.now { (count(words, &gym, occupancy.present)) }
+                @if occupancy.is_closed { p.note { (words.say("now.closed")) } }
                 (silence(words, &gym, read::silent_since(snapshot, &gym, now)?))
                 (facts(words, snapshot, &gym, &occupancy, now)?)
                 (today(words, snapshot, &gym, &hours, &usual, now)?)
-                (next(words, &gym, &hours, &usual, now))
+                (next(words, &gym, &occupancy.next_hours))
             }
         };
         Ok(Page { title: gym.settings.name.clone(), main })
@@ -211,24 +211,21 @@ fn levels(words: &Words, gym: &Gym, sampled: &[Samples]) -> Vec<(f64, String)> {
     if is_near { MARKS.map(mark).to_vec() } else { vec![] }
 }
 
-/// The next hours, as they usually are.
-fn next(
-    words: &Words,
-    gym: &Gym,
-    hours: &[Bucket],
-    usual: &[Option<Usual>],
-    now: Millis,
-) -> Markup {
+/// The next hours, as they are to be expected.
+fn next(words: &Words, gym: &Gym, coming: &[NextHour]) -> Markup {
     let zone = gym.settings.zone;
-    let after = next_start(zone, now - now.rem_euclid(MINUTE), Interval::Hour);
-    let coming = hours.iter().zip(usual).filter(|(hour, _)| hour.from >= after);
-    let coming: Vec<_> = coming.filter_map(|(hour, usual)| Some((hour, (*usual)?))).collect();
+    let shown = |hour: &NextHour| {
+        let numbers = [hour.expected?, hour.error?, hour.usual?].map(|n| words.decimal(n));
+        let [expected, error, usual] = &numbers;
+        Some(words.fill("now.expected", &[expected, error, usual]))
+    };
+    let known: Vec<_> = coming.iter().filter_map(|hour| Some((hour, shown(hour)?))).collect();
     html! {
-        @if !coming.is_empty() {
+        @if !known.is_empty() {
             section { h2 { (words.say("now.next")) }
-                dl.facts { @for (hour, usual) in coming.iter().take(NEXT_HOURS) { div {
-                    dt { (words.time(local(zone, hour.from))) }
-                    dd { (words.decimal(usual.average)) }
+                dl.facts { @for (hour, shown) in &known { div {
+                    dt { (words.time(local(zone, hour.start))) }
+                    dd { (shown) }
                 } } }
             }
         }

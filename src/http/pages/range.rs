@@ -23,6 +23,8 @@ pub struct Asked {
     interval: Option<String>,
     compare: Option<String>,
     group_by: Option<String>,
+    /// Of activity: local days.
+    window: Option<String>,
 }
 
 impl Asked {
@@ -41,12 +43,18 @@ const INTERVALS: [(&str, Interval); 4] = [
     ("1w", Interval::Week),
     ("1mo", Interval::Month),
 ];
+const WINDOWS: [&str; 3] = ["7", "28", "91"];
 const GROUPINGS: [&str; 3] = ["none", "weekday", "hour"];
 const COMPARISONS: [&str; 2] = ["previous", "year"];
 /// With more days than this, hours are too fine to see.
 const DAYS_OF_HOURS_MAX: i32 = 3;
 /// With more days than this, days are.
 const DAYS_OF_DAYS_MAX: i32 = 100;
+
+/// Whether a report has buckets of hours: members are counted by days.
+fn has_hours(report: &str) -> bool {
+    !["members", "activity"].contains(&report)
+}
 
 /// Whole local days, and how to look at them.
 pub struct Range {
@@ -69,7 +77,7 @@ impl Range {
         let from = day_start(zone, first);
         let until = day_start(zone, last.plus(1));
         let fitting = match last.0 - first.0 + 1 {
-            ..=DAYS_OF_HOURS_MAX if report != "members" => Interval::Hour,
+            ..=DAYS_OF_HOURS_MAX if has_hours(report) => Interval::Hour,
             ..=DAYS_OF_DAYS_MAX => Interval::Day,
             _ => Interval::Week,
         };
@@ -94,6 +102,7 @@ impl Range {
             until: Some(self.last.plus(1).date().to_string()),
             interval: Some(self.word().to_owned()),
             group_by: chosen(&self.asked.group_by),
+            window: chosen(&self.asked.window),
             compare: chosen(&self.asked.compare),
             ..Parameters::default()
         }
@@ -113,6 +122,7 @@ impl Range {
             ("until", asked.until),
             ("interval", asked.interval),
             ("group_by", asked.group_by),
+            ("window", asked.window),
         ];
         for (name, value) in pairs {
             query.extend_pairs(value.map(|value| (name, value)));
@@ -137,6 +147,14 @@ impl Range {
                     input type="date" name="from" value=(self.first.date()) required; }
                 label { (words.say("range.to"))
                     input type="date" name="to" value=(self.last.date()) required; }
+                @if report == "activity" {
+                    @let window = self.asked.window.as_deref().unwrap_or("28");
+                    label { (words.say("range.window")) select name="window" {
+                        @for word in WINDOWS {
+                            (option(word, format!("window.{word}"), window == word))
+                        }
+                    } }
+                }
                 @if report == "durations" && is_of_one {
                     label { (words.say("range.group")) select name="group_by" {
                         @for word in GROUPINGS {
@@ -147,7 +165,7 @@ impl Range {
                 } @else if !["durations", "popular-times", "retention"].contains(&report) {
                     label { (words.say("range.interval")) select name="interval" {
                         @for (word, interval) in INTERVALS {
-                            @if report != "members" || interval != Interval::Hour {
+                            @if has_hours(report) || interval != Interval::Hour {
                                 (option(word, format!("interval.{word}"), interval == self.interval))
                             }
                         }
@@ -193,9 +211,9 @@ fn days(asked: &Asked, report: &str, today: Day) -> Result<(Day, Day), Problem> 
 
 /// A day that was given as `name`.
 pub fn day(name: &str, text: &str) -> Result<Day, Problem> {
-    let parsed = text.parse().ok().filter(|date: &NaiveDate| (2000..2200).contains(&date.year()));
+    let parsed = text.parse().ok().filter(|date: &NaiveDate| (2000..2100).contains(&date.year()));
     parsed.map(Day::from_date).ok_or_else(|| {
-        let detail = format!("`{name}` is no day like 2026-03-01, from 2000 to 2199");
+        let detail = format!("`{name}` is no day like 2026-03-01, from 2000 to 2099");
         Problem::new(Code::BadRange, detail)
     })
 }

@@ -171,6 +171,15 @@ fn losses(words: &Words, report: &Value) -> Markup {
     }
 }
 
+/// The lengths of stay that a clock made; none where there are none.
+fn fixed(words: &Words, report: &Value) -> Option<String> {
+    let stays = report.pointer("/totals/fixed_stays")?.as_array()?.iter();
+    let minutes = stays.filter_map(|stay| stay["minutes"].as_i64());
+    let shown: Vec<_> =
+        minutes.map(|minutes| words.fill("report.minutes", &[&words.whole(minutes)])).collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
+}
+
 /// What the numbers rest on.
 fn notes(words: &Words, report: &Value, marks: &Marks) -> Markup {
     html! {
@@ -179,6 +188,7 @@ fn notes(words: &Words, report: &Value, marks: &Marks) -> Markup {
             None => p.note { (words.say("report.no_visits")) },
         }
         @if report.pointer("/buckets").is_some() { p.note { (words.say("report.hatched")) } }
+        @if let Some(fixed) = fixed(words, report) { p.alert { (words.fill("report.fixed", &[&fixed])) } }
         @if let Some(comparison) = report.get("comparison") {
             @let day = |end: &str| {
                 Moment.show(words, &comparison["that"][end], None)

@@ -30,7 +30,7 @@ impl View {
     }
 }
 
-pub const VIEWS: [View; 9] = [
+pub const VIEWS: [View; 10] = [
     View {
         name: "occupancy",
         list: "buckets",
@@ -76,6 +76,19 @@ pub const VIEWS: [View; 9] = [
             ("/visits_per_week/4", Whole),
             ("/visits_per_week/5+", Whole),
         ],
+    },
+    View {
+        name: "activity",
+        list: "buckets",
+        bars: "/active",
+        columns: &[
+            ("/start", Start),
+            ("/active", Whole),
+            ("/new", Whole),
+            ("/returned", Whole),
+            ("/lapsed", Whole),
+        ],
+        totals: &[("/active", Whole), ("/new", Whole), ("/returned", Whole), ("/lapsed", Whole)],
     },
     View {
         name: "durations",

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::clock;
 use crate::domain::Millis;
+use crate::domain::calendar::Interval;
 use crate::http::answer::{Fresh, tagged};
 use crate::http::auth::Access;
 use crate::http::problem::{Code, Problem};
@@ -131,7 +132,9 @@ fn questions(
 
 /// Adds gym by gym, so that no more than one of them is there twice.
 fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Result<Chain, Problem> {
-    let (mut totals, mut buckets) = (Map::new(), Buckets::default());
+    let question = asked.first().map(|(_, question)| question);
+    let interval = question.map_or(Interval::Day, |question| question.interval);
+    let (mut totals, mut buckets) = (Map::new(), Buckets::of(interval));
     let mut gyms = Vec::with_capacity(asked.len());
     for (gym, question) in asked {
         let report = answer(snapshot, gym, question)?;
@@ -144,7 +147,7 @@ fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Resul
     }
     Ok(Chain {
         report: name.word(),
-        interval: asked.first().map_or("1d", |(_, question)| question.interval_word()),
+        interval: question.map_or("1d", |question| question.interval_word()),
         buckets: buckets.into_rows(),
         totals: Value::Object(totals),
         gyms,
@@ -159,6 +162,7 @@ fn sums(name: Name) -> &'static [&'static str] {
         Name::Durations => &["visits", "observed"],
         Name::Equipment => &["checkins", "visits", "visits_with_equipment", "checkins_per_visit"],
         Name::Onboarding => &["completed"],
+        Name::Activity => &["active", "new", "returned", "lapsed"],
         Name::Quality => &[
             "duplicates",
             "repeat_swipes",
@@ -177,45 +181,78 @@ fn sums(name: Name) -> &'static [&'static str] {
     }
 }
 
-/// A local time, and which of the times of this name: 1 in the second of a doubled hour.
+/// A local time, and which of the times of this name: 1 in the second of a doubled hour. Days and
+/// longer buckets go by their local date alone: a clock change may skip the midnight of one gym.
 type LocalName = (NaiveDateTime, usize);
 
+/// A bucket of several gyms.
+struct Summed {
+    name: LocalName,
+    /// Its earliest start on any gym's clock.
+    start: NaiveDateTime,
+    complete: bool,
+    closed: bool,
+    sum: Map<String, Value>,
+}
+
+impl Summed {
+    fn take(&mut self, start: NaiveDateTime, bucket: &Value, sums: &[&str]) {
+        self.start = self.start.min(start);
+        self.complete &= bucket["complete"] == true;
+        self.closed &= bucket["closed"] == true;
+        add(&mut self.sum, bucket, sums);
+    }
+
+    fn row(self) -> Value {
+        let start = self.start.format("%Y-%m-%dT%H:%M:%S").to_string();
+        let mut row = Map::new();
+        row.insert("start".into(), json!(start));
+        row.insert("complete".into(), json!(self.complete));
+        if self.closed {
+            row.insert("closed".into(), json!(true));
+        }
+        row.extend(self.sum);
+        Value::Object(row)
+    }
+}
+
 /// Buckets summed by their local names; the second of a doubled hour meets other gyms' second ones.
-#[derive(Default)]
 struct Buckets {
-    summed: Vec<(LocalName, bool, Map<String, Value>)>,
+    /// Quarters and hours go by their time, what is longer by its date.
+    by_time: bool,
+    summed: Vec<Summed>,
     places: HashMap<LocalName, usize>,
 }
 
 impl Buckets {
+    fn of(interval: Interval) -> Buckets {
+        let by_time = matches!(interval, Interval::Quarter | Interval::Hour);
+        Buckets { by_time, summed: Vec::new(), places: HashMap::new() }
+    }
+
     /// Adds those of one gym.
     fn add(&mut self, buckets: &Value, sums: &[&str]) {
         let mut seen: HashMap<NaiveDateTime, usize> = HashMap::new();
         for bucket in buckets.as_array().into_iter().flatten() {
             let start = bucket["start"].as_str().and_then(|start| start.parse().ok());
             let start: DateTime<chrono::FixedOffset> = start.expect("we wrote it");
-            let time = start.naive_local();
+            let start = start.naive_local();
+            let time = if self.by_time { start } else { NaiveDateTime::from(start.date()) };
             let nth = seen.entry(time).or_default();
-            let place = *self.places.entry((time, *nth)).or_insert_with(|| {
-                self.summed.push(((time, *nth), true, Map::new()));
+            let name = (time, *nth);
+            *nth += 1;
+            let place = *self.places.entry(name).or_insert_with(|| {
+                let sum = Map::new();
+                self.summed.push(Summed { name, start, complete: true, closed: true, sum });
                 self.summed.len() - 1
             });
-            *nth += 1;
-            self.summed[place].1 &= bucket["complete"] == true;
-            add(&mut self.summed[place].2, bucket, sums);
+            self.summed[place].take(start, bucket, sums);
         }
     }
 
     fn into_rows(mut self) -> Vec<Value> {
-        self.summed.sort_by_key(|(name, _, _)| *name);
-        let row = |((time, _), complete, sum): (LocalName, bool, Map<String, Value>)| {
-            let mut row = Map::new();
-            row.insert("start".into(), json!(time.format("%Y-%m-%dT%H:%M:%S").to_string()));
-            row.insert("complete".into(), json!(complete));
-            row.extend(sum);
-            Value::Object(row)
-        };
-        self.summed.into_iter().map(row).collect()
+        self.summed.sort_by_key(|bucket| bucket.name);
+        self.summed.into_iter().map(Summed::row).collect()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, FixedStay, fixed_stays};
 use crate::domain::report::durations::Group;
-use crate::domain::report::minutes::{BIN_MINUTES, mean_minutes};
+use crate::domain::report::minutes::{BIN_MINUTES, Minutes, mean_minutes};
 use crate::http::problem::Problem;
 use crate::projection::read;
 
@@ -50,13 +50,20 @@ struct Bin {
 struct Totals {
     visits: i64,
     observed: i64,
+    /// Where there are any, durations are what the gym's own system makes of them.
+    fixed_stays: Vec<FixedStay>,
 }
 
 pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
     let groups = read::durations(ask.snapshot, ask.gym, ask.range(), ask.question.group_by)?;
+    let mut stays = Minutes::default();
+    for group in &groups {
+        stays.join(&group.stays);
+    }
     let totals = Totals {
         visits: groups.iter().map(|group| group.visits).sum(),
-        observed: groups.iter().map(|group| group.stays.count()).sum(),
+        observed: stays.count(),
+        fixed_stays: fixed_stays(&stays),
     };
     Ok(Rows { groups: groups.iter().map(row).collect(), totals })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, Head};
 use crate::domain::report::equipment::{equipment, visits_by_checkins};
 use crate::domain::report::{Counts, total};
 use crate::http::problem::Problem;
@@ -20,9 +20,8 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = EquipmentBucket)]
 struct Row {
-    #[schema(format = DateTime)]
-    start: String,
-    complete: bool,
+    #[serde(flatten)]
+    head: Head,
     #[serde(flatten)]
     counted: Counted,
 }
@@ -74,11 +73,11 @@ impl Serialize for Checkins {
 pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
     let counts = read::counts(ask.snapshot, ask.gym, &ask.buckets)?;
     let first = read::first_equipment(ask.snapshot, ask.gym, ask.range())?;
-    let buckets = ask.buckets.iter().zip(&counts).map(|(bucket, counts)| Row {
-        start: ask.start(bucket),
-        complete: ask.is_complete(bucket),
-        counted: counted(counts),
-    });
+    let buckets = ask
+        .buckets
+        .iter()
+        .zip(&counts)
+        .map(|(bucket, counts)| Row { head: ask.head(bucket), counted: counted(counts) });
     let all = total(&counts);
     let by_checkins = visits_by_checkins(&all).into_iter().enumerate();
     let totals = Totals {

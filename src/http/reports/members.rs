@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, Head};
 use crate::domain::calendar::{Interval, day_of, days_touched};
 use crate::domain::report::members::Period;
 use crate::http::problem::Problem;
@@ -21,9 +21,8 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = MembersBucket)]
 struct Row {
-    #[schema(format = DateTime)]
-    start: String,
-    complete: bool,
+    #[serde(flatten)]
+    head: Head,
     /// Distinct members with a visit entered in the bucket, at this gym.
     members: i64,
     /// Members whose first visit at this gym was entered in it.
@@ -55,8 +54,7 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
         .buckets
         .iter()
         .map(|bucket| Row {
-            start: ask.start(bucket),
-            complete: ask.is_complete(bucket),
+            head: ask.head(bucket),
             members: members.distinct(period, day_of(zone, bucket.from)),
             new: members
                 .newcomers(day_of(zone, bucket.from), day_of(zone, bucket.until - 1).plus(1)),

@@ -1,6 +1,7 @@
 //! Reports over HTTP: one file for each, and one way to add one: its rows in a file of their own,
 //! a name in [`Name`], and a line in [`Rows::of`].
 
+mod activity;
 pub mod chain;
 mod durations;
 mod equipment;
@@ -22,7 +23,9 @@ use super::problem::{Code, Problem};
 use super::times::instant_to_the_minute;
 use super::{App, openapi, reporting};
 use crate::clock;
-use crate::domain::calendar::Bucket;
+use crate::domain::calendar::{Bucket, days_touched};
+use crate::domain::closed::ClosedDays;
+use crate::domain::report::minutes::Minutes;
 use crate::domain::report::silence::{self, Span};
 use crate::domain::report::total;
 use crate::domain::{MINUTE, Millis};
@@ -30,7 +33,9 @@ use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 pub use chain::{Chain, ask_chain, of_chain};
 use question::{Compare, Name, Question, limit_buckets};
-pub use question::{Parameters, comparison_words, grouping_words, interval_words, report_words};
+pub use question::{
+    Parameters, comparison_words, grouping_words, interval_words, report_words, window_words,
+};
 
 /// A report on one gym.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -96,6 +101,7 @@ enum Rows {
     Retention(retention::Rows),
     Onboarding(onboarding::Rows),
     Quality(quality::Rows),
+    Activity(activity::Rows),
 }
 
 impl Rows {
@@ -110,6 +116,7 @@ impl Rows {
             Name::Retention => Rows::Retention(retention::rows(ask)?),
             Name::Onboarding => Rows::Onboarding(onboarding::rows(ask)?),
             Name::Quality => Rows::Quality(quality::rows(ask)?),
+            Name::Activity => Rows::Activity(activity::rows(ask)?),
         })
     }
 }
@@ -121,6 +128,21 @@ struct Ask<'a> {
     question: &'a Question,
     buckets: Vec<Bucket>,
     silent: Vec<Span>,
+    closed: ClosedDays,
+}
+
+/// A bucket's name, and what is to be known before its numbers are believed.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = BucketHead)]
+struct Head {
+    #[schema(format = DateTime)]
+    start: String,
+    /// Whether its end has passed and no silent span touches it.
+    complete: bool,
+    /// Whether it lies wholly within closed days; left out when it does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    closed: bool,
 }
 
 impl Ask<'_> {
@@ -133,8 +155,11 @@ impl Ask<'_> {
         Bucket { from: self.question.from, until: self.question.until }
     }
 
-    fn is_complete(&self, bucket: &Bucket) -> bool {
-        silence::is_complete(*bucket, &self.silent, self.question.now)
+    fn head(&self, bucket: &Bucket) -> Head {
+        let closed = self.closed.cover(self.gym.settings.zone, *bucket);
+        let silent = if closed { &[] } else { &self.silent[..] };
+        let complete = silence::is_complete(*bucket, silent, self.question.now);
+        Head { start: self.start(bucket), complete, closed }
     }
 }
 
@@ -211,7 +236,9 @@ fn side(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Side,
     let (from, until) = (question.from, question.until);
     let buckets = question.buckets(zone);
     let silent = read::silent_spans(snapshot, gym, from, until, question.now)?;
-    let ask = Ask { snapshot, gym, question, buckets, silent };
+    let (first, end) = days_touched(zone, from, until);
+    let closed = snapshot.closed_days(gym.id, first, end)?;
+    let ask = Ask { snapshot, gym, question, buckets, silent, closed };
     Ok(Side {
         from: instant_to_the_minute(zone, from),
         until: instant_to_the_minute(zone, until),
@@ -247,12 +274,29 @@ fn rests_on(
     let is_over = question.until <= question.now - question.now.rem_euclid(MINUTE)
         && last_event.is_none_or(|last| question.until <= last && last <= question.now);
     let now = (!is_over).then(|| question.now.div_euclid(MINUTE));
+    let has_departures = question.name == Name::Visits && !is_over;
+    let to_come = has_departures
+        .then(|| read::departures_to_come(snapshot, gym, question.now))
+        .transpose()?;
     let rules = gym.settings.rules.minutes();
     let capacity = gym.settings.capacity;
     let zone = gym.settings.zone.name();
     let asked = Question { now: 0, ..*question };
     let state = (snapshot.epoch()?, gym.id, gym.generation, gym.revision, gym.position);
-    Ok((state, rules, capacity, zone, asked, now))
+    Ok((state, rules, capacity, zone, asked, now, to_come.map(|to_come| to_come.len())))
+}
+
+/// A length of stay that so many observed visits share that a clock, not a door, must have ended
+/// them (model section 4, fixed stays).
+#[derive(Serialize, utoipa::ToSchema)]
+struct FixedStay {
+    minutes: u32,
+    visits: i64,
+}
+
+/// The fixed stays among lengths of stay.
+fn fixed_stays(stays: &Minutes) -> Vec<FixedStay> {
+    stays.fixed().into_iter().map(|(minutes, visits)| FixedStay { minutes, visits }).collect()
 }
 
 /// The list of a report, for CSV.

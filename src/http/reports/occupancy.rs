@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, Head};
 use crate::domain::report::occupancy::Samples;
 use crate::http::problem::Problem;
 use crate::http::times::instant_to_the_minute;
@@ -18,9 +18,8 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = OccupancyBucket)]
 struct Row {
-    #[schema(format = DateTime)]
-    start: String,
-    complete: bool,
+    #[serde(flatten)]
+    head: Head,
     #[serde(flatten)]
     sampled: Sampled,
 }
@@ -46,11 +45,7 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
     let mut buckets = Vec::with_capacity(ask.buckets.len());
     for (bucket, samples) in ask.buckets.iter().zip(&sampled) {
         all.join(samples);
-        buckets.push(Row {
-            start: ask.start(bucket),
-            complete: ask.is_complete(bucket),
-            sampled: sampled_row(ask, samples),
-        });
+        buckets.push(Row { head: ask.head(bucket), sampled: sampled_row(ask, samples) });
     }
     Ok(Rows { buckets, totals: sampled_row(ask, &all) })
 }

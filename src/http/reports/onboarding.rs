@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, Head};
 use crate::domain::calendar::days_touched;
 use crate::domain::report::total;
 use crate::domain::tally::Count;
@@ -19,9 +19,8 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = OnboardingBucket)]
 struct Row {
-    #[schema(format = DateTime)]
-    start: String,
-    complete: bool,
+    #[serde(flatten)]
+    head: Head,
     /// Onboardings completed in the bucket.
     completed: i64,
 }
@@ -48,8 +47,7 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
     let (from, until) = days_touched(zone, ask.question.from, ask.question.until);
     let onboarding = read::members(ask.snapshot, ask.gym, from, until)?.onboarding(from, until);
     let buckets = ask.buckets.iter().zip(&counts).map(|(bucket, counts)| Row {
-        start: ask.start(bucket),
-        complete: ask.is_complete(bucket),
+        head: ask.head(bucket),
         completed: counts.get(Count::Onboardings),
     });
     let totals = Totals {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, FixedStay, Head, fixed_stays};
 use crate::domain::calendar::Bucket;
 use crate::domain::report::{Counts, quality, share, total};
 use crate::http::problem::Problem;
@@ -20,9 +20,8 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = QualityBucket)]
 struct Row {
-    #[schema(format = DateTime)]
-    start: String,
-    complete: bool,
+    #[serde(flatten)]
+    head: Head,
     #[serde(flatten)]
     counted: Counted,
 }
@@ -69,6 +68,7 @@ struct Totals {
     /// Times without an event although one was all but certain; whole, also where they reach
     /// beyond the range.
     silent_spans: Vec<SilentSpan>,
+    fixed_stays: Vec<FixedStay>,
     /// Of a gym with more than one: what each webhook lost.
     webhooks: Vec<WebhookLoss>,
 }
@@ -97,11 +97,11 @@ struct SilentSpan {
 
 pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
     let counts = read::counts(ask.snapshot, ask.gym, &ask.buckets)?;
-    let buckets = ask.buckets.iter().zip(&counts).map(|(bucket, counts)| Row {
-        start: ask.start(bucket),
-        complete: ask.is_complete(bucket),
-        counted: counted(counts),
-    });
+    let buckets = ask
+        .buckets
+        .iter()
+        .zip(&counts)
+        .map(|(bucket, counts)| Row { head: ask.head(bucket), counted: counted(counts) });
     let shown = |at| instant_to_the_minute(ask.gym.settings.zone, at);
     let spans = ask.silent.iter();
     let totals = Totals {
@@ -109,6 +109,7 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
         silent_spans: spans
             .map(|span| SilentSpan { from: shown(span.from), until: shown(span.until) })
             .collect(),
+        fixed_stays: fixed_stays(&read::stays(ask.snapshot, ask.gym, ask.range())?),
         webhooks: webhooks(ask)?,
     };
     Ok(Rows { buckets: buckets.collect(), totals })

@@ -4,11 +4,12 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use utoipa::openapi::Object;
 
+use crate::domain::activity::Window;
 use crate::domain::calendar::{self, Bucket, Interval, day_of, day_start};
 use crate::domain::report::durations::GroupBy;
 use crate::domain::{DAY, Millis};
 use crate::http::openapi::{
-    ComparisonWord, EndOfRange, FormatWord, GroupingWord, IntervalWord, one_of,
+    ComparisonWord, EndOfRange, FormatWord, GroupingWord, IntervalWord, WindowWord, one_of,
 };
 use crate::http::problem::{Code, Problem};
 use crate::http::times;
@@ -32,12 +33,14 @@ pub enum Name {
     Retention,
     Onboarding,
     Quality,
+    Activity,
 }
 
-const NAMES: [(&str, Name); 9] = [
+const NAMES: [(&str, Name); 10] = [
     ("occupancy", Name::Occupancy),
     ("visits", Name::Visits),
     ("members", Name::Members),
+    ("activity", Name::Activity),
     ("durations", Name::Durations),
     ("equipment", Name::Equipment),
     ("popular-times", Name::PopularTimes),
@@ -56,6 +59,9 @@ const INTERVALS: [(&str, Interval); 5] = [
 
 const GROUPINGS: [(&str, GroupBy); 3] =
     [("none", GroupBy::None), ("weekday", GroupBy::Weekday), ("hour", GroupBy::Hour)];
+
+const WINDOWS: [(&str, Window); 3] =
+    [("7", Window::ALL[0]), ("28", Window::ALL[1]), ("91", Window::ALL[2])];
 
 const COMPARISONS: [(&str, Compare); 2] =
     [("previous", Compare::Previous), ("year", Compare::Year)];
@@ -94,8 +100,8 @@ impl Name {
         match (self, asked) {
             (Name::PopularTimes, _) | (Name::Occupancy, None) => Ok(Interval::Hour),
             (Name::Retention, _) => Ok(Interval::Month),
-            (Name::Members, Some(Interval::Quarter | Interval::Hour)) => {
-                let detail = "distinct members are counted by `1d`, `1w` or `1mo` only";
+            (Name::Members | Name::Activity, Some(Interval::Quarter | Interval::Hour)) => {
+                let detail = "members are counted by `1d`, `1w` or `1mo` only";
                 Err(Problem::new(Code::BadParameter, detail))
             }
             (_, asked) => Ok(asked.unwrap_or(Interval::Day)),
@@ -107,9 +113,19 @@ impl Name {
         !matches!(self, Name::Durations | Name::PopularTimes)
     }
 
-    /// Distinct counts are known for whole periods only.
-    fn needs_whole_buckets(self) -> bool {
-        self == Name::Members || self == Name::Retention
+    /// What a range is widened to: members are known for whole periods, what they complete for whole
+    /// days, and all else for quarters of an hour.
+    fn step(self, interval: Interval) -> Interval {
+        match self {
+            Name::Members | Name::Activity | Name::Retention => interval,
+            Name::Onboarding => Interval::Day,
+            Name::Occupancy
+            | Name::Visits
+            | Name::Durations
+            | Name::Equipment
+            | Name::PopularTimes
+            | Name::Quality => Interval::Quarter,
+        }
     }
 }
 
@@ -130,6 +146,9 @@ pub struct Parameters {
     /// For durations: `none`, `weekday` or `hour`.
     #[param(inline, value_type = Option<GroupingWord>)]
     pub group_by: Option<String>,
+    /// For activity: `7`, `28` or `91` local days. Default: `28`.
+    #[param(inline, value_type = Option<WindowWord>)]
+    pub window: Option<String>,
     /// `previous` or `year`: also report on an earlier range, and say which.
     #[param(inline, value_type = Option<ComparisonWord>)]
     pub compare: Option<String>,
@@ -150,6 +169,7 @@ pub struct Question {
     pub until: Millis,
     pub interval: Interval,
     pub group_by: GroupBy,
+    pub window: Window,
     pub compare: Option<Compare>,
     pub now: Millis,
 }
@@ -166,13 +186,11 @@ impl Question {
         let group_by = parse_word("group_by", &GROUPINGS, parameters.group_by.as_deref())?;
         let compare = parse_word("compare", &COMPARISONS, parameters.compare.as_deref())?;
         let (from, until) = parse_range(parameters, zone, now)?;
-        let (from, until) = if name.needs_whole_buckets() {
-            calendar::widen_to(zone, from, until, interval)
-        } else {
-            calendar::widen(from, until)
-        };
+        let (from, until) = calendar::widen_to(zone, from, until, name.step(interval));
         let group_by = group_by.unwrap_or(GroupBy::None);
-        Ok(Question { name, from, until, interval, group_by, compare, now })
+        let window = parse_word("window", &WINDOWS, parameters.window.as_deref())?;
+        let window = window.unwrap_or(Window::DEFAULT);
+        Ok(Question { name, from, until, interval, group_by, window, compare, now })
     }
 
     /// The buckets of the answer.
@@ -208,26 +226,24 @@ impl Question {
         zone: Tz,
         compare: Compare,
     ) -> Result<Option<(Question, Question)>, Problem> {
-        if self.needs_whole_buckets() && self.interval == Interval::Month {
+        let step = self.name.step(self.interval);
+        if step == Interval::Month {
             let detail = "ranges are compared whole weeks apart, where no months begin; \
-                          distinct members of days or weeks can be compared";
+                          members by days or weeks can be compared";
             return Err(Problem::new(Code::BadParameter, detail));
         }
-        // Distinct members of a part of a bucket are not known: its beginning is left out too.
-        let step = if self.needs_whole_buckets() { self.interval } else { Interval::Quarter };
+        // What is known for whole periods only is left out of one that has not ended.
         let until = self.until.min(calendar::start_of(zone, self.now, step));
+        let range = Bucket { from: self.from, until: self.until };
         let weeks = match compare {
-            Compare::Previous => (calendar::days_between(zone, self.from, self.until) + 6) / 7,
+            Compare::Previous => calendar::weeks_to_previous(zone, range),
             Compare::Year => 52,
         };
-        let earlier = |at| calendar::days_earlier(zone, at, weeks * 7);
+        let this = Bucket { until, ..range };
+        let that = calendar::weeks_earlier(zone, this, weeks, self.from);
         let this = Question { until, compare: None, ..*self };
-        let that = Question { from: earlier(self.from), until: earlier(until), ..this };
+        let that = Question { from: that.from, until: that.until, ..this };
         Ok((self.from < until).then_some((this, that)))
-    }
-
-    fn needs_whole_buckets(&self) -> bool {
-        self.name.needs_whole_buckets()
     }
 }
 
@@ -301,6 +317,10 @@ pub fn interval_words() -> Object {
 
 pub fn grouping_words() -> Object {
     one_of(GROUPINGS.map(|(word, _)| word))
+}
+
+pub fn window_words() -> Object {
+    one_of(WINDOWS.map(|(word, _)| word))
 }
 
 pub fn comparison_words() -> Object {

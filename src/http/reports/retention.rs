@@ -40,14 +40,14 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
     let until = crate::domain::calendar::Month(month_of(ask.question.until - 1).0 + 1);
     let last = month_of((ask.question.until - 1).min(ask.question.now));
     let cohorts = read::retention(ask.snapshot, ask.gym, from, until, last)?;
-    let totals = Totals { size: cohorts.iter().map(Cohort::size).sum() };
+    let totals = Totals { size: cohorts.iter().map(|cohort| cohort.size).sum() };
     Ok(Rows { cohorts: cohorts.into_iter().map(row).collect(), totals })
 }
 
 fn row(cohort: Cohort) -> Row {
     Row {
         month: cohort.month.first_day().date().format("%Y-%m").to_string(),
-        size: cohort.size(),
+        size: cohort.size,
         active: cohort.active,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, Head};
 use crate::domain::report::{Counts, total, visits};
 use crate::http::problem::Problem;
 use crate::projection::read;
@@ -17,9 +17,8 @@ pub struct Rows {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = VisitsBucket)]
 struct Row {
-    #[schema(format = DateTime)]
-    start: String,
-    complete: bool,
+    #[serde(flatten)]
+    head: Head,
     #[serde(flatten)]
     counted: Counted,
 }
@@ -31,7 +30,7 @@ struct Counted {
     visits: i64,
     /// The same.
     arrivals: i64,
-    /// Visits that ended in the bucket.
+    /// Visits that ended in the bucket; those that are still to end are left out.
     departures: i64,
     entered_by: EnteredBy,
     ended_by: EndedBy,
@@ -55,12 +54,13 @@ struct EndedBy {
 }
 
 pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
-    let counts = read::counts(ask.snapshot, ask.gym, &ask.buckets)?;
-    let buckets = ask.buckets.iter().zip(&counts).map(|(bucket, counts)| Row {
-        start: ask.start(bucket),
-        complete: ask.is_complete(bucket),
-        counted: counted(counts),
-    });
+    let now = ask.question.now;
+    let counts = read::counts_so_far(ask.snapshot, ask.gym, &ask.buckets, now)?;
+    let buckets = ask
+        .buckets
+        .iter()
+        .zip(&counts)
+        .map(|(bucket, counts)| Row { head: ask.head(bucket), counted: counted(counts) });
     Ok(Rows { buckets: buckets.collect(), totals: counted(&total(&counts)) })
 }
 

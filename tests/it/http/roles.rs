@@ -34,7 +34,7 @@ const fn route(method: &'static str, path: &'static str, role: usize, status: u1
     Route { method, path, role, status }
 }
 
-const ROUTES: [Route; 15] = [
+const ROUTES: [Route; 16] = [
     route("GET", "/api/v1/gyms", 0, 200),
     route("GET", "/api/v1/gyms/{gym}", 0, 200),
     route("GET", "/api/v1/gyms/{gym}/occupancy", 0, 200),
@@ -47,6 +47,7 @@ const ROUTES: [Route; 15] = [
     route("DELETE", "/api/v1/gyms/{gym}/members/{account}", 1, 202),
     route("GET", "/api/v1/erasures", 1, 200),
     route("GET", "/api/v1/gyms/{gym}/events", 2, 200),
+    route("GET", "/api/v1/gyms/{gym}/annotations", 0, 200),
     route("GET", "/api/v1/gyms/{gym}/quarantine", 2, 200),
     route("GET", "/api/v1/gyms/{gym}/quarantine/{id}", 2, 200),
     // It is tried, and what waits there still does not fit.

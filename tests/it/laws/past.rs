@@ -12,7 +12,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::Value;
 
-use super::{Case, DAY, HOUR, QUARTER, over};
+use super::{Case, DAY, HOUR, QUARTER, is_by_day, over};
 use crate::ledger::Ledger;
 
 /// A moment in a history: what is told of the time before it must not change by what comes later.
@@ -42,8 +42,10 @@ impl Moment {
     pub fn said(&self, ledger: &Ledger, slug: &Slug) -> Said {
         let end = self.at - DAY;
         let mut said = Said::new();
-        for name in ["occupancy", "visits", "members", "equipment", "onboarding", "quality"] {
-            let is_too_fine = name == "members" && ["15m", "1h"].contains(&self.interval);
+        let in_buckets =
+            ["occupancy", "visits", "members", "activity", "equipment", "onboarding", "quality"];
+        for name in in_buckets {
+            let is_too_fine = is_by_day(name) && ["15m", "1h"].contains(&self.interval);
             let interval = if is_too_fine { "1d" } else { self.interval };
             let asked = over((self.from, self.at + DAY), interval);
             let report = ledger.report(slug, name, &asked, self.now);

@@ -1,5 +1,7 @@
 //! How long the observed visits lasted.
 
+use std::collections::BTreeSet;
+
 use chrono::{Datelike, Timelike};
 use serde_json::{Value, json};
 
@@ -21,7 +23,11 @@ impl History {
             group(key, &visits.collect::<Vec<_>>())
         };
         let observed = all.iter().filter(|visit| visit.observed()).count();
-        let totals = json!({"visits": all.len(), "observed": observed});
+        let totals = json!({
+            "visits": all.len(),
+            "observed": observed,
+            "fixed_stays": fixed_stays(all),
+        });
         ("groups", keys.into_iter().map(group).collect(), totals)
     }
 
@@ -52,6 +58,21 @@ fn group(key: Option<u32>, visits: &[&Visit]) -> Value {
         "p90_minutes": nearest_rank(&minutes, 90),
         "histogram": histogram(&minutes),
     })
+}
+
+/// The lengths of stay that so many observed visits share that a clock must have ended them.
+pub(super) fn fixed_stays(visits: &[Visit]) -> Vec<Value> {
+    let observed = visits.iter().filter(|visit| visit.observed());
+    let stays: Vec<i64> = observed.map(|visit| (visit.left - visit.entered) / MINUTE).collect();
+    let of = |minutes: i64| stays.iter().filter(|stay| **stay == minutes).count();
+    let is_fixed = |minutes: i64| {
+        let around: usize = (1..=10).map(|by| of(minutes - by) + of(minutes + by)).sum();
+        let here = of(minutes);
+        here >= 20 && 100 * here >= 3 * stays.len() && 20 * here >= 5 * around
+    };
+    let distinct: BTreeSet<i64> = stays.iter().copied().collect();
+    let fixed = distinct.iter().filter(|minutes| is_fixed(**minutes));
+    fixed.map(|minutes| json!({"minutes": minutes, "visits": of(*minutes)})).collect()
 }
 
 /// Five-minute bins from nought to the longest visit, the empty ones between included.

@@ -45,8 +45,7 @@ impl History {
                 .skip(index)
                 .map(|later| self.members_in(*later).into_iter().filter(joined).count())
                 .collect();
-            // Who joined in a month has a visit in it.
-            let size = active.first().copied().unwrap_or(0);
+            let size = first_visits.values().filter(|first| month.holds(**first)).count();
             total += size;
             let name = local(self.gym.zone, month.from).format("%Y-%m").to_string();
             cohorts.push(json!({"month": name, "size": size, "active": active}));

@@ -1,30 +1,29 @@
 //! How many are inside: now, over a range, and in a usual week. All of it from one sample a
 //! minute.
 
-use chrono::{Datelike, SecondsFormat, Timelike};
+use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use super::calendar::{
-    MINUTE, Span, buckets, day_start, days_after, hour_of_week, local, local_date, monday, rfc3339,
-};
+use super::calendar::{MINUTE, Span, buckets, day_start, hour_of_week, local, local_date, rfc3339};
+use super::outlook::Outlook;
 use super::{Body, EnteredBy, History, Interval, Question, fields, within};
 
 #[derive(Clone, Copy)]
-struct Sample {
+pub(super) struct Sample {
     minute: i64,
-    present: u64,
+    pub(super) present: u64,
 }
 
 /// What the samples of a time come to.
-struct Summary {
-    average: f64,
-    peak: Sample,
+pub(super) struct Summary {
+    pub(super) average: f64,
+    pub(super) peak: Sample,
     low: u64,
 }
 
 impl Summary {
     /// None of no samples: a time not yet seen is unknown, not empty.
-    fn of(samples: &[Sample]) -> Option<Summary> {
+    pub(super) fn of(samples: &[Sample]) -> Option<Summary> {
         let sum: u64 = samples.iter().map(|sample| sample.present).sum();
         let largest = samples.iter().map(|sample| sample.present).max()?;
         Some(Summary {
@@ -48,6 +47,9 @@ impl History {
         let hours = buckets(self.gym.zone, Interval::H1, range);
         let mut hours_of_cell = vec![Vec::new(); 7 * 24];
         for hour in hours.into_iter().filter(|hour| hour.until <= now) {
+            if self.is_closed_at(hour.from) {
+                continue;
+            }
             hours_of_cell[hour_of_week(self.gym.zone, hour.from)].push(hour);
         }
         let cell = |(hour_of_week, hours): (usize, &Vec<Span>)| {
@@ -72,6 +74,7 @@ impl History {
         let present = present.count();
         let utilisation = self.gym.capacity.map(|capacity| present as f64 / f64::from(capacity));
         let at = local(self.gym.zone, now);
+        let outlook = Outlook::new(self, now);
         json!({
             "gym": self.gym.slug,
             "at": at.to_rfc3339_opts(SecondsFormat::AutoSi, false),
@@ -79,32 +82,10 @@ impl History {
             "observed": by_door.count(),
             "capacity": self.gym.capacity,
             "utilisation": utilisation,
-            "usual": self.usual(now),
+            "usual": outlook.usual_now(),
             "today_peak": self.today_peak(now),
-        })
-    }
-
-    /// This hour of this weekday, over the last eight complete weeks.
-    fn usual(&self, now: i64) -> Value {
-        let zone = self.gym.zone;
-        let here = local(zone, now);
-        let weeks = self.weeks_before(monday(zone, now));
-        let mut hours = Vec::new();
-        for monday in &weeks {
-            let day = days_after(*monday, u64::from(here.weekday().num_days_from_monday()));
-            let next_day = days_after(day, 1);
-            let day = Span { from: day_start(zone, day), until: day_start(zone, next_day) };
-            let of_day = buckets(zone, Interval::H1, day);
-            hours.extend(of_day.into_iter().filter(|b| local(zone, b.from).hour() == here.hour()));
-        }
-        if weeks.len() < 2 || hours.is_empty() {
-            return Value::Null;
-        }
-        let summaries: Vec<Summary> =
-            hours.iter().filter_map(|hour| Summary::of(&self.samples(*hour, now))).collect();
-        json!({
-            "average": mean(summaries.iter().map(|summary| summary.average)),
-            "peak": mean(summaries.iter().map(|summary| summary.peak.present as f64)),
+            "next_hours": outlook.next_hours(),
+            "closed": self.is_closed_at(now),
         })
     }
 
@@ -119,7 +100,7 @@ impl History {
     }
 
     /// One sample for every whole minute of the span that has come by now.
-    fn samples(&self, span: Span, now: i64) -> Vec<Sample> {
+    pub(super) fn samples(&self, span: Span, now: i64) -> Vec<Sample> {
         let first = minute_from(span.from);
         let mut samples = Vec::new();
         let mut minute = first;
@@ -157,7 +138,7 @@ fn minute_from(at: i64) -> i64 {
 }
 
 /// Added up in the order given, so that the last bit is always the same.
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0_u32);
     for value in values {
         sum += value;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::calendar::{HOUR, Span, rfc3339};
+use super::durations::fixed_stays;
 use super::{Body, EndedBy, EnteredBy, Event, History, Question, fields, within};
 
 const KNOWN_TYPES: [&str; 5] = [
@@ -27,6 +28,8 @@ impl History {
             })
             .collect();
         totals.insert("silent_spans".into(), Value::Array(silent));
+        let stays = fixed_stays(self.entered_in(range));
+        totals.insert("fixed_stays".into(), Value::Array(stays));
         // One webhook has nothing to be compared with.
         totals.insert("webhooks".into(), Value::Array(vec![]));
         ("buckets", rows, Value::Object(totals))

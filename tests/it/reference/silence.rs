@@ -6,19 +6,23 @@ use chrono::NaiveDate;
 
 use super::History;
 use super::calendar::{
-    MINUTE, QUARTER, Span, day_start, days_before, hour_of_week, local_date, monday,
+    MINUTE, QUARTER, Span, day_start, days_after, days_before, hour_of_week, local_date, monday,
 };
 
-/// How many events chance would have to swallow for a span to count as silent.
-const EVENTS_MISSED_MIN: u64 = 12;
-const WEEKS_MIN: u64 = 4;
+/// How many bunches of events chance would have to swallow for a span to count as silent.
+const MISSED_MIN: u128 = 12;
+const WEEKS_MIN: usize = 4;
+/// Divisible by every number of weeks from one to eight: parts of it are whole.
+const WEEKS_PARTS: u128 = 840;
 
 /// What was usual in the weeks before one Monday.
 struct Usual {
-    /// How many of the last eight weeks exist.
-    weeks: u64,
-    /// Events by local hour of the week, over all those weeks.
-    events: Vec<u64>,
+    /// Whether enough of the last eight weeks exist.
+    known: bool,
+    /// Mean events by local hour of the week, in parts.
+    mean: Vec<u128>,
+    /// The index of dispersion, as a fraction that is at least one.
+    dispersion: (u128, u128),
 }
 
 impl History {
@@ -61,33 +65,74 @@ impl History {
     fn usual_before(&self, monday: NaiveDate) -> Usual {
         let zone = self.gym.zone;
         let weeks = self.weeks_before(monday);
-        let mut events = vec![0; 7 * 24];
-        if let Some(oldest) = weeks.first() {
-            let span = Span { from: day_start(zone, *oldest), until: day_start(zone, monday) };
+        // By week that the hour was open in, for each hour of the week.
+        let mut counts: Vec<Vec<u128>> = vec![Vec::new(); 7 * 24];
+        for week in &weeks {
+            let mut of_week = vec![0; 7 * 24];
+            let next = days_after(*week, 7);
+            let span = Span { from: day_start(zone, *week), until: day_start(zone, next) };
             for event in self.events_in(span) {
-                events[hour_of_week(zone, event.at)] += 1;
+                of_week[hour_of_week(zone, event.at)] += 1;
+            }
+            for (hour, count) in of_week.into_iter().enumerate() {
+                if !self.is_closed_on(days_after(*week, hour as u64 / 24)) {
+                    counts[hour].push(count);
+                }
             }
         }
-        Usual { weeks: weeks.len() as u64, events }
+        let (mut squares, mut expected) = (0, 0);
+        let mut mean = vec![0; 7 * 24];
+        for (hour, counts) in counts.iter().enumerate() {
+            let weeks = counts.len() as u128;
+            if weeks == 0 {
+                continue;
+            }
+            let sum: u128 = counts.iter().sum();
+            mean[hour] = sum * WEEKS_PARTS / weeks;
+            // Σ (n - sum / weeks)² is Σ n² - sum² / weeks.
+            let square: u128 = counts.iter().map(|count| count * count).sum();
+            squares += square * WEEKS_PARTS - sum * sum * WEEKS_PARTS / weeks;
+            expected += (weeks - 1) * mean[hour];
+        }
+        let dispersion = if squares > expected { (squares, expected) } else { (1, 1) };
+        Usual { known: weeks.len() >= WEEKS_MIN, mean, dispersion }
     }
 
     fn is_silent(&self, run: Span, usual: &Usual) -> bool {
-        // In events × minutes × weeks, to stay with integers.
-        let needed = EVENTS_MISSED_MIN * 60 * usual.weeks;
-        let busiest = usual.events.iter().max().copied().unwrap_or(0);
-        let minutes = ((run.until - run.from) / MINUTE).unsigned_abs();
-        if usual.weeks < WEEKS_MIN || minutes * busiest < needed {
+        if !usual.known {
             return false;
         }
-        let mut expected = 0;
+        // Nearly all runs are too short to ask for each of their hours.
+        let busiest = usual.mean.iter().max().copied().unwrap_or(0);
+        if !usual.reaches(minutes(run) * busiest) {
+            return false;
+        }
+        let mut missed = 0;
         let mut from = run.from;
         while from < run.until {
             // Every minute of a quarter hour is in the same hour of the week.
             let until = (from.div_euclid(QUARTER) * QUARTER + QUARTER).min(run.until);
-            let minutes = ((until - from) / MINUTE).unsigned_abs();
-            expected += minutes * usual.events[hour_of_week(self.gym.zone, from)];
+            if !self.is_closed_at(from) {
+                missed += minutes(Span { from, until }) * usual.mean[self.hour_at(from)];
+            }
             from = until;
         }
-        expected >= needed
+        usual.reaches(missed)
     }
+
+    fn hour_at(&self, at: i64) -> usize {
+        hour_of_week(self.gym.zone, at)
+    }
+}
+
+impl Usual {
+    /// Whether so many events, in parts times minutes, are too many for chance.
+    fn reaches(&self, missed: u128) -> bool {
+        let (squares, expected) = self.dispersion;
+        missed * expected >= MISSED_MIN * 60 * WEEKS_PARTS * squares
+    }
+}
+
+fn minutes(span: Span) -> u128 {
+    u128::try_from((span.until - span.from) / MINUTE).expect("no span ends before it begins")
 }

@@ -40,6 +40,7 @@ async fn assert_compared(house: &House, gym: &str, range: (&str, &str), compare:
         ("visits", "interval=15m"),
         ("visits", "interval=1mo"),
         ("members", "interval=1d"),
+        ("activity", "interval=1d"),
         ("durations", "group_by=weekday"),
         ("equipment", "interval=1w"),
         ("popular-times", "format=json"),
@@ -72,13 +73,14 @@ async fn a_range_is_compared_with_the_same_weekdays_of_before() {
         ("berlin", ("2025-10-27", "2025-11-03"), "previous", 1),
         ("new-york", ("2025-11-03", "2025-11-10"), "previous", 1),
         ("lord-howe", ("2025-10-06", "2025-10-13"), "previous", 1),
-        // This week has it.
-        ("berlin", ("2025-10-20", "2025-10-27"), "previous", 1),
+        // This week has it, and is longer than a week.
+        ("berlin", ("2025-10-20", "2025-10-27"), "previous", 2),
         // By the smallest number of weeks that is at least its length.
         ("berlin", ("2025-10-26", "2025-10-27"), "previous", 1),
         ("berlin", ("2025-10-27", "2025-11-04"), "previous", 2),
-        ("new-york", ("2025-10-20", "2025-11-03"), "previous", 2),
-        ("new-york", ("2025-10-20", "2025-11-10"), "previous", 3),
+        ("new-york", ("2025-10-20", "2025-11-02"), "previous", 2),
+        ("new-york", ("2025-10-20", "2025-11-03"), "previous", 3),
+        ("new-york", ("2025-10-20", "2025-11-10"), "previous", 4),
         // 52 weeks are 364 days.
         ("berlin", ("2025-10-27", "2025-11-03"), "year", 52),
         ("lord-howe", ("2025-10-13", "2025-10-27"), "year", 52),
@@ -94,7 +96,7 @@ async fn a_range_is_compared_with_the_same_weekdays_of_before() {
     };
     assert_eq!(days("this").len(), 14);
     for (this, that) in days("this").into_iter().zip(days("that")) {
-        assert_eq!((this.weekday(), (this - that).num_days()), (that.weekday(), 14));
+        assert_eq!((this.weekday(), (this - that).num_days()), (that.weekday(), 21));
     }
     let with_hours = "gyms/berlin/reports/visits?compare=previous\
          &from=2025-10-27T06:00:00%2B01:00&until=2025-10-27T22:00:00%2B01:00";
@@ -199,11 +201,11 @@ fn what_is_to_come_is_left_out_on_both_sides() {
         let that = ["2025-10-27T00:00:00+01:00", "2025-10-29T17:45:00+01:00"];
         assert_sides(&ledger, &berlin, (name, "1d"), week, wednesday, [this, that]);
     }
-    // The part that has passed has an hour more than the same part of before: weekdays and the
-    // time of day are what is the same.
+    // The range has an hour more than a fortnight, and so has the part of it that has passed:
+    // weekdays and the time of day are what is the same.
     let (range, now) = (("2025-10-20", "2025-11-03"), "2025-10-29T17:52:40+01:00");
     let this = ["2025-10-20T00:00:00+02:00", "2025-10-29T17:45:00+01:00"];
-    let that = ["2025-10-06T00:00:00+02:00", "2025-10-15T17:45:00+02:00"];
+    let that = ["2025-09-29T00:00:00+02:00", "2025-10-08T17:45:00+02:00"];
     assert_sides(&ledger, &berlin, ("visits", "1d"), range, now, [this, that]);
     // Distinct members of a part of a day or week are not known: the whole of it is left out.
     let this = ["2025-11-03T00:00:00+01:00", "2025-11-05T00:00:00+01:00"];
@@ -221,7 +223,7 @@ fn what_is_to_come_is_left_out_on_both_sides() {
 }
 
 /// Where clocks change at midnight, a day begins at one, or has midnight twice. A local date
-/// stands for its first instant, on both sides, and a week of dates is a week.
+/// stands for its first instant, on both sides.
 #[test]
 fn days_are_compared_with_days_also_where_midnight_is_skipped() {
     let mut ledger = Ledger::new();
@@ -238,7 +240,7 @@ fn days_are_compared_with_days_also_where_midnight_is_skipped() {
         ("2025-09-07", "2025-09-14"),
         ("2025-08-31", "2025-09-07"),
     ] {
-        assert_days(&ledger, &gym, (from, until), start);
+        assert_days(&ledger, &gym, (from, until), 1, start);
     }
 }
 
@@ -251,25 +253,27 @@ fn days_are_compared_with_days_also_where_midnight_is_doubled() {
         date if date <= "2025-11-02" => format!("{date}T00:00:00-04:00"),
         date => format!("{date}T00:00:00-05:00"),
     };
-    for (from, until) in [
-        ("2025-11-09", "2025-11-16"),
-        ("2025-11-03", "2025-11-09"),
-        ("2025-11-02", "2025-11-09"),
-        ("2025-10-26", "2025-11-02"),
+    for (from, until, weeks) in [
+        ("2025-11-09", "2025-11-16", 1),
+        ("2025-11-03", "2025-11-09", 1),
+        // A week and an hour.
+        ("2025-11-02", "2025-11-09", 2),
+        ("2025-10-26", "2025-11-02", 1),
     ] {
-        assert_days(&ledger, &gym, (from, until), start);
+        assert_days(&ledger, &gym, (from, until), weeks, start);
     }
 }
 
-/// Compares a range of at most seven local dates with the week before.
+/// Compares a range of local dates with that of so many weeks before.
 fn assert_days(
     ledger: &Ledger,
     gym: &(Tz, Slug),
     (from, until): (&str, &str),
+    weeks: u64,
     start: impl Fn(&str) -> String,
 ) {
     let this = [start(from), start(until)];
-    let that = [start(&weeks_before(from, 1)), start(&weeks_before(until, 1))];
+    let that = [start(&weeks_before(from, weeks)), start(&weeks_before(until, weeks))];
     let sides = [[&*this[0], &*this[1]], [&*that[0], &*that[1]]];
     for name in ["visits", "members"] {
         let now = "2026-01-01T00:00:00Z";

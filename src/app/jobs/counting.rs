@@ -1,0 +1,33 @@
+//! Counting anew: a gym whose projection an earlier version built is built by this one, beside the
+//! projection that is read.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::Ended;
+use crate::projection::rebuild::rebuild;
+use crate::store::Store;
+
+/// How often is looked for gyms to count: an older copy of the database may have been put in place.
+const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+/// While a command rebuilds a gym, this waits.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Goes on until it is dropped.
+pub async fn run(store: Store) -> Ended {
+    loop {
+        for gym in store.read(|snapshot| snapshot.gyms_to_count_anew())? {
+            while store.database().is_rebuilding() {
+                sleep(WAIT).await;
+            }
+            let database = store.database().clone();
+            let built = spawn_blocking(move || rebuild(&database, gym, None, &mut |_| {}));
+            let events = built.await.context("counting was broken off")??;
+            tracing::info!(gym = gym.0, events, "a gym was counted as this version counts");
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
