@@ -20,6 +20,7 @@ mod hashing;
 mod head;
 mod headers;
 mod health;
+mod json;
 mod members;
 pub mod metrics;
 mod openapi;
@@ -240,7 +241,14 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .service(at("/api/v1/erasures").route(web::get().to(erasures::list)))
         .service(at("/api/v1/gyms/{gym}/events").route(web::get().to(events::list)))
-        .service(at("/api/v1/gyms/{gym}/annotations").route(web::get().to(annotations::list)))
+        .service(
+            at("/api/v1/gyms/{gym}/annotations")
+                .route(web::get().to(annotations::list))
+                .route(web::post().to(annotations::add)),
+        )
+        .service(
+            at("/api/v1/gyms/{gym}/annotations/{id}").route(web::delete().to(annotations::remove)),
+        )
         .service(at("/api/v1/gyms/{gym}/quarantine").route(web::get().to(quarantine::list)))
         .service(at("/api/v1/gyms/{gym}/quarantine/{id}").route(web::get().to(quarantine::one)))
         .service(

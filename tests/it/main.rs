@@ -3,6 +3,7 @@
 mod architecture;
 mod browser;
 mod clock;
+mod closed_days;
 mod crash;
 mod damage;
 mod deletions;

@@ -37,6 +37,8 @@ problems! {
     RoleProblems: Unauthorized Forbidden NotFound Unavailable;
     ListProblems: Unauthorized Forbidden NotFound BadParameter Unavailable;
     CursorProblems: Unauthorized Forbidden NotFound BadParameter StaleCursor Unavailable;
+    WriteProblems: Unauthorized Forbidden NotFound BodyTooLarge BodyIncomplete NotJson BadParameter
+        Unavailable;
     ReleaseProblems: Unauthorized Forbidden NotFound WrongShape Unavailable;
     HealthProblems: Unavailable;
     OpenGymProblems: NotFound Unavailable;

@@ -23,7 +23,7 @@ use crate::domain::ids::SLUG_CHARS_MAX;
 pub use answers::{
     CursorProblems, DeliveryProblems, GymProblems, HealthProblems, IfNoneMatch, JsonOrCsv,
     ListProblems, ManagerProblems, OpenGymProblems, PageProblems, ReleaseProblems, ReportProblems,
-    RoleProblems, TokenProblems, codes,
+    RoleProblems, TokenProblems, WriteProblems, codes,
 };
 pub use shapes::{
     ComparisonWord, Delivery, EndOfRange, FormatWord, GroupingWord, IntervalWord, OccupancyEvent,
@@ -61,6 +61,8 @@ a path does not take is answered 405, with `Allow`.
         erasures::list,
         events::list,
         annotations::list,
+        annotations::add,
+        annotations::remove,
         quarantine::list,
         quarantine::one,
         quarantine::try_again,
@@ -148,7 +150,10 @@ fn path_parameter(name: &str) -> Parameter {
             let uuid = SchemaFormat::KnownFormat(KnownFormat::Uuid);
             ("The sender's id of the member", text().format(Some(uuid)).build())
         }
-        "id" => ("An id in quarantine", Object::with_type(SchemaType::Type(Type::Integer))),
+        "id" => (
+            "An id, as the list of what there is names it",
+            Object::with_type(SchemaType::Type(Type::Integer)),
+        ),
         "file" => ("A file's name", text().build()),
         other => panic!("say what {{{other}}} stands for"),
     };

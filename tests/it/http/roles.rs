@@ -34,7 +34,7 @@ const fn route(method: &'static str, path: &'static str, role: usize, status: u1
     Route { method, path, role, status }
 }
 
-const ROUTES: [Route; 16] = [
+const ROUTES: [Route; 18] = [
     route("GET", "/api/v1/gyms", 0, 200),
     route("GET", "/api/v1/gyms/{gym}", 0, 200),
     route("GET", "/api/v1/gyms/{gym}/occupancy", 0, 200),
@@ -48,6 +48,9 @@ const ROUTES: [Route; 16] = [
     route("GET", "/api/v1/erasures", 1, 200),
     route("GET", "/api/v1/gyms/{gym}/events", 2, 200),
     route("GET", "/api/v1/gyms/{gym}/annotations", 0, 200),
+    route("POST", "/api/v1/gyms/{gym}/annotations", 1, 201),
+    // It is looked for, and there is none of that id.
+    route("DELETE", "/api/v1/gyms/{gym}/annotations/{id}", 1, 404),
     route("GET", "/api/v1/gyms/{gym}/quarantine", 2, 200),
     route("GET", "/api/v1/gyms/{gym}/quarantine/{id}", 2, 200),
     // It is tried, and what waits there still does not fit.
@@ -106,6 +109,7 @@ impl House {
         // Erasing somebody who was never there leaves Ada for the others.
         let account = if route.method == "DELETE" { Uuid::from_u128(7) } else { self.ada };
         let id = if gym == OTHER { "2" } else { "1" };
+        let id = if route.path.contains("annotations") { "7000" } else { id };
         let path = route.path.replace("{gym}", gym).replace("{account}", &account.to_string());
         let path = path.replace("{id}", id);
         if !path.contains("{report}") {
@@ -122,6 +126,13 @@ impl House {
         let request = match token {
             Some(token) => request.bearer_auth(token),
             None => request,
+        };
+        let request = if path.ends_with("/annotations") && route.method == "POST" {
+            let note = json!({ "from": "2026-12-25", "to": "2026-12-25", "kind": "closed",
+                "text": "Christmas" });
+            request.body(note.to_string())
+        } else {
+            request
         };
         let response = request.send().await.expect("the service answers");
         let status = response.status().as_u16();
