@@ -1,5 +1,7 @@
 //! Lists of visits as spreadsheets, club systems and terminals write them.
 
+mod doubts;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

@@ -3,54 +3,22 @@
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
-use super::mapping::{Layout, Mapping};
-use super::text::{self, Row};
-use super::times::{self, Moment, Order, Unreadable};
+use super::dates::ORDERS;
+use super::text::Row;
+use super::times::{self, Moment, Unreadable};
 use super::{SHORTEST_VISIT, Visits, lengths, words};
 use crate::domain::calendar::local;
-use crate::domain::{MINUTE, Millis};
+use crate::domain::{HOUR, MINUTE, Millis};
 
 /// The clocks of two readers may be so far apart: who left so little before coming left at once.
 const CLOCKS_APART_MAX: Millis = MINUTE;
 
+/// Who left by a time of day before that of coming left on the next day, if it was not longer than
+/// this. Otherwise the two are confused.
+const NIGHT_MAX: Millis = 12 * HOUR;
+
 /// The first day of every spreadsheet is before this year.
 const SPREADSHEETS_UNTIL: i32 = 1905;
-
-/// What is known of dates like 03/04/2026.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dates {
-    /// As was said, or as the other dates of the list show.
-    Known(Order),
-    Unknown,
-    /// Some of the list can only have the day first, and others only the month.
-    Both,
-}
-
-impl Dates {
-    pub fn of(text: &str, layout: &Layout, mapping: &Mapping) -> Dates {
-        if let Some(order) = mapping.date_order {
-            return Dates::Known(order.order());
-        }
-        let columns = &layout.columns;
-        let columns = [Some(columns.entered), columns.left, columns.date, columns.left_date];
-        let mut shown = (false, false);
-        for row in text::rows(text, layout.delimiter).filter(|row| row.line > layout.header_line) {
-            for column in columns.into_iter().flatten() {
-                match times::order_shown(row.cell(column)) {
-                    Some(Order::DayFirst) => shown.0 = true,
-                    Some(Order::MonthFirst) => shown.1 = true,
-                    None => {}
-                }
-            }
-        }
-        match shown {
-            (true, false) => Dates::Known(Order::DayFirst),
-            (false, true) => Dates::Known(Order::MonthFirst),
-            (false, false) => Dates::Unknown,
-            (true, true) => Dates::Both,
-        }
-    }
-}
 
 impl Visits {
     pub(super) fn entered(&self, row: &Row<'_>, zone: Tz) -> Result<Millis, String> {
@@ -128,7 +96,14 @@ impl Visits {
         };
         match on(day) {
             Ok(left) if left >= entered - CLOCKS_APART_MAX => Ok(left),
-            Ok(_) => on(day.succ_opt().unwrap_or(day)),
+            Ok(_) => {
+                let left = on(day.succ_opt().unwrap_or(day))?;
+                Some(left).filter(|left| left - entered <= NIGHT_MAX).ok_or_else(|| {
+                    let text = "is before the entry, and the next day is too long after it; \
+                                `left_date` in the mapping names the column with its date";
+                    self.about(column, text)
+                })
+            }
             Err(error) => Err(error),
         }
     }
@@ -142,9 +117,9 @@ impl Visits {
         if words::is_nothing(text) && text != "0" {
             return Ok(None);
         }
-        let unit = lengths::unit_of(&self.layout.name(column));
-        let length = lengths::duration(text, unit).ok_or_else(|| {
-            self.about(column, "is no length of time like 1:15, 75 min or 1,25 h")
+        let length = lengths::duration(text, &self.layout.name(column)).ok_or_else(|| {
+            let text = "is no length of time like 1:15, 75 min or 1,25 h, of a day at most";
+            self.about(column, text)
         })?;
         Ok(Some(entered + length.max(SHORTEST_VISIT)))
     }
@@ -176,17 +151,9 @@ impl Visits {
     }
 
     fn guessed(&self, text: &str, column: usize) -> Result<Moment, String> {
-        let order = match self.dates {
-            Dates::Known(order) => Some(order),
-            Dates::Unknown | Dates::Both => None,
-        };
-        let read = |order| times::parse(text, Some(order));
-        if self.dates == Dates::Both && read(Order::DayFirst) != read(Order::MonthFirst) {
-            return Err(self.about(column, NO_ORDER));
-        }
-        match times::parse(text, order) {
-            Err(Unreadable::Order) => Err(self.about(column, NO_ORDER)),
-            Ok(moment) => Ok(moment),
+        match times::parse(text, &self.dates.orders) {
+            Ok(moment) if !self.dates.may_be_swapped(text) => Ok(moment),
+            Ok(_) | Err(Unreadable::Order) => Err(self.about(column, NO_ORDER)),
             Err(Unreadable::NoTime) => Err(self.about(
                 column,
                 "is no time that can be read; `format` in the mapping says how it is written",
@@ -230,7 +197,7 @@ impl Visits {
 /// Whether a time is what a system writes for none, in whatever format: a day that nobody means, or
 /// midnight without a date.
 fn stands_for_none(text: &str, has_date: bool) -> bool {
-    match times::parse(text, None) {
+    match times::parse(text, &ORDERS) {
         Ok(Moment::Time(time)) => time == NaiveTime::MIN && !has_date,
         Ok(moment) => time_of_day(moment).is_nothing(),
         Err(_) => false,
@@ -244,8 +211,8 @@ fn time_of_day(moment: Moment) -> Moment {
     if is_time { Moment::Time(time.time()) } else { moment }
 }
 
-const NO_ORDER: &str = "may have the day or the month first; --date-order day-first or \
-                        --date-order month-first says which";
+const NO_ORDER: &str = "may have the day, the month or the year first; --date-order day-first, \
+                        --date-order month-first or --date-order year-first says which";
 
 fn formatted(text: &str, format: &str) -> Option<Moment> {
     if let Ok(time) = DateTime::parse_from_str(text, format) {

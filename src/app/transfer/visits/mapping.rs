@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Deserialize;
 
+use super::dates::Order;
 use super::text::{self, Row};
-use super::times::Order;
 use super::words;
 
 /// The header is among so many rows; above it stand titles.
@@ -57,28 +57,12 @@ pub struct Mapping {
     pub only: Option<String>,
     /// How times are written, in the letters of strftime.
     pub format: Option<String>,
-    pub date_order: Option<DateOrder>,
+    pub date_order: Option<Order>,
     /// The clock of times without an offset; else the gym's.
     pub time_zone: Option<String>,
     pub delimiter: Option<char>,
     /// A list with the columns `member` and `account`: whose the club's numbers are.
     pub accounts: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum DateOrder {
-    DayFirst,
-    MonthFirst,
-}
-
-impl DateOrder {
-    pub fn order(self) -> Order {
-        match self {
-            DateOrder::DayFirst => Order::DayFirst,
-            DateOrder::MonthFirst => Order::MonthFirst,
-        }
-    }
 }
 
 /// What the command line says of a list; it wins over the mapping.
@@ -104,7 +88,7 @@ pub struct ListArgs {
     pub all_rows: bool,
     /// What stands first in dates like 03/04/2026 [default: as other dates of the list show]
     #[arg(long, value_name = "ORDER")]
-    pub date_order: Option<DateOrder>,
+    pub date_order: Option<Order>,
 }
 
 impl ListArgs {
@@ -134,10 +118,13 @@ impl Mapping {
         if mapping.delimiter.is_some_and(|delimiter| !delimiter.is_ascii()) {
             bail!("delimiter is one ASCII character");
         }
+        if mapping.named().any(|column| matches!(column, Column::Number(0))) {
+            bail!("the mapping has a column 0; they are counted from 1 on");
+        }
         Ok(mapping)
     }
 
-    fn named(&self) -> impl Iterator<Item = &Column> {
+    pub fn named(&self) -> impl Iterator<Item = &Column> {
         let columns = [
             &self.account,
             &self.entered,
@@ -264,7 +251,9 @@ fn columns_of(header: &[String], mapping: &Mapping) -> Option<Columns> {
         columns.left_date = columns.left_date.or_else(|| known(header, words::LEFT_DATE));
     }
     if mapping.entered.is_none() && columns.left.is_none() && columns.duration.is_none() {
-        columns.direction = columns.direction.or_else(|| known(header, words::DIRECTION));
+        columns.duration = lengths(header);
+        let direction = || known(header, words::DIRECTION).filter(|_| columns.duration.is_none());
+        columns.direction = columns.direction.or_else(direction);
     }
     let taken = [columns.account, columns.entered];
     for column in
@@ -285,8 +274,14 @@ fn place(header: &[String], name: &str) -> Option<usize> {
     })
 }
 
-fn known(header: &[String], names: &str) -> Option<usize> {
-    let header: Vec<String> = header.iter().map(|name| words::plain(name)).collect();
+/// The column with the length of visits.
+fn lengths(header: &[String]) -> Option<usize> {
+    let is_length = |name: &str| words::DURATION.iter().any(|word| name.starts_with(word));
+    header.iter().position(|name| is_length(&words::folded(name)))
+}
+
+pub fn known(header: &[String], names: &str) -> Option<usize> {
+    let header: Vec<String> = header.iter().map(|name| words::folded(name)).collect();
     names.split(' ').find_map(|name| header.iter().position(|known| known == name))
 }
 

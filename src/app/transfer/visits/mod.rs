@@ -4,6 +4,8 @@
 //! decides it. No error quotes a cell of a member.
 
 mod accounts;
+mod dates;
+mod doubts;
 mod entry;
 mod lengths;
 mod mapping;
@@ -19,7 +21,8 @@ use anyhow::{Context, bail};
 use chrono_tz::Tz;
 
 use accounts::Accounts;
-use entry::Dates;
+use dates::Dates;
+use doubts::Asked;
 use mapping::{Layout, Mapping};
 use swipes::{Place, Swipe};
 use text::{ROW_BYTES_MAX, Row};
@@ -101,14 +104,13 @@ impl Visits {
         if mapping.only.is_some() && (gym.is_none() || layout.columns.gym.is_none()) {
             bail!("--only needs --gym-column, and --gym for the gym that it is");
         }
-        if mapping.direction.is_none() && !says_in_or_out(&text, &layout) {
+        if mapping.direction.is_none() && !doubts::may_say_in_or_out(&text, &layout) {
             layout.columns.direction = None;
         }
-        if !args.all_rows {
-            refuse_several_gyms(&text, &layout)?;
-        }
+        let asked = Asked { text: &text, layout: &layout, mapping: &mapping };
+        asked.refuse_doubts(args.all_rows, gyms.iter().all(|gym| gym.zone == Tz::UTC))?;
         let accounts = mapping.accounts.as_deref().map(Accounts::read).transpose()?;
-        let dates = Dates::of(&text, &layout, &mapping);
+        let dates = asked.dates();
         Ok(Visits { text, layout, mapping, dates, accounts, gyms, gym })
     }
 
@@ -174,6 +176,7 @@ impl Visits {
             Err(error) => return Err(error),
         };
         let account = self.account(row.cell(self.layout.columns.account))?;
+        self.was_let_in(row)?;
         if let Some(column) = self.layout.columns.direction {
             let is_entry = self.is_entry(column, row.cell(column))?;
             return Ok(Found::Swipe(Swipe { gym, account, at: entered, is_entry }));
@@ -252,10 +255,25 @@ impl Visits {
         }
     }
 
+    /// Who was turned away at the door did not come.
+    fn was_let_in(&self, row: &Row<'_>) -> Result<(), String> {
+        let columns = &self.layout.columns;
+        match doubts::result_column(&self.layout) {
+            Some(column) if Some(column) == columns.direction => Ok(()),
+            Some(column) if words::is_refusal(row.cell(column)) => {
+                Err(format!("its {:?} says that nobody was let in", self.layout.name(column)))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// A total, a page's number and the like, which is of no member.
     fn is_remark(&self, row: &Row<'_>) -> bool {
         let first = row.cells.iter().find(|cell| !cell.is_empty());
+        let entered = row.cell(self.layout.columns.entered);
+        let says_nothing = !entered.contains(char::is_alphabetic) || words::is_remark(entered);
         first.is_some_and(|cell| words::is_remark(cell))
+            && says_nothing
             && self.account(row.cell(self.layout.columns.account)).is_err()
     }
 
@@ -279,31 +297,6 @@ impl Visits {
 fn parse_zone(name: &str) -> anyhow::Result<Tz> {
     let zone = name.parse().ok();
     zone.with_context(|| format!("time_zone: {name:?} is not in the IANA time zone database"))
-}
-
-/// Several gyms in one list would silently become one.
-fn refuse_several_gyms(text: &str, layout: &Layout) -> anyhow::Result<()> {
-    let column = layout.likely_gym().filter(|_| layout.columns.gym.is_none());
-    let Some(column) = column else { return Ok(()) };
-    let rows = text::rows(text, layout.delimiter).filter(|row| row.line > layout.header_line);
-    let rows = rows.filter(|row| !layout.is_header(row));
-    let mut named = rows.map(|row| words::plain(row.cell(column))).filter(|gym| !gym.is_empty());
-    let first = named.next();
-    if named.any(|gym| Some(gym) != first) {
-        bail!(
-            "the column {0:?} seems to name several gyms: --gym-column {0:?} divides the rows, or \
-             picks those of --gym; --all-rows takes all of them for its",
-            layout.name(column)
-        );
-    }
-    Ok(())
-}
-
-/// Whether the column that is called so says in or out in any row.
-fn says_in_or_out(text: &str, layout: &Layout) -> bool {
-    let Some(column) = layout.columns.direction else { return false };
-    let rows = text::rows(text, layout.delimiter).filter(|row| row.line > layout.header_line);
-    rows.map(|row| words::is_entry(row.cell(column))).any(|entry| entry.is_some())
 }
 
 /// A line drawn with hyphens or the like.

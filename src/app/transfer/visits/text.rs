@@ -116,6 +116,11 @@ fn row(text: &str, delimiter: char) -> (Vec<String>, usize, u64) {
             break;
         }
         match split(text[..end].trim_end_matches('\n'), delimiter) {
+            Split::Cells(cells)
+                if cells.iter().any(|cell| is_rows(cell, delimiter, cells.len())) =>
+            {
+                break;
+            }
             Split::Cells(cells) => return (cells, end, lines),
             Split::Open => {}
             Split::Malformed => break,
@@ -128,6 +133,19 @@ fn row(text: &str, delimiter: char) -> (Vec<String>, usize, u64) {
         line.split(delimiter).map(clean).collect()
     };
     (cells, first, 1)
+}
+
+/// Whether a cell over several lines holds what are rows by themselves: a quote was opened in one
+/// row, and one stands in a later row by chance.
+fn is_rows(cell: &str, delimiter: char, width: usize) -> bool {
+    let has_time = || {
+        let around = |at: usize| {
+            let digit = |c: char| c.is_ascii_digit();
+            cell[..at].ends_with(digit) && cell[at + 1..].starts_with(digit)
+        };
+        cell.match_indices(':').any(|(at, _)| around(at))
+    };
+    cell.contains('\n') && cell.matches(delimiter).count() + 1 >= width && has_time()
 }
 
 enum Split {
@@ -229,6 +247,10 @@ mod tests {
                 (7, vec!["5".into(), "007".into(), "x".into()]),
             ]
         );
+        let text = "1;\"a;10:05;b\n2;c;11:05;d\n3;e\";12:05;f\n4;\"at;1,\nb\";13:05;g\n";
+        let lines: Vec<_> =
+            cells(text).into_iter().map(|(line, cells)| (line, cells.len())).collect();
+        assert_eq!(lines, [(1, 4), (2, 4), (3, 4), (4, 4)], "a quote by chance costs no rows");
         let long = format!("1;{}\n2;b\n", "x".repeat(ROW_BYTES_MAX));
         assert_eq!(cells(&long), [(1, vec![]), (2, vec!["2".into(), "b".into()])]);
     }

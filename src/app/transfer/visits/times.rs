@@ -2,21 +2,14 @@
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
+use super::dates::{Order, date};
 use super::words::is_among;
-use crate::domain::Millis;
+use crate::domain::{HOUR, MINUTE, Millis};
 
 /// Days of a spreadsheet since 30 December 1899 that are believed to be a date: 1954 to 2119.
 const SERIAL_DAYS: std::ops::Range<f64> = 20_000.0..80_000.0;
 /// Years that stand for "no date" in one system or another are outside of it.
 const YEARS: std::ops::Range<i32> = 1971..9999;
-
-/// Which of two numbers before a year is the day, where neither a point between them nor their
-/// size tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    DayFirst,
-    MonthFirst,
-}
 
 /// What a cell says of a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,29 +28,37 @@ pub enum Unreadable {
 }
 
 impl Moment {
-    /// Whether it stands for none: `01.01.1900`, `9999-12-31`.
-    pub fn is_nothing(self) -> bool {
-        let year = match self {
+    pub fn year(self) -> Option<i32> {
+        match self {
             Moment::Instant(at) => DateTime::from_timestamp_millis(at).map(|time| time.year()),
             Moment::Local(time) => Some(time.year()),
             Moment::Date(date) => Some(date.year()),
-            Moment::Time(_) => return false,
-        };
-        !year.is_some_and(|year| YEARS.contains(&year))
+            Moment::Time(_) => None,
+        }
+    }
+
+    /// Whether it stands for none: `01.01.1900`, `9999-12-31`.
+    pub fn is_nothing(self) -> bool {
+        if matches!(self, Moment::Time(_)) {
+            return false;
+        }
+        !self.year().is_some_and(|year| YEARS.contains(&year))
     }
 }
 
-/// Reads a time in any of the ways that leave no doubt. `order` decides about 03/04/2026.
-pub fn parse(text: &str, order: Option<Order>) -> Result<Moment, Unreadable> {
+/// Reads a time in any of the ways that leave no doubt. A date like 03/04/2026 leaves none when all
+/// of `orders` in which it can be read give one day.
+pub fn parse(text: &str, orders: &[Order]) -> Result<Moment, Unreadable> {
     if let Some(moment) = number(text) {
         return Ok(moment);
     }
+    let is_joined = is_joined(text);
     let text = separated(text);
-    let (text, offset) = split_offset(&text);
+    let (text, offset) = split_offset(&text, is_joined);
     let mut words = words_of(text);
     let time = take_time(&mut words)?;
     words.retain(|word| !is_filler(word));
-    let date = if words.is_empty() { None } else { Some(date(&words.join(" "), order)?) };
+    let date = if words.is_empty() { None } else { Some(date(&words.join(" "), orders)?) };
     match (date, time, offset) {
         (Some(date), Some(time), Some(offset)) => {
             let at = date.and_time(time).and_local_timezone(offset).single();
@@ -72,23 +73,6 @@ pub fn parse(text: &str, order: Option<Order>) -> Result<Moment, Unreadable> {
     }
 }
 
-/// Which order a date shows by its size: 13/04/2026 can be read in one way only.
-pub fn order_shown(text: &str) -> Option<Order> {
-    let readable = |order| parse(text, Some(order)).is_ok();
-    if parse(text, None) != Err(Unreadable::Order) && has_order(text) {
-        return match (readable(Order::DayFirst), readable(Order::MonthFirst)) {
-            (true, false) => Some(Order::DayFirst),
-            (false, true) => Some(Order::MonthFirst),
-            (true, true) | (false, false) => None,
-        };
-    }
-    None
-}
-
-fn has_order(text: &str) -> bool {
-    text.contains('/') || text.contains('-')
-}
-
 /// A spreadsheet's days, seconds or milliseconds since 1970, or digits without anything between.
 fn number(text: &str) -> Option<Moment> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -101,7 +85,9 @@ fn number(text: &str) -> Option<Moment> {
     }
     let is_number = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b','));
     let days: f64 = Some(text).filter(|_| is_number)?.replace(',', ".").parse().ok()?;
-    if !digits && (0.0..1.0).contains(&days) {
+    // A spreadsheet writes 0.0208333 for half past midnight. 00.30 is the same by a clock.
+    let is_clock = text.starts_with("00") || (text.len() == 4 && text.ends_with('0'));
+    if !digits && !is_clock && (0.0..1.0).contains(&days) {
         return Some(Moment::Time(NaiveTime::MIN + TimeDelta::seconds(seconds(days))));
     }
     let first = NaiveDate::from_ymd_opt(1899, 12, 30)?;
@@ -144,8 +130,17 @@ fn separated(text: &str) -> String {
     out.trim().to_owned()
 }
 
-/// What follows the time of day: `Z`, `+01:00`, `+0100`, `UTC`.
-fn split_offset(text: &str) -> (&str, Option<FixedOffset>) {
+/// Whether a `T` joins a date and a time.
+fn is_joined(text: &str) -> bool {
+    let digits_around = |at: usize| {
+        let before = text[..at].ends_with(|c: char| c.is_ascii_digit());
+        before && text[at + 1..].starts_with(|c: char| c.is_ascii_digit())
+    };
+    text.match_indices(['T', 't']).any(|(at, _)| digits_around(at))
+}
+
+/// What follows the time of day: `Z`, `+01:00`, `+0100`, `+01`, `UTC`.
+fn split_offset(text: &str, is_joined: bool) -> (&str, Option<FixedOffset>) {
     let Some(colon) = text.find(':') else { return (text, None) };
     for name in ["Z", "z", "UTC", "GMT"] {
         if let Some(time) = text.strip_suffix(name) {
@@ -155,12 +150,25 @@ fn split_offset(text: &str) -> (&str, Option<FixedOffset>) {
     let Some(sign) = text[colon..].rfind(['+', '-']).map(|at| at + colon) else {
         return (text, None);
     };
-    // What follows a time may be a date: 18:05 01-03-2026.
-    let is_date = text[colon..sign].contains(['-', '/']);
-    match text[sign..].trim().parse() {
-        Ok(offset) if !is_date => (&text[..sign], Some(offset)),
+    let (time, said) = (&text[colon..sign], text[sign..].trim());
+    // What follows a time may be a date, or when a visit ended: 18:05 01-03-2026, 10:00-11:00.
+    let is_date = time.contains(['-', '/']);
+    let is_end = !is_joined && time.matches(':').count() == 1 && said.starts_with('-');
+    if is_date || (is_end && said.contains(':')) {
+        return (text, None);
+    }
+    let whole_hours = said.len() == 3 && said[1..].bytes().all(|byte| byte.is_ascii_digit());
+    let said = if whole_hours { format!("{said}:00") } else { said.to_owned() };
+    match said.parse() {
+        Ok(offset) if is_somewhere(offset) => (&text[..sign], Some(offset)),
         Ok(_) | Err(_) => (text, None),
     }
+}
+
+/// Whether clocks are so far from UTC anywhere.
+fn is_somewhere(offset: FixedOffset) -> bool {
+    let millis = i64::from(offset.local_minus_utc()) * 1_000;
+    (-12 * HOUR..=14 * HOUR).contains(&millis) && millis % (15 * MINUTE) == 0
 }
 
 /// A comma divides words, but not the second from its parts.
@@ -217,61 +225,10 @@ fn is_filler(word: &str) -> bool {
     is_among(FILLERS, &word.trim_end_matches('.').to_lowercase())
 }
 
-fn date(text: &str, order: Option<Order>) -> Result<NaiveDate, Unreadable> {
-    let bad = Unreadable::NoTime;
-    if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return NaiveDate::parse_from_str(text, "%Y%m%d").map_err(|_| bad);
-    }
-    let parts: Vec<&str> = text.split(['.', '/', '-', ' ']).filter(|p| !p.is_empty()).collect();
-    let &[first, second, third] = parts.as_slice() else { return Err(bad) };
-    let number = |text: &str| text.parse::<u32>().map_err(|_| bad);
-    let (year, month, day) = if first.len() == 4 && number(first).is_ok() {
-        (first, month(second).ok_or(bad)?, number(third)?)
-    } else if number(first).is_err() {
-        (third, month(first).ok_or(bad)?, number(second)?)
-    } else if number(second).is_err() {
-        (third, month(second).ok_or(bad)?, number(first)?)
-    } else {
-        let (first, second) = (number(first)?, number(second)?);
-        let is_day_first = match order {
-            _ if !text.contains(['/', '-']) => true,
-            Some(order) => order == Order::DayFirst,
-            None if first > 12 => true,
-            None if second > 12 => false,
-            None if first == second => true,
-            None => return Err(Unreadable::Order),
-        };
-        if is_day_first { (third, second, first) } else { (third, first, second) }
-    };
-    let year = match (year.len(), number(year)?.cast_signed()) {
-        (2, year) => 2000 + year,
-        (4, year) => year,
-        _ => return Err(bad),
-    };
-    NaiveDate::from_ymd_opt(year, month, day).ok_or(bad)
-}
-
-/// A month by its number, or by its English or German name, whole or cut off.
-fn month(text: &str) -> Option<u32> {
-    if let Ok(number) = text.parse() {
-        return Some(number);
-    }
-    let name = text.to_lowercase().replace('ä', "a").replace("mae", "ma");
-    let name: String = name.chars().take(3).collect();
-    let names = "jan feb mar apr may jun jul aug sep oct nov dec";
-    let german = match name.as_str() {
-        "mrz" => "mar",
-        "mai" => "may",
-        "okt" => "oct",
-        "dez" => "dec",
-        other => other,
-    };
-    names.split(' ').zip(1..).find(|(name, _)| *name == german).map(|(_, number)| number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::transfer::visits::dates::ORDERS;
 
     fn local(text: &str) -> Moment {
         let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f");
@@ -301,36 +258,42 @@ mod tests {
             "01-Mar-2026 18:05",
             "1.3.2026 18:5",
         ] {
-            assert_eq!(parse(text, None), Ok(local("2026-03-01 18:05:00")), "{text}");
+            assert_eq!(parse(text, &ORDERS), Ok(local("2026-03-01 18:05:00")), "{text}");
         }
         let at = Ok(Moment::Instant(1_772_384_700_000));
         for text in [
             "2026-03-01T17:05Z",
             "2026-03-01T18:05:00.000+01:00",
             "2026-03-01 18:05 +0100",
+            "2026-03-01 18:05:00+01",
+            "2026-03-01 12:05:00.000-05",
+            "2026-03-01T12:05-05:00",
             "2026-03-01 17:05:00 UTC",
             "1772384700",
             "1772384700000",
         ] {
-            assert_eq!(parse(text, None), at, "{text}");
+            assert_eq!(parse(text, &ORDERS), at, "{text}");
         }
     }
 
     #[test]
-    fn what_could_be_two_days_is_neither_without_a_word() {
-        assert_eq!(parse("03/04/2026 10:00", None), Err(Unreadable::Order));
-        assert_eq!(parse("03-04-2026 10:00", None), Err(Unreadable::Order));
-        let day = parse("03/04/2026 10:00", Some(Order::DayFirst));
-        let month = parse("03/04/2026 10:00", Some(Order::MonthFirst));
-        assert_eq!(day, Ok(local("2026-04-03 10:00:00")));
-        assert_eq!(month, Ok(local("2026-03-04 10:00:00")));
-        assert_eq!(parse("13/04/2026 10:00", Some(Order::MonthFirst)), Err(Unreadable::NoTime));
-        assert_eq!(order_shown("13/04/2026"), Some(Order::DayFirst));
-        assert_eq!(order_shown("04/13/2026 10:00"), Some(Order::MonthFirst));
-        assert_eq!((order_shown("03/04/2026"), order_shown("2026-03-04")), (None, None));
-        for text in ["gestern", "2026-13-01 10:00", "10:60", "25:00", "12345678901", "1:2:3:4", "ä"]
-        {
-            assert_eq!(parse(text, None), Err(Unreadable::NoTime), "{text}");
+    fn what_is_no_time_or_two_is_not_read() {
+        for text in [
+            "gestern",
+            "2026-13-01 10:00",
+            "10:60",
+            "25:00",
+            "12345678901",
+            "1:2:3:4",
+            "ä",
+            "2026-03-01 10:00-11:00",
+            "2026-03-01 18:05-19:20",
+            "2026-03-01 18:05:00-19:20",
+            "2026-03-01 18:05:00+00:20",
+            "00.30",
+            "0.30",
+        ] {
+            assert_eq!(parse(text, &ORDERS), Err(Unreadable::NoTime), "{text}");
         }
     }
 }

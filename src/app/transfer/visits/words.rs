@@ -1,5 +1,9 @@
-//! What club systems, terminals and spreadsheets write, in English and German: the names of
-//! columns, in and out, nothing, and lines that are no rows.
+//! What club systems, terminals and spreadsheets write: the names of columns and in and out, in
+//! English, German and other languages; nothing; and lines that are no rows.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::domain::names::composed;
 
 /// Names of a column with the account or the club's number of a member, the surest first.
 pub const ACCOUNT: &str = "\
@@ -8,7 +12,11 @@ pub const ACCOUNT: &str = "\
     kundennr kundenid customerid customernumber customerno clientid clientnumber usernumber \
     userid userno personid personalnummer personalnr member mitglied kunde customer client \
     ausweisnummer ausweisnr ausweis kartennummer kartennr cardnumber cardno card enrollnumber \
-    enno acno barcode pin nummer number user nr no id";
+    enno acno barcode pin nummer number user idclient nclient noclient numeroclient numeroadherent \
+    nadherent adherent numeromembre membre idsocio numerosocio nosocio nsocio socio numeroabonado \
+    abonado idcliente numerocliente nocliente ncliente cliente codigo numerklienta nrklienta \
+    idklienta klient numerkarty nrkarty klubowicz czlonek lidnummer lidnr klantnummer lid tessera \
+    numerotessera codicecliente utente nr no id";
 /// Names of a column with the time of entry, or of a swipe.
 pub const ENTERED: &str = "\
     checkinzeit checkinuhrzeit checkintimestamp checkindatumuhrzeit entrydatetime zutrittszeit \
@@ -18,36 +26,83 @@ pub const ENTERED: &str = "\
     startzeit starttime start von arrivaltime arrival arrived visitstart in checkindate \
     timestamp zeitstempel zeitpunkt datetime datetimestamp datumuhrzeit datumzeit buchungszeit \
     buchungszeitpunkt swipetime punchtime checktime logtime eventtime uhrzeit zeit time \
-    visitdate besuchsdatum date datum checkindatum";
+    visitdate besuchsdatum heuredentree heureentree dateheureentree dateentree entree arrivee \
+    heuredarrivee horaentrada horadeentrada fechahoraentrada entrada horaingreso ingreso \
+    horallegada llegada oradientrata oraingresso entrata ingresso binnenkomst inkomst aankomst \
+    tijdin godzinawejscia czaswejscia datawejscia wejscie przyjscie horadaentrada chegada dateheure \
+    horodatage fechahora dataeora dataora datagodzina dataigodzina datumtijd heure hora ora godzina \
+    czas tijd date datum checkindatum fecha data";
 /// Names of a column with the time of leaving.
 pub const LEFT: &str = "\
     checkoutzeit checkoutuhrzeit checkouttimestamp checkoutdatumuhrzeit exitdatetime \
     auscheckzeit endzeitpunkt abgang left leftat checkouttime checkedoutat checkoutdatetime \
     checkout checkedout exittime exit leavetime leavedate leave timeout auslass auslasszeit \
     austrittszeit austritt ausgechecktam ausgecheckt geht gehen gehzeit ende endzeit endtime \
-    end bis departuretime departure departed visitend out checkoutdate checkoutdatum";
+    end bis departuretime departure departed visitend out checkoutdate checkoutdatum signout \
+    signedout signouttime clockout clockouttime heuredesortie heuresortie dateheuresortie sortie \
+    depart heurededepart horasalida horadesalida fechahorasalida salida egreso oradiuscita \
+    orauscita uscita vertrek vertrektijd tijduit godzinawyjscia czaswyjscia datawyjscia wyjscie \
+    horadasaida saida";
 /// Names of a column with the date of entry.
 pub const DATE: &str = "\
     checkindatum date datum tag day checkindate entrydate eintrittsdatum besuchsdatum \
-    visitdate besuchstag startdatum startdate";
+    visitdate besuchstag startdatum startdate fecha data jour dia giorno dzien dag datedevisite \
+    datedentree dateentree fechaentrada datawejscia datadiingresso";
 /// Names of a column with the date of leaving.
 pub const LEFT_DATE: &str = "\
-    checkoutdatum checkoutdate exitdate austrittsdatum enddatum enddate departuredate";
+    checkoutdatum checkoutdate exitdate austrittsdatum enddatum enddate departuredate \
+    datedesortie datesortie fechasalida datadiuscita datawyjscia vertrekdatum";
 /// Names of a column with the gym of a row.
 pub const GYM: &str = "\
     studio studioname filiale club clubname standort branch gym gymname niederlassung facility \
-    anlage";
+    anlage location locationname visitlocation checkinlocation site sitename centre center centro \
+    sede sucursal salle etablissement klub lokalizacja vestiging locatie palestra";
 /// Names of a column that says in or out.
 pub const DIRECTION: &str = "\
     direction richtung inout inoutmode kommengehen kommtgeht entryexit checktype buchungsart \
-    eventtype ereignis event action aktion status state type typ art";
+    inoutstate inoutstatus punchstate punchtype attendancestate sens direccion sentido kierunek \
+    richting verso eventtype ereignis event action aktion status state type typ art tipo \
+    tipomovimiento mouvement evento zdarzenie";
+/// Those of them that say nothing else.
+pub const SURE_DIRECTION: &str = "\
+    direction richtung inout inoutmode kommengehen kommtgeht entryexit checktype buchungsart \
+    inoutstate inoutstatus punchstate punchtype attendancestate sens direccion sentido kierunek \
+    richting verso";
+/// How names of a column with the length of a visit begin.
+pub const DURATION: [&str; 8] = [
+    "dauer",
+    "duration",
+    "verweildauer",
+    "aufenthaltsdauer",
+    "lengthofvisit",
+    "visitlength",
+    "visitduration",
+    "duree",
+];
+/// Names of a column that says whether somebody was let in.
+pub const RESULT: &str = "\
+    result ergebnis status state accessresult accessstatus access zugang zutritt event ereignis \
+    eventtype eventdescription description beschreibung message meldung outcome response resultat \
+    resultado wynik";
 
 const IN: &str = "\
     in i cin checkin checkedin clockin entry entrance enter entered login arrival kommen kommt \
-    komme k eingang eintritt einlass einchecken eingecheckt zutritt betreten ein gymcheckin";
+    komme k eingang eintritt einlass einchecken eingecheckt zutritt betreten ein gymcheckin signin \
+    signedin entrada entrar ingreso llegada entree arrivee entrata ingresso binnen inkomst ingang \
+    aankomst wejscie przyjscie chegada prichod";
 const OUT: &str = "\
     out o cout checkout checkedout clockout exit leave left logout departure gehen geht gehe g \
-    ausgang austritt auslass auschecken ausgecheckt verlassen aus gymcheckout";
+    ausgang austritt auslass auschecken ausgecheckt verlassen aus gymcheckout signout signedout \
+    salida salir egreso sortie depart uscita partenza uit uitgang vertrek wyjscie saida odchod";
+/// Who was not let in did not come.
+const REFUSED: &str = "\
+    denied refused rejected declined verweigert abgelehnt abgewiesen geweigerd refuse refusee \
+    denegado denegada rechazado rechazada negato rifiutato odmowa odrzucono negado recusado";
+/// What says so only where in or out is said.
+const FAILED: &str = "\
+    not no nicht kein keine invalid unknown failed failure error expired blocked locked \
+    unauthorized unauthorised forbidden ungultig unbekannt gesperrt fehlgeschlagen fehler \
+    abgelaufen";
 /// Ways to say that there is nothing.
 const NOTHING: &str = "\
     - -- --- – — ? . null (null) <null> none nil n/a na #n/a #nv nan nat \\n undefined unknown \
@@ -61,6 +116,23 @@ const REMARKS: &str = "\
 /// Lower case, letters and digits only: `Check-In Time` is `checkintime`.
 pub fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The same without accents, as names of columns are compared: `Heure d’entrée` is `heuredentree`.
+pub fn folded(text: &str) -> String {
+    let letters = text.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    letters.map(|c| if c == 'ł' { 'l' } else { c }).collect()
+}
+
+fn says_any(text: &str, words: &str) -> bool {
+    let text = composed(text);
+    let mut said = text.split(|c: char| !c.is_alphanumeric()).map(folded);
+    said.any(|word| is_among(words, &word))
+}
+
+/// Whether a text says that somebody was not let in.
+pub fn is_refusal(text: &str) -> bool {
+    says_any(text, REFUSED)
 }
 
 pub fn is_among(words: &str, word: &str) -> bool {
@@ -87,7 +159,10 @@ pub fn is_remark(text: &str) -> bool {
 
 /// What a word, or the name of a reader such as `Main entrance IN`, says: in, out, or neither.
 pub fn is_entry(text: &str) -> Option<bool> {
-    let whole = plain(text);
+    if is_refusal(text) || says_any(text, FAILED) {
+        return None;
+    }
+    let (whole, text) = (folded(text), composed(text));
     let says = |word: &str| match (is_among(IN, word), is_among(OUT, word)) {
         (true, false) => Some(true),
         (false, true) => Some(false),
@@ -97,7 +172,7 @@ pub fn is_entry(text: &str) -> Option<bool> {
         return Some(entry);
     }
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 1);
-    let said: Vec<bool> = words.filter_map(|word| says(&word.to_lowercase())).collect();
+    let said: Vec<bool> = words.filter_map(|word| says(&folded(word))).collect();
     let first = *said.first()?;
     said.iter().all(|entry| *entry == first).then_some(first)
 }
@@ -114,7 +189,14 @@ mod tests {
         for word in ["out", "Check Out", "Gehen", "Ausgang", "Drehkreuz 1 (Out)"] {
             assert_eq!(is_entry(word), Some(false), "{word}");
         }
-        for word in ["", "0", "1", "Drehkreuz", "in/out", "Eingang/Ausgang"] {
+        for word in ["Entrada", "Entrée", "Wejście", "ENTRE\u{301}E principale"] {
+            assert_eq!(is_entry(word), Some(true), "{word}");
+        }
+        for word in ["Salida", "Sortie", "WYJŚCIE", "Uscita 2"] {
+            assert_eq!(is_entry(word), Some(false), "{word}");
+        }
+        let refused = ["Zutritt verweigert", "Entry denied", "No entry", "Kein Zutritt"];
+        for word in refused.into_iter().chain(["", "0", "1", "Drehkreuz", "in/out", "Ein/Aus"]) {
             assert_eq!(is_entry(word), None, "{word}");
         }
         for text in ["", " - ", "NULL", "n/a", "0000-00-00 00:00:00", "00.00.0000", "--:--"] {
