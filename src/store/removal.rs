@@ -118,6 +118,12 @@ impl Tx<'_> {
                  (SELECT account_hash FROM tombstones WHERE gym = ?1 LIMIT {rows_max})"
         );
         rows += self.transaction.execute(&sql, [gym.0])?;
+        let sql = format!(
+            "DELETE FROM foreign_accounts WHERE (gym, account_hash, place, row) IN
+                 (SELECT gym, account_hash, place, row FROM foreign_accounts WHERE gym = ?1
+                  LIMIT {rows_max})"
+        );
+        rows += self.transaction.execute(&sql, [gym.0])?;
         let (from, until) = (first_slot(gym.0), first_slot(gym.0 + 1));
         let sql = format!(
             "DELETE FROM frozen WHERE slot IN
@@ -129,6 +135,10 @@ impl Tx<'_> {
 
     /// Leaves an empty row in a gym's place, so that its slug is free and its number is not.
     pub fn finish_removal(&mut self, gym: GymId) -> Result<(), StoreError> {
+        for table in ["quarantine_held", "quarantine_counted"] {
+            let sql = format!("DELETE FROM {table} WHERE gym = ?1");
+            self.transaction.execute(&sql, [gym.0])?;
+        }
         let sql = "UPDATE gyms SET slug = ?2 || id WHERE id = ?1";
         self.transaction.execute(sql, params![gym.0, REMOVED])?;
         Ok(())

@@ -53,7 +53,20 @@ async fn an_archived_gym_is_not_watched_and_its_reports_and_deliveries_stay() {
     let digests = run_json(service.data(), &["digest", "--print", "--json"]);
     assert_eq!(digests.as_array().map(Vec::len), Some(1), "{digests}");
 
+    let in_chain = async |query: &str| {
+        let path = format!("/api/v1/reports/visits?{query}");
+        let chain = service.get_ok(&token, &path).await;
+        let gyms = chain["gyms"].as_array().expect("a list").iter();
+        gyms.map(|gym| gym["gym"].as_str().expect("a slug").to_owned()).collect::<Vec<_>>()
+    };
+    let past = "from=2026-01-01&until=2031-01-01&interval=1mo";
+    let coming = "from=2099-01-01&until=2099-01-03";
+    assert_eq!(in_chain(past).await, ["mitte", "nyc"], "what it counted stays");
+    assert_eq!(in_chain(coming).await, ["nyc"], "it had closed before");
+    assert_eq!(in_chain(&format!("{coming}&gyms=mitte")).await, ["mitte"], "it was named");
+
     run_json(service.data(), &["gym", "archive", "mitte", "--undo", "--json"]);
+    assert_eq!(in_chain(coming).await, ["mitte", "nyc"]);
     assert_eq!(service.get_ok(&token, "/api/v1/gyms/mitte").await["archived"], false);
     assert_eq!(busy().await, 200);
 }
@@ -84,6 +97,10 @@ async fn a_gym_that_is_removed_leaves_nothing_and_its_name_is_free() {
     assert!(String::from_utf8_lossy(&asked.stderr).contains("--yes"));
     assert_eq!(service.get(&all, "/api/v1/gyms/mite").await.0, 200, "nothing was removed");
 
+    let said = run(service.data(), &["gym", "remove", "mite", "--dry-run"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("may still be registered at EGYM"), "{said}");
+
     let mut went = run_json(service.data(), &["gym", "remove", "mite", "--yes", "--json"]);
     went["dry_run"] = json!(true);
     assert_eq!(went, would);
@@ -95,6 +112,13 @@ async fn a_gym_that_is_removed_leaves_nothing_and_its_name_is_free() {
     assert_eq!(service.post(&webhook, late).await.0, 401);
     let found = verify(service.data());
     assert_eq!((&found["ok"], &found["events"]), (&json!(true), &json!(1)), "{found}");
+
+    let file = service.data().join("footfall.db");
+    let database = rusqlite::Connection::open(file).expect("it opens");
+    for table in ["foreign_accounts", "quarantine_held", "quarantine_counted", "tombstones"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        assert_eq!(database.query_row(&sql, [], |row| row.get(0)), Ok(0_i64), "{table}");
+    }
 
     let again = service.add_gym("mite", "UTC");
     assert_eq!(service.post(&again, delivery(stays, now(), "GYM_CHECKIN")).await.0, 200);

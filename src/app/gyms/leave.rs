@@ -68,7 +68,7 @@ pub fn archive(database: &Database, args: &ArchiveArgs) -> anyhow::Result<()> {
 }
 
 /// What goes with a gym.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Goes {
     gym: String,
     dry_run: bool,
@@ -85,7 +85,7 @@ struct Goes {
     notify_entries: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Webhook {
     webhook: String,
     last_delivery: Option<String>,
@@ -134,7 +134,7 @@ impl Goes {
         );
         for Webhook { webhook, last_delivery } in &self.webhooks {
             let last = last_delivery.as_deref().unwrap_or("never");
-            text.push_str(&format_webhook(webhook, last));
+            text.push_str(&format_webhook(webhook, last, self.dry_run));
         }
         if self.notify_entries > 0 {
             let entries = self.notify_entries;
@@ -147,10 +147,15 @@ impl Goes {
     }
 }
 
-fn format_webhook(webhook: &str, last: &str) -> String {
+fn format_webhook(webhook: &str, last: &str, is_there: bool) -> String {
+    let how = if is_there {
+        "`footfall egym remove`, before the gym"
+    } else {
+        "it would be answered 401; `footfall egym` knows the gym no more, so do it at EGYM itself"
+    };
     format!(
-        "\nwebhook {webhook} (last delivery: {last}): if EGYM still has it, remove it there too \
-         (`footfall egym remove`, before the gym)"
+        "\nwebhook {webhook} (last delivery: {last}) may still be registered at EGYM, remove it \
+         there too ({how})"
     )
 }
 
@@ -168,7 +173,7 @@ pub fn remove(database: &Database, config: &Config, args: &RemoveArgs) -> anyhow
     let goes = Goes::of(database, config, &gym, args.dry_run)?;
     if !args.dry_run {
         if !args.yes {
-            confirm(&gym, &goes)?;
+            confirm(&gym, goes.clone())?;
         }
         let mut connection = database.connect()?;
         let now = clock::now();
@@ -200,12 +205,13 @@ fn work_off(database: &Database, mut removal: Removal) -> anyhow::Result<()> {
 }
 
 /// Somebody at a terminal types the gym's name again; a script says --yes.
-fn confirm(gym: &Gym, goes: &Goes) -> anyhow::Result<()> {
+fn confirm(gym: &Gym, goes: Goes) -> anyhow::Result<()> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         bail!("this cannot be taken back: see `--dry-run` for what goes, then say --yes");
     }
-    output::text(&goes.text().replacen("went", "will go", 1));
+    let will_go = Goes { dry_run: true, ..goes };
+    output::text(&will_go.text());
     output::text(&format!("This cannot be taken back. Type {} to remove it:", gym.slug));
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer)?;

@@ -105,6 +105,10 @@ fn table(words: &Words, view: &View, gyms: &[Gym], chain: &Value, asked: &str) -
         } }
     };
     let reports = chain["gyms"].as_array().into_iter().flatten();
+    let rows = reports.filter_map(|of_gym| {
+        let gym = gyms.iter().find(|gym| of_gym["gym"] == gym.slug.as_str())?;
+        Some((gym, of_gym))
+    });
     region(
         words.say("chain.title"),
         &html! { table {
@@ -112,7 +116,7 @@ fn table(words: &Words, view: &View, gyms: &[Gym], chain: &Value, asked: &str) -
                 th scope="col" { (words.say("chain.gym")) }
                 @for (place, _) in view.totals { th scope="col" { (words.say(&column_key(place))) } }
             } }
-            tbody { @for (gym, of_gym) in gyms.iter().zip(reports) { tr {
+            tbody { @for (gym, of_gym) in rows { tr {
                 th scope="row" { a href=(report(gym)) { (gym.settings.name) } }
                 (row(&of_gym["totals"]))
             } } }

@@ -49,13 +49,19 @@ fn others(visitor: &Visitor, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Marku
     let page = visitor.asked.strip_prefix(&format!("/gyms/{}", gym.slug)).unwrap_or_default();
     // A member belongs to one gym.
     let page = if page.starts_with("/members/") { "/members" } else { page };
-    Ok(html! {
-        @if !others.is_empty() {
-            details.others { summary { (visitor.words.say("frame.other_gym")) }
-                ul { @for other in &others {
+    let (closed, open): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|other| other.archived_at.is_some());
+    let list = |gyms: &[Gym], key: &str| {
+        html! { @if !gyms.is_empty() {
+            details.others { summary { (visitor.words.say(key)) }
+                ul { @for other in gyms {
                     li { a href={ "/gyms/" (other.slug) (page) } { (other.settings.name) } }
                 } }
             }
-        }
+        } }
+    };
+    Ok(html! {
+        (list(&open, "frame.other_gym"))
+        (list(&closed, "frame.archived_gym"))
     })
 }

@@ -52,7 +52,8 @@ pub struct Chain {
         Parameters,
         (
             "gyms" = Option<String>, Query, example = "berlin,new-york",
-            description = "Their slugs, joined by commas. Default: all that the token may see",
+            description = "Their slugs, joined by commas. Default: all that the token may see, \
+                           but those that were archived before the range",
         ),
         openapi::IfNoneMatch,
     ),
@@ -69,7 +70,10 @@ pub async fn of_chain(
     let answer = reporting(app, move |snapshot| {
         let (name, now) = (Name::parse(&name)?, clock::now());
         let gyms = chosen(snapshot, &access, parameters.gyms.as_deref())?;
-        let asked = questions(name, gyms, &parameters, now)?;
+        let mut asked = questions(name, gyms, &parameters, now)?;
+        if parameters.gyms.is_none() {
+            leave_out_closed(&mut asked);
+        }
         let rests_on = asked.iter().map(|(gym, question)| rests_on(snapshot, gym, question));
         let rests_on = rests_on.collect::<Result<Vec<_>, _>>()?;
         fresh.answer(&rests_on, || over(snapshot, name, &asked), |chain| (&["gym"], rows_of(chain)))
@@ -102,7 +106,13 @@ fn chosen(
     Ok(gyms)
 }
 
-/// Answers a question about several gyms, as its parameters put it.
+/// A gym that was archived before a range begins is in it only when it is named. What it counted
+/// before that stays in the sums.
+fn leave_out_closed(asked: &mut Vec<(Gym, Question)>) {
+    asked.retain(|(gym, question)| gym.archived_at.is_none_or(|closed| closed > question.from));
+}
+
+/// Answers a question about all of these gyms that were open in the range.
 pub fn ask_chain(
     snapshot: &Snapshot<'_>,
     gyms: Vec<Gym>,
@@ -111,7 +121,9 @@ pub fn ask_chain(
     now: Millis,
 ) -> Result<Chain, Problem> {
     let name = Name::parse(report)?;
-    over(snapshot, name, &questions(name, gyms, parameters, now)?)
+    let mut asked = questions(name, gyms, parameters, now)?;
+    leave_out_closed(&mut asked);
+    over(snapshot, name, &asked)
 }
 
 /// The same of each gym, in its own zone.
