@@ -118,7 +118,7 @@ fn look(database: &Database, args: &RetentionArgs) -> Result<Seen, StoreError> {
     let mut connection = database.connect()?;
     database.transact(&mut connection, |tx| {
         if args.clock_is_right {
-            tx.set_witness(Witness { at: clock, unconfirmed: 0 })?;
+            tx.set_witness(Witness::first(clock, None))?;
         }
         look_in(tx, clock)
     })

@@ -24,8 +24,9 @@ pub fn at_start(database: &Database) -> Result<(), StoreError> {
         tracing::warn!("{}", describe(&seen));
         return Ok(());
     }
-    note_in_ledger(database, now)?;
-    let rows = database.transact(&mut connection, |tx| tx.cut_back(now, &latest(now)))?;
+    note_in_ledger(database, seen.right_since, now)?;
+    let rows =
+        database.transact(&mut connection, |tx| tx.cut_back(seen.right_since, &latest(now)))?;
     say_cut_back(rows);
     Ok(())
 }
@@ -58,7 +59,7 @@ impl Watch {
         }
         let is_recent = self.last_cut.is_some_and(|last| last.elapsed() < CUT_BACK_EVERY);
         if is_good && !(self.was_good && is_recent) {
-            cut_back(store, now).await?;
+            cut_back(store, seen.right_since, now).await?;
             self.last_cut = Some(Instant::now());
         }
         self.was_good = is_good;
@@ -66,16 +67,16 @@ impl Watch {
     }
 }
 
-async fn cut_back(store: &Store, now: Millis) -> Result<(), WriteError> {
-    note_in_ledger(store.database(), now)?;
-    say_cut_back(store.write(move |tx| tx.cut_back(now, &latest(now))).await?);
+async fn cut_back(store: &Store, to: Millis, now: Millis) -> Result<(), WriteError> {
+    note_in_ledger(store.database(), to, now)?;
+    say_cut_back(store.write(move |tx| tx.cut_back(to, &latest(now))).await?);
     Ok(())
 }
 
 /// The ledger is read again at each start, so it must know of the cut before the database does.
-fn note_in_ledger(database: &Database, now: Millis) -> Result<(), StoreError> {
+fn note_in_ledger(database: &Database, to: Millis, now: Millis) -> Result<(), StoreError> {
     let ahead = database.read(|snapshot| snapshot.tombstones_after(latest(now).moment))?;
-    let cut = ahead.into_iter().map(|entry| LedgerEntry { erased_until: now, ..entry });
+    let cut = ahead.into_iter().map(|entry| LedgerEntry { erased_until: to, ..entry });
     database.cut_back_ledger(&cut.collect::<Vec<_>>())
 }
 

@@ -27,6 +27,12 @@ pub struct Witness {
     pub at: Millis,
     /// For how long a service has run while nothing spoke for or against a clock far ahead.
     pub unconfirmed: Millis,
+    /// How much of the way to it nothing but the clock has told: its leaps, beyond the time that
+    /// passed. Together they may be no longer than one leap.
+    pub lead: Millis,
+    /// What the clock said when it was first seen behind it; none while it is not. If the clock
+    /// turns out to be right, it has been right since.
+    pub behind_since: Option<Millis>,
 }
 
 /// What tells the time at one moment.
@@ -65,11 +71,21 @@ impl Witness {
     /// Where nothing was witnessed before: the clock, unless the newest event says another time.
     pub fn first(clock: Millis, newest_event: Option<Millis>) -> Witness {
         let at = newest_event.filter(|event| !confirms(*event, clock)).unwrap_or(clock);
-        Witness { at, unconfirmed: 0 }
+        Witness { at, unconfirmed: 0, lead: 0, behind_since: None }
     }
 
-    /// Whether a clock simply goes on from here, so that no other witness is needed.
-    pub fn is_near(self, clock: Millis) -> bool {
+    /// The next witness when a clock simply goes on from here, so that no other is needed. One that
+    /// runs too fast, or leaps again and again, does not.
+    pub fn going_on(self, clock: Millis, elapsed: Millis) -> Option<Witness> {
+        if !self.is_near(clock) {
+            return None;
+        }
+        let at = clock.max(self.at);
+        let lead = (self.lead + at - self.at - elapsed.clamp(0, ELAPSED_MAX)).max(0);
+        (lead <= GAP_MAX).then_some(Witness { lead, ..Witness::first(at, None) })
+    }
+
+    fn is_near(self, clock: Millis) -> bool {
         (self.at - BACK_MAX..=self.at.saturating_add(GAP_MAX)).contains(&clock)
     }
 
@@ -78,21 +94,27 @@ impl Witness {
         let Reading { clock, newest_event, step, .. } = reading;
         let elapsed = reading.elapsed.clamp(0, ELAPSED_MAX);
         let ticked = self.at.saturating_add(elapsed);
-        let after = |at| Witness { at, unconfirmed: 0 };
-        if self.is_near(clock) {
-            return (after(clock.max(self.at)), Verdict::Agrees);
+        if let Some(next) = self.going_on(clock, elapsed) {
+            return (next, Verdict::Agrees);
         }
-        let is_confirmed = newest_event.is_some_and(|event| confirms(event, clock));
-        match (clock < self.at, is_confirmed) {
+        let confirming = newest_event.filter(|event| confirms(*event, clock));
+        // From here on only the way from the newest event to the clock is told by the clock alone.
+        let lead = confirming.map_or(self.lead, |event| (clock - event).max(0));
+        let after = |at| Witness { lead, ..Witness::first(at, None) };
+        match (clock < self.at, confirming.is_some()) {
+            (_, true) if self.is_near(clock) => (after(clock.max(self.at)), Verdict::Agrees),
             (true, true) => (after(clock), Verdict::Agrees),
-            (true, false) => (after(ticked), Verdict::Behind),
+            (true, false) => {
+                let behind_since = Some(self.same_since(clock).unwrap_or(clock));
+                (Witness { behind_since, ..after(ticked) }, Verdict::Behind)
+            }
             (false, true) => (after(ticked.saturating_add(step).min(clock)), Verdict::CatchesUp),
             (false, false) => {
                 // An event of about the witnessed time speaks against the clock.
                 let is_denied = newest_event.is_some_and(|event| event > self.at - GAP_MAX);
                 let unconfirmed = if is_denied { 0 } else { self.unconfirmed + elapsed };
                 let extra = if unconfirmed > PATIENCE { elapsed } else { 0 };
-                (Witness { at: ticked + extra, unconfirmed }, Verdict::Ahead)
+                (Witness { unconfirmed, ..after(ticked + extra) }, Verdict::Ahead)
             }
         }
     }
@@ -102,6 +124,18 @@ impl Witness {
     pub fn for_retention(self, verdict: Verdict, clock: Millis) -> Option<Millis> {
         let is_patient = verdict == Verdict::Ahead && self.unconfirmed > PATIENCE;
         (verdict.is_good() || is_patient).then_some(self.at.min(clock))
+    }
+
+    /// Whether what lies in the future was laid there by a clock that was ahead, as an event says
+    /// that came since the clock is as it is now.
+    pub fn was_ahead(self, clock: Millis, event: Millis) -> bool {
+        self.same_since(clock).is_some_and(|since| event > since) && confirms(event, clock)
+    }
+
+    /// Since when a clock that was seen behind has been as it is now, as far back as events could
+    /// confirm it: before that it may have been another wrong one.
+    pub fn same_since(self, clock: Millis) -> Option<Millis> {
+        self.behind_since.filter(|since| (clock - GAP_MAX..=clock).contains(since))
     }
 
     /// The time to write down where it decides what stays: the clock's if it can be believed, else
@@ -129,7 +163,7 @@ mod tests {
     const YEAR: Millis = 365 * DAY;
 
     fn at(at: Millis) -> Witness {
-        Witness { at, unconfirmed: 0 }
+        Witness { at, unconfirmed: 0, lead: 0, behind_since: None }
     }
 
     fn read(clock: Millis, newest_event: Option<Millis>) -> Reading {
@@ -139,7 +173,8 @@ mod tests {
     #[test]
     fn a_clock_that_goes_on_is_believed_and_followed() {
         for clock in [NOW, NOW + 10_000, NOW + GAP_MAX] {
-            assert_eq!(at(NOW).look(read(clock, None)), (at(clock), Verdict::Agrees));
+            let (next, verdict) = at(NOW).look(read(clock, None));
+            assert_eq!((next.at, verdict), (clock, Verdict::Agrees));
         }
         // Put back by a little, it is believed, but nothing that was witnessed is forgotten.
         assert_eq!(at(NOW).look(read(NOW - MINUTE, None)), (at(NOW), Verdict::Agrees));
@@ -162,6 +197,33 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_runs_fast_or_leaps_again_and_again_is_followed_for_a_day_at_most() {
+        for (rate, elapsed) in [(2, 10_000), (50, 10_000), (8_000, 10_000), (1, 0)] {
+            for newest in [None, Some(NOW), Some(NOW - YEAR)] {
+                let (mut witness, mut clock, mut ran) = (at(NOW), NOW, 0);
+                for _ in 0..10_000 {
+                    clock += if elapsed == 0 { 23 * HOUR } else { elapsed * rate };
+                    ran += elapsed;
+                    (witness, _) = witness.look(Reading { elapsed, ..read(clock, newest) });
+                    // From the newest event it may be another day.
+                    assert!(witness.at <= NOW + ran + 2 * GAP_MAX, "rate {rate}, ran {ran}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_events_confirm_may_have_been_away_each_night() {
+        let mut witness = at(NOW);
+        for night in 1..100 {
+            let clock = NOW + night * DAY;
+            let (next, verdict) = witness.look(read(clock, Some(clock - 9 * HOUR)));
+            assert_eq!((next.at, verdict), (clock, Verdict::Agrees), "night {night}");
+            witness = next;
+        }
+    }
+
+    #[test]
     fn a_clock_that_fell_back_is_believed_only_with_a_witness() {
         for back in [HOUR, 30 * DAY, 3 * YEAR, NOW] {
             let (witness, verdict) = at(NOW).look(read(NOW - back, Some(NOW - MINUTE)));
@@ -171,7 +233,23 @@ mod tests {
         }
         let poisoned = at(NOW + 3 * YEAR);
         assert_eq!(poisoned.look(read(NOW, None)).1, Verdict::Behind);
-        assert_eq!(poisoned.look(read(NOW, Some(NOW - HOUR))), (at(NOW), Verdict::Agrees));
+        let right = Witness { lead: HOUR, ..at(NOW) };
+        assert_eq!(poisoned.look(read(NOW, Some(NOW - HOUR))), (right, Verdict::Agrees));
+    }
+
+    #[test]
+    fn a_clock_that_was_seen_behind_is_the_same_for_a_day_at_most() {
+        let poisoned = at(NOW + 20 * HOUR);
+        let (seen, verdict) = poisoned.look(read(NOW, None));
+        assert_eq!((seen.same_since(NOW + HOUR), verdict), (Some(NOW), Verdict::Behind));
+        assert!(seen.was_ahead(NOW + HOUR, NOW + MINUTE), "she came since");
+        assert!(!seen.was_ahead(NOW + HOUR, NOW - MINUTE), "that was before");
+        // Wrong in another way in between, it was not right since then.
+        let (seen, _) = poisoned.look(read(DAY, None));
+        let (seen, _) = seen.look(read(NOW, None));
+        assert_eq!(seen.same_since(NOW + HOUR), Some(NOW));
+        let (seen, _) = seen.look(read(NOW + HOUR, Some(NOW + HOUR)));
+        assert_eq!(seen.behind_since, None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::domain::stretch::{STRETCH_EVENTS_MAX, Stretch};
 use crate::domain::tally::{Contributions, Count, Key};
 use crate::store::{ErasureReason, Gym, StoreError, Tx};
 
-use super::witness::{receipt, settled};
+use super::witness::{is_erased, receipt, settled};
 use super::{erase, retention};
 use chrono_tz::Tz;
 
@@ -121,7 +121,7 @@ fn log_once(
         return delete(tx, &target, gym_id, event, arrival, now);
     }
     let erased_until = tx.view().erased_until(gym_id, event.account)?;
-    if erased_until.is_some_and(|until| event.at <= until) {
+    if is_erased(&tx.view(), erased_until, event.at, now)? {
         return Ok(Outcome::Erased);
     }
     if retention::is_beyond(&tx.view(), &gym, event.at, now)? {

@@ -2,7 +2,7 @@
 
 use super::read;
 use crate::domain::Millis;
-use crate::domain::witness::{Reading, Verdict, Witness};
+use crate::domain::witness::{BACK_MAX, Reading, Verdict, Witness};
 use crate::store::{Snapshot, StoreError, Tx};
 
 /// What came of a look at the clock.
@@ -11,6 +11,8 @@ pub struct Seen {
     pub clock: Millis,
     pub witness: Witness,
     pub verdict: Verdict,
+    /// Since when the clock has been right, if it can be believed: it may have been doubted before.
+    pub right_since: Millis,
 }
 
 impl Seen {
@@ -54,6 +56,21 @@ pub fn receipt(
     Ok(witness.settled(verdict, clock, newest.max(Some(event_at))))
 }
 
+/// Whether a member was erased up to an instant that an event does not reach beyond. A clock that
+/// was ahead may have laid it in the future, where it does not count for who came back since.
+pub fn is_erased(
+    snapshot: &Snapshot<'_>,
+    erased_until: Option<Millis>,
+    event: Millis,
+    clock: Millis,
+) -> Result<bool, StoreError> {
+    let Some(until) = erased_until.filter(|until| event <= *until) else { return Ok(false) };
+    if until <= clock + BACK_MAX {
+        return Ok(true);
+    }
+    Ok(!snapshot.witness()?.is_some_and(|witness| witness.was_ahead(clock, event)))
+}
+
 /// When the newest event of any gym happened, as its sender wrote it, to the minute.
 pub fn newest_event(snapshot: &Snapshot<'_>) -> Result<Option<Millis>, StoreError> {
     let gyms = snapshot.gyms()?;
@@ -69,10 +86,11 @@ fn judge(
     step: Millis,
 ) -> Result<(Seen, Option<Millis>), StoreError> {
     let kept = snapshot.witness()?;
-    let is_near = kept.is_some_and(|witness| witness.is_near(clock));
+    let is_near = kept.is_some_and(|witness| witness.going_on(clock, elapsed).is_some());
     let newest = if is_near { None } else { newest_event(snapshot)? };
     let witness = kept.unwrap_or_else(|| Witness::first(clock, newest));
     let reading = Reading { clock, elapsed, newest_event: newest, step };
+    let right_since = witness.same_since(clock).unwrap_or(clock);
     let (witness, verdict) = witness.look(reading);
-    Ok((Seen { clock, witness, verdict }, newest))
+    Ok((Seen { clock, witness, verdict, right_since }, newest))
 }

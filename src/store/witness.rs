@@ -14,12 +14,16 @@ use crate::domain::witness::Witness;
 impl Snapshot<'_> {
     /// The time that was witnessed; none before anything was.
     pub fn witness(&self) -> Result<Option<Witness>, StoreError> {
-        let sql = "SELECT at, unconfirmed FROM witness";
+        let sql = "SELECT at, unconfirmed, lead, behind_since FROM witness";
         let mut statement = self.connection.prepare_cached(sql)?;
-        optional(
-            statement
-                .query_row([], |row| Ok(Witness { at: row.get(0)?, unconfirmed: row.get(1)? })),
-        )
+        optional(statement.query_row([], |row| {
+            Ok(Witness {
+                at: row.get(0)?,
+                unconfirmed: row.get(1)?,
+                lead: row.get(2)?,
+                behind_since: row.get(3)?,
+            })
+        }))
     }
 
     /// How many runs of retention were left out.
@@ -46,9 +50,13 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// Notes the time that was witnessed.
     pub fn set_witness(&mut self, witness: Witness) -> Result<(), StoreError> {
-        let sql = "INSERT INTO witness (id, at, unconfirmed) VALUES (1, ?1, ?2)
-                   ON CONFLICT DO UPDATE SET at = excluded.at, unconfirmed = excluded.unconfirmed";
-        self.transaction.prepare_cached(sql)?.execute([witness.at, witness.unconfirmed])?;
+        let sql = "INSERT INTO witness (id, at, unconfirmed, lead, behind_since)
+                       VALUES (1, ?1, ?2, ?3, ?4)
+                   ON CONFLICT DO UPDATE SET at = excluded.at, unconfirmed = excluded.unconfirmed,
+                       lead = excluded.lead, behind_since = excluded.behind_since";
+        let Witness { at, unconfirmed, lead, behind_since } = witness;
+        let values = params![at, unconfirmed, lead, behind_since];
+        self.transaction.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
 
@@ -58,12 +66,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Cuts back to `now` what lies after what may stand: it was written down by a clock that was
+    /// Cuts back to the first right reading what lies after what may stand: it was written down by a clock that was
     /// ahead. A horizon, a session, a link and what was told there are gone. Returns how many rows.
-    pub fn cut_back(&mut self, now: Millis, latest: &Latest) -> Result<usize, StoreError> {
+    pub fn cut_back(&mut self, to: Millis, latest: &Latest) -> Result<usize, StoreError> {
         let mut changed = 0;
         for sql in CUT_BACK {
-            changed += self.transaction.execute(sql, params![now, latest.moment])?;
+            changed += self.transaction.execute(sql, params![to, latest.moment])?;
         }
         let sql = "UPDATE users SET link_hash = NULL, link_until = NULL WHERE link_until > ?1";
         changed += self.transaction.execute(sql, [latest.link])?;

@@ -390,6 +390,48 @@ async fn a_clock_that_is_behind_refuses_into_quarantine_and_keeps_it_there() {
     assert_eq!(verify(folder.path())["ok"], true);
 }
 
+#[needs::tools("faketime")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_further_ahead_at_each_start_lets_nothing_go() {
+    let House { folder, token, .. } = House::new().await;
+    run_json(folder.path(), &["gym", "set", "short", "--retain-events", "20", "--json"]);
+    // In a month the older visit would be older than that.
+    for start in 1..32 {
+        let by = format!("+{}h", 23 * start);
+        run_with(&folder, &moved(&by), &["retention", "--json"]);
+    }
+    let service = start(&folder, &[]);
+    assert_eq!(logged(&service, &token, "short").await, 2);
+}
+
+#[needs::tools("faketime")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_to_come_back_to_a_quiet_gym_gets_in_though_the_clock_was_ahead() {
+    let folder = Arc::new(TempDir::new().expect("a temporary folder"));
+    let service = start(&folder, &[]);
+    let (webhook, token) =
+        (service.add_gym("quiet", "UTC"), service.add_token("all", "admin", &[]));
+    let (ada, last) = (Uuid::new_v4(), now() - 5 * DAY);
+    assert_eq!(post_ok(&service, &webhook, delivery(ada, last, "GYM_CHECKIN")).await, "accepted");
+    assert!(service.stop());
+    let service = start(&folder, &moved("+20h"));
+    erase(&service, &token, "quiet", ada).await;
+    assert!(service.stop());
+    // Nobody says that the clock is right now, but she.
+    let service = start(&folder, &[]);
+    assert_eq!(says(&service).await, "behind");
+    for (at, becomes) in [(last, "erased"), (now(), "accepted"), (last, "erased")] {
+        let body = delivery(ada, at, "GYM_CHECKIN");
+        assert_eq!(post_ok(&service, &webhook, body).await, becomes);
+    }
+    let sql = format!("SELECT count(*) FROM tombstones WHERE erased_until > {}", now() + MINUTE);
+    eventually("it is cut back", async || count(&folder, &sql) == 0).await;
+    let (again, later) = (delivery(ada, last, "GYM_CHECKIN"), delivery(ada, now(), "GYM_CHECKOUT"));
+    assert_eq!(post_ok(&service, &webhook, again).await, "erased");
+    assert_eq!(post_ok(&service, &webhook, later).await, "accepted");
+    assert_eq!(verify(folder.path())["ok"], true);
+}
+
 /// What `footfall retention` says of the gym, with more words.
 fn retention(folder: &Path, more: &[&str]) -> Result<Value, String> {
     let run = run(folder, &[&["retention", "--gym", "mitte", "--json"], more].concat());
