@@ -1,5 +1,6 @@
 //! The eraser: takes up open erasures, one after the other, until they are complete.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -9,8 +10,9 @@ use tokio::time::timeout;
 use super::foreign_text;
 use super::jobs::Ended;
 use crate::clock;
+use crate::domain::Millis;
 use crate::projection::erase::{erase, forget_some_mentions, request_again};
-use crate::store::{Database, Erasure, Ledger, Store, StoreError, Tx, WriteError};
+use crate::store::{Database, Erasure, Ledger, LedgerEntry, Store, StoreError, Tx, WriteError};
 
 /// Erasures that are done in one transaction: few, so that deliveries do not wait long.
 const CHUNK_ERASURES: usize = 20;
@@ -90,7 +92,11 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
     let ledger = database.ledger()?;
     tell_what_is_passed_over(&ledger);
     let ledger = ledger.entries;
-    if database.read(|snapshot| snapshot.not_erased(ledger.clone()))?.is_empty() {
+    let erased = database.read(|snapshot| snapshot.tombstones_after(Millis::MIN))?;
+    if let Err(error) = complete_ledger(database, lacking(&ledger, &erased)) {
+        tracing::error!(%error, "the erasure ledger does not have all that was erased");
+    }
+    if lacking(&erased, &ledger).is_empty() {
         return Ok(());
     }
     let mut connection = database.connect()?;
@@ -98,6 +104,27 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
         database.transact(&mut connection, |tx| request_again(tx, ledger, clock::now()))?;
     tracing::warn!(came_back, "the database is older than its erasure ledger; erasing again");
     work_off(database, &mut connection)
+}
+
+/// Adds what the database knows of and the ledger does not, because it was lost or damaged, or is
+/// new on this machine: a still older copy of the database must forget it too.
+fn complete_ledger(database: &Database, missing: Vec<LedgerEntry>) -> Result<(), StoreError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    tracing::info!(erasures = missing.len(), "the erasure ledger lacked some; they are added");
+    database.add_to_ledger(&missing)
+}
+
+/// Of some entries those that others do not have, or not up to the same instant.
+fn lacking(those: &[LedgerEntry], of: &[LedgerEntry]) -> Vec<LedgerEntry> {
+    let name = |entry: &LedgerEntry| (entry.gym, entry.account_hash);
+    let known: HashMap<_, _> =
+        those.iter().map(|entry| (name(entry), entry.erased_until)).collect();
+    let is_known = |entry: &&LedgerEntry| {
+        known.get(&name(entry)).is_some_and(|until| *until >= entry.erased_until)
+    };
+    of.iter().filter(|entry| !is_known(entry)).cloned().collect()
 }
 
 fn tell_what_is_passed_over(ledger: &Ledger) {

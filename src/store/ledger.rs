@@ -6,7 +6,7 @@
 //! it: after the restore of a copy from before a gym was added, the next gym gets its number. Lines
 //! of the first version end after the time, and have no word before the number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -103,14 +103,15 @@ impl Database {
         };
         let made = self.read(|snapshot| snapshot.gyms_made_at())?;
         let mut ledger = Ledger::default();
-        let mut latest = BTreeMap::new();
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let Some(line) = std::str::from_utf8(line).ok().and_then(Line::parse) else {
+        let mut latest = HashMap::new();
+        let ours = key_tag(self.key());
+        for line in lines(&bytes) {
+            let Some(line) = Line::parse(line) else {
                 ledger.damaged += 1;
                 continue;
             };
             let LedgerEntry { gym, account_hash, erased_until } = line.entry;
-            if line.key.as_ref().is_some_and(|key| *key != key_tag(self.key())) {
+            if line.key.as_ref().is_some_and(|key| *key != ours) {
                 ledger.of_other_keys += 1;
             } else if made.get(&gym).is_some_and(|made_at| line.is_about(*made_at)) {
                 let until = latest.entry((gym, account_hash)).or_insert(Millis::MIN);
@@ -149,6 +150,27 @@ fn ends_a_line(file: &mut fs::File) -> std::io::Result<bool> {
     Ok(last == *b"\n")
 }
 
+/// The lines of a ledger. Ones that a copy joined, since one of them was torn, are two; what an
+/// editor added at the ends of lines is passed over.
+fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+    let is_margin = |byte: &u8| byte.is_ascii_whitespace() || [0xef, 0xbb, 0xbf].contains(byte);
+    let mut lines = Vec::new();
+    for mut line in bytes.split(|byte| *byte == b'\n') {
+        let begins = |at: &usize| line[*at..].starts_with(b"v2 ");
+        if let Some(at) = (1..line.len()).rfind(begins) {
+            lines.push(&line[..at]);
+            line = &line[at..];
+        }
+        lines.push(line);
+    }
+    let inner = |line: &[u8]| {
+        let from = line.iter().position(|byte| !is_margin(byte))?;
+        let until = line.iter().rposition(|byte| !is_margin(byte))?;
+        Some(from..=until)
+    };
+    lines.into_iter().filter_map(|line| Some(&line[inner(line)?])).collect()
+}
+
 /// One line, of either version.
 struct Line {
     entry: LedgerEntry,
@@ -158,13 +180,14 @@ struct Line {
 }
 
 impl Line {
-    fn parse(line: &str) -> Option<Line> {
+    fn parse(line: &[u8]) -> Option<Line> {
+        let line = std::str::from_utf8(line).ok()?;
         let mut words = line.split(' ');
         let first = words.next()?;
         let is_first_version = first != "v2";
         if !is_first_version {
             let (said, sum) = line.rsplit_once(' ')?;
-            if sum != sum_of(said) {
+            if sum.len() != 8 || u32::from_str_radix(sum, 16).ok()? != sum_of(said) {
                 return None;
             }
         }
@@ -194,7 +217,7 @@ fn line_of(entry: &LedgerEntry, gym_made_at: Millis, word: &str, key: &Key) -> S
     let LedgerEntry { gym, account_hash, erased_until } = entry;
     let (hash, key) = (hex(account_hash), key_tag(key));
     let said = format!("v2 {} {gym_made_at} {hash} {erased_until} {key} {word}", gym.0);
-    format!("{said} {}\n", sum_of(&said))
+    format!("{said} {:08x}\n", sum_of(&said))
 }
 
 /// Tells keys apart, and says nothing of them.
@@ -202,8 +225,8 @@ fn key_tag(key: &Key) -> String {
     hex(&check_value(key)[..4])
 }
 
-fn sum_of(said: &str) -> String {
-    hex(&Sha256::digest(said)[..4])
+fn sum_of(said: &str) -> u32 {
+    u32::from_be_bytes(*Sha256::digest(said).first_chunk().expect("a hash has 32 bytes"))
 }
 
 fn bytes_of(digits: &str) -> Option<[u8; 32]> {
