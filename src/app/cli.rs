@@ -87,6 +87,11 @@ pub enum Command {
     /// Write the database anew without free room in it; the service must be stopped. Needed once
     /// for a database of an earlier version, to let it shrink by itself from then on
     Compact(CompactArgs),
+    /// Begin with a new key where footfall.key is lost for good and in no backup; the service must
+    /// be stopped. All numbers and all members stay. What only the old key could tell is lost: a
+    /// late delivery about somebody who was erased before is taken for a new member's, and copies of
+    /// the database from before today do not forget who was erased since they were made
+    NewKey(NewKeyArgs),
     /// Prove that every tally is the sum of its receipts, and every event in one
     Verify(VerifyArgs),
     /// Post believable traffic to a running service
@@ -114,6 +119,16 @@ pub struct BackupArgs {
 
 #[derive(Args)]
 pub struct CompactArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct NewKeyArgs {
+    /// Yes, it was looked for in every backup and on every machine
+    #[arg(long, required = true)]
+    pub old_key_is_lost: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

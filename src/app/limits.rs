@@ -1,6 +1,19 @@
-//! What the system allows: open files, of which each connection takes some.
+//! What the system allows: open files, of which each connection takes some, and their size.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io;
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A file that may not grow any more (`ulimit -f`, `LimitFSIZE=`) is like a full disk: what is
+/// written fails, and the process goes on. Without this the system would end it.
+pub fn outlive_full_files() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let _here = runtime.enter();
+    // Once it is caught, it is caught for good.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
 
 /// A connection is one, and a second handle to end it by.
 const FILES_PER_CONNECTION: u64 = 2;

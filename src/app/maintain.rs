@@ -1,14 +1,15 @@
 //! `footfall backup`, `footfall compact`, `footfall rebuild` and `footfall verify`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::cli::{BackupArgs, CompactArgs, RebuildArgs, VerifyArgs};
+use super::cli::{BackupArgs, CompactArgs, NewKeyArgs, RebuildArgs, VerifyArgs};
 use super::{eraser, gyms, output};
 use crate::projection::{rebuild, verify};
-use crate::store::{Database, Gym, GymSettings};
+use crate::store::{Database, Gym, GymSettings, Rekeyed};
 
 pub fn back_up(database: &Database, args: &BackupArgs) -> anyhow::Result<()> {
     database.back_up(&args.folder)?;
@@ -27,6 +28,21 @@ pub fn compact(database: &Database, args: &CompactArgs) -> anyhow::Result<()> {
     let after = database.sizes()?.database;
     let done = serde_json::json!({ "bytes_before": before, "bytes": after });
     output::show(args.json, &done, || format!("{after} bytes; it had {before}"));
+    Ok(())
+}
+
+pub fn make_new_key(data: &Path, args: &NewKeyArgs) -> anyhow::Result<()> {
+    let Rekeyed { members, forgotten } = Database::make_new_key(data)?;
+    // What is left to be done with it is done as by any command.
+    let database = Database::open(data)?;
+    eraser::work_off(&database, &mut database.connect()?)?;
+    let done = serde_json::json!({ "members": members, "erased_members_forgotten": forgotten });
+    output::show(args.json, &done, || {
+        format!(
+            "{members} members are found by a new key; make a backup now. {forgotten} who were \
+             erased would come back with a copy from before: remove copies that are older than this"
+        )
+    });
     Ok(())
 }
 

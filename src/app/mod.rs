@@ -63,6 +63,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    limits::outlive_full_files()?;
     let config = load_config(&cli)?;
     let open_as_it_is = || {
         let database = Database::open(&config.data)
@@ -94,6 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => transfer::export::run(&open()?, &args)?,
         Command::Import(args) => transfer::import::run(&open()?, &args)?,
         Command::Compact(args) => maintain::compact(&open()?, &args)?,
+        Command::NewKey(args) => maintain::make_new_key(&config.data, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
         Command::Digest(args) => notify::run(&open()?, &config, &args)?,
         Command::Verify(args) => return maintain::verify(&open_as_it_is()?, &args),

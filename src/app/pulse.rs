@@ -1,6 +1,6 @@
 //! The pulse: a write every few seconds, also when nobody delivers, so that who watches the service
 //! sees how long ago it could last write and its projections were up to the log. With each goes a
-//! look at the clock.
+//! look at the clock, and at the key, without which nothing starts.
 
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ pub async fn run(store: Store) -> Ended {
         beats.tick().await;
         if let Err(error) = watch.look(&store).await {
             tracing::error!(%error, "the clock could not be compared with what was witnessed");
+        }
+        match store.database().keep_key() {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!("footfall.key was gone; it is put back. Keep a copy of it"),
+            Err(error) => tracing::error!(%error, "the next start would fail"),
         }
         match store.write(|tx| tx.beat(clock::now())).await {
             Ok(true) => {}

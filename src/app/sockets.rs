@@ -69,6 +69,13 @@ impl Sockets {
     pub fn all_taken(mut self) -> anyhow::Result<()> {
         for place in 0..self.handed.len() {
             let left = self.handed.take_raw_fd(place).ok().flatten();
+            let is_plain_or_metrics =
+                self.names.get(place).is_some_and(|name| [PLAIN, METRICS].contains(&&**name));
+            ensure!(
+                left.is_none() || is_plain_or_metrics,
+                "socket {place} of systemd is a second one for `listen`, which has one: a \
+                 ListenStream= with the port alone takes IPv4 and IPv6"
+            );
             ensure!(
                 left.is_none(),
                 "socket {place} of systemd is for nothing that is configured; its \

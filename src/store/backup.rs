@@ -1,7 +1,7 @@
 //! Backup: a copy of the database at one moment, and of its key, whole or not there at all.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -9,7 +9,7 @@ use rusqlite::backup::{Backup, StepResult};
 use super::database::{DATABASE_FILE, Database, StoreError, in_file};
 use super::files::{self, Draft};
 use super::identity;
-use super::key::KEY_FILE;
+use super::key::{self, KEY_FILE};
 
 /// What SQLite may leave beside a database that it was writing.
 const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
@@ -34,20 +34,34 @@ impl Database {
             let text = format!("{} is there already; choose an empty folder", copy.display());
             return Err(StoreError::Refused(text));
         }
+        self.refuse_another(into)?;
         let draft = Draft::new(&copy).map_err(in_file(&copy))?;
         remove_beside(draft.path());
         let written = self.write_copy(draft.path());
         remove_beside(draft.path());
         written?;
-        let (from, to) = (self.folder().join(KEY_FILE), into.join(KEY_FILE));
-        let key = fs::read(&from).map_err(in_file(&from))?;
+        let to = into.join(KEY_FILE);
         let has_key = to.exists();
-        files::write_whole(&to, &key).map_err(in_file(&to))?;
+        files::write_whole(&to, self.key()).map_err(in_file(&to))?;
         let kept = draft.keep().map_err(in_file(&copy));
         if kept.is_err() && !has_key {
             drop(fs::remove_file(&to));
         }
         kept
+    }
+
+    /// Refuses a folder that holds what is left of another database: its key would be lost, and its
+    /// log would be taken for the copy's.
+    fn refuse_another(&self, into: &Path) -> Result<(), StoreError> {
+        let key = into.join(KEY_FILE);
+        let has_key = key::read(&key)?.is_some_and(|there| there != *self.key());
+        let logs = ["-journal", "-wal"].map(|end| into.join(format!("{DATABASE_FILE}{end}")));
+        let has_some = |log: &&PathBuf| fs::metadata(log).is_ok_and(|there| there.len() > 0);
+        let left = if has_key { Some(&key) } else { logs.iter().find(has_some) };
+        left.map_or(Ok(()), |left| {
+            let text = format!("{} is of another database; choose an empty folder", left.display());
+            Err(StoreError::Refused(text))
+        })
     }
 
     fn write_copy(&self, to: &Path) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use super::checksums::{self, Sums};
 use super::identity::{MARK_FILE, Mark};
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::LEDGER_FILE;
+use super::opened::check_folder;
 use super::tx::Tx;
 use super::{Damaged, files};
 
@@ -55,9 +56,16 @@ pub enum StoreError {
     #[error(
         "{path} {why}. Put back the footfall.key that belongs to this database: it is in every \
          backup, and on the machine where the database came from. No other is made, because it \
-         would find nobody: all would be counted twice, and no erasure would erase"
+         would find nobody: all would be counted twice, and no erasure would erase. If it is lost \
+         for good, `footfall new-key --help` says what is left"
     )]
     Key { path: PathBuf, why: String },
+    #[error(
+        "{0} was moved, removed or replaced while it was open here, so nothing more is written: it \
+         would be lost. Put the database that belongs here in its place and start again; until \
+         then, what was open can be copied from /proc/{pid}/fd", pid = std::process::id()
+    )]
+    NotOurs(PathBuf),
     #[error("{0}")]
     Refused(String),
     /// What failed a whole transaction, told to everybody in it.
@@ -83,7 +91,7 @@ impl StoreError {
                         | Code::OutOfMemory
                 )
             ),
-            StoreError::File { .. } => true,
+            StoreError::File { .. } | StoreError::NotOurs(_) => true,
             StoreError::Shared(error) => error.is_of_disk(),
             StoreError::Damaged(_)
             | StoreError::Migration(_)
@@ -110,22 +118,30 @@ impl Database {
     pub fn open(folder: &Path) -> Result<Database, StoreError> {
         files::make_private_folder(folder).map_err(in_file(folder))?;
         files::check_owner(folder, &folder.join(DATABASE_FILE))?;
+        check_folder(folder)?;
         let path = folder.join(KEY_FILE);
         let key = match key::read(&path)? {
             Some(key) => key,
             None => first_key(folder, &path)?,
         };
+        key::check(&connect(&folder.join(DATABASE_FILE))?, &key, &path)?;
+        let database = Database::with_key(folder, key)?;
+        let mut connection = connect(&database.file())?;
+        key::note_check(&connection, &database.key)?;
+        database.mark.notice_restore(&mut connection)?;
+        database.make_private()?;
+        Ok(database)
+    }
+
+    /// Brings the database of a folder up to date, by a key that may not be its own.
+    pub(super) fn with_key(folder: &Path, key: Key) -> Result<Database, StoreError> {
         let (key, mark) = (Arc::new(key), Arc::new(Mark::new(folder)));
         let (sums, readers) = (Sums::default(), Arc::default());
         let database = Database { folder: folder.to_owned(), key, mark, sums, readers };
         database.make_private()?;
         let mut connection = connect(&database.file())?;
-        key::check(&connection, &database.key, &path)?;
         let has_migrated = migrate(&mut connection)?;
         checksums::take(&mut connection, has_migrated)?;
-        key::note_check(&connection, &database.key)?;
-        database.mark.notice_restore(&mut connection)?;
-        database.make_private()?;
         Ok(database)
     }
 

@@ -133,7 +133,11 @@ pub(super) fn check_owner(folder: &Path, database: &Path) -> Result<(), StoreErr
         Some(_) | None => (folder, owner),
     };
     if owner == user() {
-        return Ok(());
+        return refuse_of_others(database);
+    }
+    // What root puts back as a backup is root's.
+    if owner == 0 && whose == database {
+        return Err(of_another(database, owner));
     }
     let (their, our, folder) = (name_of(owner), name_of(user()), folder.display());
     Err(StoreError::Refused(format!(
@@ -142,6 +146,28 @@ pub(super) fn check_owner(folder: &Path, database: &Path) -> Result<(), StoreErr
          everything to {our} (`chown -R {our} {folder}`)",
         whose.display()
     )))
+}
+
+/// Refuses where the write-ahead log of a database that is ours is somebody else's.
+fn refuse_of_others(database: &Path) -> Result<(), StoreError> {
+    for ending in ["-wal", "-shm"] {
+        let mut path = database.as_os_str().to_owned();
+        path.push(ending);
+        let path = Path::new(&path);
+        match fs::metadata(path).map(|metadata| metadata.uid()) {
+            Ok(owner) if owner != user() => return Err(of_another(path, owner)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn of_another(path: &Path, owner: u32) -> StoreError {
+    let (path, their, our) = (path.display(), name_of(owner), name_of(user()));
+    StoreError::Refused(format!(
+        "{path} belongs to the user {their}, and this runs as {our}: give it back \
+         (`sudo chown {our} {path}`)"
+    ))
 }
 
 /// Who we are, by number.

@@ -167,6 +167,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Lets all text be read once more, as after an upgrade.
+    pub(super) fn read_all_again(&mut self) -> Result<(), StoreError> {
+        let sql = "DELETE FROM foreign_text_unread;
+                   INSERT INTO foreign_text_unread
+                       SELECT 1, 0, max(id) FROM quarantine HAVING count(*) > 0;
+                   INSERT INTO foreign_text_unread
+                       SELECT 2, 0, max(position) FROM extras HAVING count(*) > 0;";
+        Ok(self.transaction.execute_batch(sql)?)
+    }
+
     /// Reads some unknown fields that an older version kept, notes whom they name, and empties what
     /// cannot be searched.
     pub fn read_old_extras(&mut self) -> Result<(), StoreError> {

@@ -11,8 +11,8 @@ use rusqlite::{Connection, params};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::database::{Snapshot, StoreError, in_file};
-use super::files::Draft;
+use super::database::{Database, Snapshot, StoreError, in_file};
+use super::files::{self, Draft};
 use super::gyms::optional;
 use crate::domain::ids::{Account, GymId};
 
@@ -47,10 +47,16 @@ pub(super) fn make(path: &Path) -> Result<Key, StoreError> {
     if let Some(made) = read(path)? {
         return Ok(made);
     }
-    let mut key = Key::default();
-    getrandom::fill(&mut key).expect("the system has random numbers");
+    let key = fresh();
     draft.write_all(&key).and_then(|()| draft.keep()).map_err(in_file(path))?;
     Ok(key)
+}
+
+/// A key that nobody has.
+pub(super) fn fresh() -> Key {
+    let mut key = Key::default();
+    getrandom::fill(&mut key).expect("the system has random numbers");
+    key
 }
 
 fn wrong(path: &Path, why: impl Into<String>) -> StoreError {
@@ -125,6 +131,20 @@ fn finds_members(connection: &Connection, key: &Key) -> Result<bool, StoreError>
 fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
     Ok(connection.query_row(sql, [name], |row| row.get(0))?)
+}
+
+impl Database {
+    /// Puts the key back when its file has gone: we hold the last of it. Whether it had.
+    pub fn keep_key(&self) -> Result<bool, StoreError> {
+        let path = self.folder().join(KEY_FILE);
+        match read(&path)? {
+            Some(key) if key == *self.key() => Ok(false),
+            Some(_) => Err(wrong(&path, "is not the key of the database beside it any more")),
+            // Where the database has gone too, it is the folder that is another.
+            None if !self.file().exists() => Ok(false),
+            None => files::write_whole(&path, self.key()).map_err(in_file(&path)).map(|()| true),
+        }
+    }
 }
 
 impl Snapshot<'_> {

@@ -23,10 +23,12 @@ mod ledger;
 mod log;
 mod meters;
 mod notices;
+mod opened;
 mod password;
 mod quarantine;
 mod receipts;
 mod redundancy;
+mod rekey;
 mod removal;
 mod room;
 mod rotation;
@@ -62,6 +64,7 @@ pub use quarantine::{
     QUARANTINE_ROWS_MAX, QUARANTINE_WORDS_BYTES_MAX, Quarantined, Reason,
 };
 pub use redundancy::Redundancy;
+pub use rekey::Rekeyed;
 pub use removal::Holdings;
 pub use rotation::{Rotation, Step};
 pub use secret::{Secret, SecretHash, hex};

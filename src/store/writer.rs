@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::database::{Database, Snapshot, StoreError};
 use super::meters::Meters;
+use super::opened::Opened;
 use super::tx::Tx;
 
 /// The most pieces of work that wait for the writer; one more is refused.
@@ -56,8 +57,13 @@ impl Store {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (committed, commits) = watch::channel(0);
         let meters = Meters::new();
-        let mut writer =
-            Writer { database: database.clone(), connection, committed, meters: meters.clone() };
+        let mut writer = Writer {
+            database: database.clone(),
+            connection,
+            opened: Opened::default(),
+            committed,
+            meters: meters.clone(),
+        };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             writer.run(jobs);
             drop(lock);
@@ -185,6 +191,7 @@ where
 struct Writer {
     database: Database,
     connection: Connection,
+    opened: Opened,
     committed: watch::Sender<u64>,
     meters: Meters,
 }
@@ -265,6 +272,7 @@ impl Writer {
         let disk = |error| Failure::Disk(Arc::new(error));
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let mut tx = database.begin(connection).map_err(disk)?;
+            self.opened.check(&database.file()).map_err(disk)?;
             for job in jobs {
                 job.run(&mut tx).map_err(Failure::of_job)?;
             }

@@ -70,6 +70,38 @@ fn a_backup_that_found_no_room_leaves_nothing_and_the_next_one_works() {
 }
 
 #[test]
+fn a_backup_touches_nothing_of_another_database() {
+    let folder = with_a_gym();
+    for (name, bytes) in [("footfall.key", [7; 32]), ("footfall.db-wal", [0; 32])] {
+        let to = TempDir::new().expect("a temporary folder");
+        fs::write(to.path().join(name), bytes).expect("it is written");
+        let output = run(folder.path(), &["backup", &to.path().display().to_string()]);
+        assert!(!output.status.success() && said(&output).contains(name), "{}", said(&output));
+        assert_eq!(names(to.path()), [name]);
+        assert_eq!(fs::read(to.path().join(name)).expect("it is there"), bytes);
+    }
+}
+
+#[test]
+fn no_file_for_people_is_written_into_the_data_folder() {
+    let folder = with_a_gym();
+    let key = folder.path().join("footfall.key");
+    let before = fs::read(&key).expect("it is there");
+    let list = TempDir::new().expect("a temporary folder");
+    let file = list.path().join("visits.csv");
+    fs::write(&file, "account,entered,left\nnobody,never,never\n").expect("it is written");
+    let (file, into) = (file.display().to_string(), key.display().to_string());
+    let import = ["import", &file, "--gym", "mitte", "--skip-bad-lines", &into];
+    let log = folder.path().join("footfall.db-journal").display().to_string();
+    for args in [&import[..], &["export", "--out", &log]] {
+        let output = run(folder.path(), args);
+        assert!(!output.status.success(), "{args:?}");
+        assert!(said(&output).contains("would be in the data folder"), "{}", said(&output));
+    }
+    assert_eq!(fs::read(&key).expect("it is there"), before);
+}
+
+#[test]
 fn a_backup_overwrites_the_empty_file_that_an_earlier_version_left() {
     let folder = with_a_gym();
     let to = TempDir::new().expect("a temporary folder");
@@ -170,6 +202,27 @@ fn another_user_than_the_folders_owner_is_refused() {
     chown(empty.path(), Some(SOMEBODY), None).expect("it is given");
     assert!(!run(empty.path(), &["gym", "list"]).status.success());
     assert_eq!(names(empty.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_log_of_the_database_that_is_another_users_is_named() {
+    if !is_root() {
+        return;
+    }
+    let folder = with_a_gym();
+    for name in ["footfall.db-wal", "footfall.db-shm"] {
+        let path = folder.path().join(name);
+        fs::File::options().append(true).create(true).open(&path).expect("it is there");
+        chown(&path, Some(SOMEBODY), None).expect("it is given");
+        let output = run(folder.path(), &["gym", "list"]);
+        let told = said(&output);
+        assert!(
+            !output.status.success() && told.contains(name) && told.contains("chown"),
+            "{told}"
+        );
+        chown(&path, Some(0), None).expect("it is given back");
+        assert!(run(folder.path(), &["gym", "list"]).status.success());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,6 +19,7 @@ mod ledger;
 mod lifecycle;
 mod lists;
 mod load;
+mod misplaced;
 mod monitoring;
 mod notices;
 mod openapi;

@@ -43,7 +43,7 @@ pub fn run(database: &Database, args: &ExportArgs) -> anyhow::Result<()> {
         "nothing has position {}: the last one is {end}. If the database was restored, export all",
         args.after
     );
-    let mut draft = args.out.as_deref().map(open).transpose()?;
+    let mut draft = args.out.as_deref().map(|path| open(database, path)).transpose()?;
     let mut stdout = output::Stdout;
     let mut out: BufWriter<&mut dyn Write> = match &mut draft {
         Some(draft) => BufWriter::new(draft),
@@ -129,7 +129,9 @@ fn line_of(gym: &Gym, event: &LoggedEvent, account: Account) -> EventLine {
 }
 
 /// A file that is there when all is in it.
-fn open(path: &Path) -> anyhow::Result<Draft> {
+fn open(database: &Database, path: &Path) -> anyhow::Result<Draft> {
+    let shown = path.display();
+    ensure!(!database.holds(path), "{shown} would be in the data folder; name a file elsewhere");
     ensure!(!path.exists(), "{} is there already; choose another name", path.display());
     Draft::new(path).with_context(|| format!("cannot make {}", path.display()))
 }

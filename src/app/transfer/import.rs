@@ -67,6 +67,9 @@ pub fn run(database: &Database, args: &ImportArgs) -> anyhow::Result<()> {
     let source = Source::open(database, file, &args.list)?;
     let skipped = args.skip_bad_lines.as_ref();
     let refused = skipped.map(|path| path.clone().unwrap_or_else(|| refused::beside(file)));
+    if let Some(refused) = refused.as_deref().filter(|refused| database.holds(refused)) {
+        bail!("{} would be in the data folder; name a file elsewhere", refused.display());
+    }
     refuse_to_overwrite(file, args, refused.as_deref())?;
     let now = clock::now();
     let bad_lines = check(database, &source, refused.as_deref(), args.dry_run, now)?;
