@@ -135,6 +135,43 @@ async fn a_torn_line_in_the_ledger_swallows_no_erasure() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_was_edited_joined_or_lost_forgets_nobody() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    let members: Vec<Uuid> = (0..3).map(|_| Uuid::new_v4()).collect();
+    for (seed, member) in (0..).zip(&members) {
+        live_a_while(&service, &webhook, *member, seed).await;
+    }
+    let copy = back_up(service.data());
+    for member in &members {
+        erase_at(&service, &token, &webhook, *member).await;
+    }
+    let folder = service.folder.clone();
+    assert!(service.stop());
+    let ledger = folder.path().join(LEDGER);
+    let text = fs::read_to_string(&ledger).expect("it is there");
+    let lines: Vec<&str> = text.lines().collect();
+    let torn_and_joined = format!("{}\nv2 1 17{}\n{}\n", lines[0], lines[1], lines[2]);
+    for told in [format!("\u{feff}{}", text.replace('\n', "\r\n")), torn_and_joined] {
+        put_back(copy.path(), folder.path());
+        fs::write(&ledger, told).expect("it is written");
+        run_json(folder.path(), &["gym", "list", "--json"]);
+        for member in &members {
+            assert_eq!(traces(folder.path(), *member), Vec::<String>::new());
+        }
+    }
+    // Lost, while the database still knows: it is written again before an older copy needs it.
+    fs::remove_file(&ledger).expect("it is removed");
+    run_json(folder.path(), &["gym", "list", "--json"]);
+    put_back(copy.path(), folder.path());
+    run_json(folder.path(), &["gym", "list", "--json"]);
+    for member in &members {
+        assert_eq!(traces(folder.path(), *member), Vec::<String>::new());
+    }
+}
+
 /// The `ETag` of a report, and its status when asked with one.
 async fn tag(service: &Service, token: &str, has: Option<&str>) -> (u16, String) {
     let url = format!(
@@ -260,6 +297,50 @@ async fn without_its_key_or_with_another_nothing_is_done() {
     fs::remove_dir(&file).expect("it is removed");
     fs::write(&file, &key).expect("it is written");
     assert_eq!(verify(folder.path())["ok"], true, "with its own key all is well");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_new_key_all_goes_on() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    let (ada, bob, cleo) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    for (seed, member) in (0..).zip([ada, bob, cleo]) {
+        live_a_while(&service, &webhook, member, seed).await;
+    }
+    erase_at(&service, &token, &webhook, cleo).await;
+    // Text of others that names her must still be found.
+    let body = json!({ "accountId": bob, "timestamp": now() - MINUTE, "type": "GYM_CHECKIN",
+        "friend": ada });
+    assert_eq!(service.post(&webhook, body.to_string()).await.0, 200);
+    assert_eq!(service.post(&webhook, format!("{{\"of\": \"{ada}\"")).await.0, 400);
+    let report = "/api/v1/gyms/mitte/reports/visits?from=2026-03-01&until=2026-03-08";
+    let before = service.get_ok(&token, report).await;
+    let folder = service.folder.clone();
+    let new_key = ["new-key", "--old-key-is-lost", "--json"];
+    fs::remove_file(folder.path().join(KEY)).expect("it is removed");
+    assert!(!run(folder.path(), &new_key).status.success(), "not under a running service");
+    assert!(service.stop());
+    drop(fs::remove_file(folder.path().join(KEY)));
+    assert!(!run(folder.path(), &["new-key"]).status.success(), "not without the word");
+    let done = run_json(folder.path(), &new_key);
+    assert_eq!(done, json!({ "members": 2, "erased_members_forgotten": 1 }));
+    assert!(!run(folder.path(), &new_key).status.success(), "not where there is a key");
+    assert_eq!(verify(folder.path())["ok"], true, "{}", verify(folder.path()));
+
+    let service = Service::start_on(folder.clone());
+    assert_eq!(service.get_ok(&token, report).await["buckets"], before["buckets"]);
+    let again = json!({ "accountId": bob, "timestamp": now() - 2 * MINUTE, "type": "GYM_CHECKIN" });
+    for status in ["accepted", "duplicate"] {
+        let (code, answer) = service.post(&webhook, again.to_string()).await;
+        assert_eq!((code, &answer["status"]), (200, &json!(status)));
+    }
+    erase_at(&service, &token, &webhook, ada).await;
+    assert_eq!(traces(folder.path(), ada), Vec::<String>::new(), "she is found everywhere");
+    let member = format!("/api/v1/gyms/mitte/members/{bob}");
+    let found = service.get_ok(&token, &member).await;
+    assert!(found.to_string().contains("GYM_CHECKIN"), "{found}");
+    assert_eq!(verify(folder.path())["ok"], true);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! One process follows another on the same socket: nobody is refused, whoever is slow meanwhile.
 
+use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use super::eventually;
 use crate::service::{BINARY, Service, Webhook, answer, delivery, now, verify};
+use crate::tls::authority::{Authority, Term, trusting};
 
 const RESTARTS: usize = 10;
 /// Time between two deliveries: 20 a second.
@@ -23,14 +25,14 @@ const ANSWER_SECONDS_MAX: u64 = 5;
 const SLOW: usize = 12;
 
 /// Gives a socket to a service as systemd does: as descriptor 3, for exactly this process.
-fn start_on_socket(folder: Arc<TempDir>, socket: &TcpListener) -> Service {
+fn start_on_socket(folder: Arc<TempDir>, socket: &TcpListener, env: &[(&str, &str)]) -> Service {
     let mut shell = Command::new("sh");
     let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=listen \
                   exec \"$0\" \"$@\"";
     shell.args(["-c", script, BINARY]);
     let socket = socket.try_clone().expect("a second handle");
     shell.stdin(Stdio::from(std::os::fd::OwnedFd::from(socket)));
-    Service::start_by(shell, folder, "127.0.0.1:1", &[])
+    Service::start_by(shell, folder, "127.0.0.1:1", env)
 }
 
 /// Connections on which a request stops half way: nothing, a part of a head, a part of a body with
@@ -53,13 +55,14 @@ fn slow_senders(address: &str, webhook: &Webhook) -> Vec<TcpStream> {
 
 /// Posts until it is told to stop; returns how many were posted, and what went wrong.
 async fn deliver(
+    client: reqwest::ClientBuilder,
     url: &str,
     webhook: &Webhook,
     answered: &AtomicUsize,
     stop: &AtomicBool,
 ) -> (usize, Vec<String>) {
     let within = Duration::from_secs(ANSWER_SECONDS_MAX);
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(within);
+    let client = client.pool_max_idle_per_host(0).timeout(within);
     let client = client.build().expect("a client");
     let mut ticks = tokio::time::interval(EVERY);
     let mut posts = Vec::new();
@@ -82,12 +85,27 @@ async fn deliver(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_restarts_refuse_nobody_whoever_is_slow_meanwhile() {
+    refuse_nobody(reqwest::Client::builder(), "http", &[]).await;
+}
+
+/// The kernel holds whole handshakes, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_restarts_refuse_nobody_who_comes_by_https() {
+    let place = TempDir::new().expect("a temporary folder");
+    let authority = Authority::new();
+    let files = authority.issue(place.path(), "now", Term::Now);
+    let root = fs::read(authority.write_root(place.path())).expect("it is there");
+    refuse_nobody(trusting(&root), "https", &files.env()).await;
+}
+
+async fn refuse_nobody(client: reqwest::ClientBuilder, scheme: &str, env: &[(&str, &str)]) {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = socket.local_addr().expect("it has one").to_string();
     let folder = Arc::new(TempDir::new().expect("a temporary folder"));
-    let mut service = start_on_socket(folder.clone(), &socket);
+    let mut service = start_on_socket(folder.clone(), &socket, env);
     let webhook = service.add_gym("mitte", "Europe/Berlin");
-    let url = format!("http://{address}{}", webhook.path);
+    let port = socket.local_addr().expect("it has one").port();
+    let url = format!("{scheme}://localhost:{port}{}", webhook.path);
     let (sent, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let restart = async {
         for _ in 0..RESTARTS {
@@ -102,12 +120,13 @@ async fn ten_restarts_refuse_nobody_whoever_is_slow_meanwhile() {
             let took = began.elapsed();
             assert!(took < Duration::from_secs(3), "it waits for nobody who is slow: {took:?}");
             drop(slow);
-            service = tokio::task::block_in_place(|| start_on_socket(folder.clone(), &socket));
+            service = tokio::task::block_in_place(|| start_on_socket(folder.clone(), &socket, env));
         }
         stop.store(true, Ordering::Relaxed);
         service
     };
-    let ((count, wrong), service) = tokio::join!(deliver(&url, &webhook, &sent, &stop), restart);
+    let ((count, wrong), service) =
+        tokio::join!(deliver(client, &url, &webhook, &sent, &stop), restart);
     assert!(wrong.is_empty(), "{} of {count}: {wrong:?}", wrong.len());
     assert_eq!(verify(service.data())["events"], count, "every one that was acknowledged is there");
 }
@@ -167,6 +186,6 @@ async fn after_a_stop_all_is_in_the_one_file_of_the_database() {
     assert_eq!(posted.0, 200);
     let folder = service.folder.clone();
     assert!(service.stop(), "it ends well");
-    let beside = std::fs::metadata(folder.path().join("footfall.db-wal"));
+    let beside = fs::metadata(folder.path().join("footfall.db-wal"));
     assert_eq!(beside.map_or(0, |file| file.len()), 0, "nothing is left beside it");
 }
