@@ -93,7 +93,7 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
     tell_what_is_passed_over(&ledger);
     let ledger = ledger.entries;
     let erased = database.read(|snapshot| snapshot.tombstones_after(Millis::MIN))?;
-    if let Err(error) = complete_ledger(database, lacking(&ledger, &erased)) {
+    if let Err(error) = complete_ledger(database, &lacking(&ledger, &erased)) {
         tracing::error!(%error, "the erasure ledger does not have all that was erased");
     }
     if lacking(&erased, &ledger).is_empty() {
@@ -108,12 +108,12 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
 
 /// Adds what the database knows of and the ledger does not, because it was lost or damaged, or is
 /// new on this machine: a still older copy of the database must forget it too.
-fn complete_ledger(database: &Database, missing: Vec<LedgerEntry>) -> Result<(), StoreError> {
+fn complete_ledger(database: &Database, missing: &[LedgerEntry]) -> Result<(), StoreError> {
     if missing.is_empty() {
         return Ok(());
     }
     tracing::info!(erasures = missing.len(), "the erasure ledger lacked some; they are added");
-    database.add_to_ledger(&missing)
+    database.add_to_ledger(missing)
 }
 
 /// Of some entries those that others do not have, or not up to the same instant.
