@@ -74,7 +74,7 @@ fn read_some_bodies(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
     for waiting in &old {
         match egym::parse(&waiting.body, waiting.received_at) {
             Ok(Delivery::Event(event)) if event.kind == Kind::MembershipDelete => {
-                apply::append(tx, waiting.gym, &event, waiting.received_at, None)?;
+                apply::release(tx, waiting.gym, &event, waiting.received_at, None)?;
                 tx.remove_quarantined(waiting.id)?;
             }
             _ => tx.read_again(waiting)?,

@@ -15,6 +15,7 @@ use crate::domain::ids::Slug;
 use crate::domain::names;
 use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, Rules};
+use crate::projection::retention::frozen_until;
 use crate::store::{Database, Gym, GymSettings};
 use leave::{ArchiveArgs, RemoveArgs};
 
@@ -289,7 +290,7 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
             tx.set_gym(gym.id, &settings, generation)
         })?;
     }
-    let frozen_until = gym.frozen_until.filter(|_| is_recounted);
+    let frozen_until = frozen_until(&gym).filter(|_| is_recounted);
     let recounted_from = frozen_until.map(|until| day_of(settings.zone, until).date().to_string());
     let changed = Changed {
         row: GymRow { archived: gym.archived_at.is_some(), ..GymRow::of(&gym.slug, &settings) },

@@ -270,13 +270,8 @@ pub fn release(tx: &mut Tx<'_>, id: i64, now: Millis) -> Result<Released, StoreE
         Err(unfit) => return Ok(Released::StillUnfit(unfit.to_string())),
         Ok(Delivery::Test) => Released::Dropped("it was a TEST"),
         Ok(Delivery::Event(event)) => {
-            match apply::append(
-                tx,
-                waiting.gym,
-                &event,
-                waiting.received_at,
-                Some(waiting.webhook),
-            )? {
+            let (gym, by) = (waiting.gym, Some(waiting.webhook));
+            match apply::release(tx, gym, &event, waiting.received_at, by)? {
                 Outcome::Accepted { position, .. } => Released::Appended(position),
                 Outcome::Duplicate { .. } => Released::Dropped("the log has this event already"),
                 Outcome::Erased => Released::Dropped("its member was erased"),

@@ -89,7 +89,7 @@ impl RetentionBody {
         RetentionBody {
             retain_events_months: gym.settings.retain_months,
             accepted_from: retention::horizon(gym, clock::now()).map(name),
-            frozen_until: gym.frozen_until.map(name),
+            frozen_until: retention::frozen_until(gym).map(name),
         }
     }
 }

@@ -72,6 +72,22 @@ pub fn append(
     take_in(tx, gym, event, received_at, received_at, by)
 }
 
+/// The same of one that waited in quarantine, where it was counted when it came: it is not counted
+/// a second time.
+pub fn release(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    event: &Event,
+    received_at: Millis,
+    by: Option<WebhookId>,
+) -> Result<Outcome, StoreError> {
+    let outcome = log_once(tx, gym, event, Arrival::delivered(received_at), received_at, by)?;
+    if let Outcome::Duplicate { of } = outcome {
+        note_again(tx, of, received_at, by)?;
+    }
+    Ok(outcome)
+}
+
 fn take_in(
     tx: &mut Tx<'_>,
     gym: GymId,
@@ -83,8 +99,7 @@ fn take_in(
     let outcome = log_once(tx, gym, event, Arrival::delivered(received_at), now, by)?;
     let count = match outcome {
         Outcome::Duplicate { of } => {
-            by.map_or(Ok(()), |by| tx.came_through(by, of))?;
-            tx.note_later_delivery(of, received_at)?;
+            note_again(tx, of, received_at, by)?;
             Count::Duplicates
         }
         Outcome::Erased => Count::Erased,
@@ -93,6 +108,17 @@ fn take_in(
     let generation = tx.gym(gym)?.generation;
     count_at_the_door(tx, gym, generation, count, received_at);
     Ok(outcome)
+}
+
+/// Notes that an event of the log was delivered again, or by another webhook.
+fn note_again(
+    tx: &mut Tx<'_>,
+    of: Position,
+    received_at: Millis,
+    by: Option<WebhookId>,
+) -> Result<(), StoreError> {
+    by.map_or(Ok(()), |by| tx.came_through(by, of))?;
+    tx.note_later_delivery(of, received_at)
 }
 
 /// Appends an event, however it came to us, to the log, once, and applies it. What has come before
@@ -142,7 +168,7 @@ fn log_once(
     if held >= STRETCH_EVENTS_MAX {
         return Ok(Outcome::StretchFull);
     }
-    let awaited = by.map_or(Ok(vec![]), |by| tx.others(gym_id, by))?;
+    let awaited = by.map_or(Ok(vec![]), |by| tx.others(gym_id, by, arrival.received_at))?;
     entry.position = tx.append(gym_id, member, event, arrival, &awaited)?;
     by.map_or(Ok(()), |by| tx.count_awaited(by, &awaited, event.at))?;
     let position = entry.position;

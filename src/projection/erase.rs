@@ -13,6 +13,7 @@ use crate::domain::ids::{Account, GymId, MemberId, Position};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 use crate::domain::tally::Contributions;
+use crate::domain::visit::EnteredBy;
 use crate::store::{Erasure, ErasureReason, LedgerEntry, StoreError, Tx};
 
 /// Rows of text of others that are emptied in one transaction.
@@ -166,6 +167,7 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
     let erased = positions(&before);
     tx.delete_events(&erased)?;
     freeze(tx, &target, erasure.gym, member, &before, &MemberDays::default())?;
+    let_linger(tx, erasure.gym, &before, now)?;
     if !after.is_empty() {
         let newcomer = tx.add_member(erasure.gym, account)?;
         tx.move_events(&positions(&after), newcomer)?;
@@ -176,6 +178,22 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
     tx.forget_account(member)?;
     tx.mark_applied(erasure.gym, None);
     tx.mark_erased(erasure.id, i64::try_from(erased.len()).unwrap_or(i64::MAX), now)
+}
+
+/// Keeps the visits that go on until a cut that is still to come, as numbers without a member.
+fn let_linger(
+    tx: &mut Tx<'_>,
+    gym: GymId,
+    erased: &[Stretch],
+    now: Millis,
+) -> Result<(), StoreError> {
+    tx.forget_lingering(now)?;
+    let visits = erased.iter().flat_map(Stretch::visits);
+    for visit in visits.filter(|visit| visit.left > now) {
+        let observed = visit.entered_by == EnteredBy::Checkin;
+        tx.let_linger(gym, (visit.entered.max(now), visit.left), observed)?;
+    }
+    Ok(())
 }
 
 /// Cuts the member's timeline: afterwards the projection holds, for this member, only what is

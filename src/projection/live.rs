@@ -80,7 +80,8 @@ impl Watch {
             let last_event = read::last_event(snapshot, &gym)?;
             let past = self.learned(&gym).and_then(|learned| learned.past.as_ref());
             Ok(Live {
-                present: present.get(&gym.id).copied().unwrap_or(0),
+                present: present.get(&gym.id).copied().unwrap_or(0)
+                    + snapshot.lingering(gym.id, now)?.present,
                 today: read::counts(snapshot, &gym, &[today])?.remove(0),
                 usual: past.and_then(|past| past.usual(&gym, now)),
                 is_silent: last_event.and_then(|last| self.is_silent(&gym, last, now)),

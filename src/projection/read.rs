@@ -17,7 +17,7 @@ use crate::domain::report::silence::{self, Rates, Span};
 use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times, share};
 use crate::domain::tally::{COUNT_CELLS, COUNTING_VERSION, Count, Family, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
-use crate::store::{Gym, Snapshot, StoreError};
+use crate::store::{Gym, Lingering, Snapshot, StoreError};
 
 /// Silence that goes on is called so without looking at closed days of before so many days ago.
 const CLOSED_DAYS_BACK: i32 = 400;
@@ -47,7 +47,7 @@ pub fn occupancy_now(
     now: Millis,
 ) -> Result<Occupancy, StoreError> {
     use crate::domain::visit::EnteredBy;
-    let (mut present, mut observed) = (0, 0);
+    let Lingering { mut present, mut observed } = snapshot.lingering(gym.id, now)?;
     for stretch in snapshot.stretches_present(gym.generation, now)? {
         for visit in stretch.visits().iter().filter(|visit| visit.is_present(now)) {
             present += 1;
@@ -292,7 +292,9 @@ pub fn silent_spans(
     // A gym that has closed is not silent.
     let now = gym.archived_at.map_or(now, |closed| closed.min(now));
     let closed = snapshot.closed_days(gym.id, Day(from_day), Day(end + 1))?;
-    let mut spans = silence::spans(&events, zone, first_event, &closed, now);
+    let is_ahead = last_event(snapshot, gym)?.is_some_and(|last| last > now);
+    let answered = if is_ahead { snapshot.receipt_of_ahead(gym.id, now)? } else { None };
+    let mut spans = silence::spans(&events, zone, first_event, &closed, now, answered);
     spans.retain(|span| span.touches(touched));
     Ok(spans)
 }

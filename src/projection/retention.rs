@@ -60,6 +60,12 @@ pub fn horizon(gym: &Gym, now: Millis) -> Option<Millis> {
     by_policy.max(gym.frozen_until.filter(|until| *until <= now))
 }
 
+/// Up to when the gym's numbers are frozen: a visit that begins just before the horizon may still
+/// go on after it, and what belongs to it is kept.
+pub fn frozen_until(gym: &Gym) -> Option<Millis> {
+    Some(gym.frozen_until? - gym.settings.rules.visit_window())
+}
+
 /// Whether an event is older than the gym keeps events.
 pub fn is_beyond(
     snapshot: &Snapshot<'_>,

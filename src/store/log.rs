@@ -8,7 +8,7 @@ use super::gyms::optional;
 use super::redundancy::note_of;
 use super::tx::Tx;
 use crate::domain::Millis;
-use crate::domain::event::{Arrival, Entry, Event, Kind};
+use crate::domain::event::{Arrival, Entry, Event, FUTURE_MAX, Kind};
 use crate::domain::ids::{Account, GymId, MemberId, Position, WebhookId};
 
 /// An event in the log.
@@ -51,6 +51,25 @@ impl Snapshot<'_> {
     /// How many events the log holds.
     pub fn event_count(&self) -> Result<i64, StoreError> {
         Ok(self.connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0))?)
+    }
+
+    /// When the first of the gym's events came that stand after `now`; none without such an event.
+    /// Those came within [`FUTURE_MAX`], so that only the end of the log is read.
+    pub fn receipt_of_ahead(&self, gym: GymId, now: Millis) -> Result<Option<Millis>, StoreError> {
+        let sql = "SELECT at, received_at FROM events WHERE gym = ?1 ORDER BY position DESC";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([gym.0])?;
+        let mut first = None;
+        while let Some(row) = rows.next()? {
+            let (at, received_at): (Millis, Millis) = (row.get(0)?, row.get(1)?);
+            if received_at < now - FUTURE_MAX {
+                break;
+            }
+            if at > now && received_at <= now {
+                first = Some(received_at);
+            }
+        }
+        Ok(first)
     }
 
     /// The event at a position.

@@ -43,12 +43,18 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// The gym's other webhooks that were heard of already.
-    pub fn others(&self, gym: GymId, webhook: WebhookId) -> Result<Vec<WebhookId>, StoreError> {
-        let sql = "SELECT id FROM webhooks WHERE gym = ?1 AND id <> ?2
-                       AND (last_delivery_at IS NOT NULL OR last_test_at IS NOT NULL)";
+    /// The gym's other webhooks that had been heard of when a delivery came.
+    pub fn others(
+        &self,
+        gym: GymId,
+        webhook: WebhookId,
+        received_at: Millis,
+    ) -> Result<Vec<WebhookId>, StoreError> {
+        let sql = "SELECT id FROM webhooks
+                   WHERE gym = ?1 AND id <> ?2 AND first_heard_at <= ?3";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        let rows = statement.query_map([gym.0, webhook.0], |row| Ok(WebhookId(row.get(0)?)))?;
+        let values = [gym.0, webhook.0, received_at];
+        let rows = statement.query_map(values, |row| Ok(WebhookId(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -76,7 +76,15 @@ impl Tx<'_> {
                        capacity = NULL, public = 'off', frozen_until = NULL WHERE id = ?1";
         self.transaction.execute(sql, [gym.0, now, generation.0])?;
         self.transaction.execute("UPDATE annotations SET text = '' WHERE gym = ?1", [gym.0])?;
-        for table in ["webhooks", "token_gyms", "user_gyms", "annotations", "notices", "erasures"] {
+        for table in [
+            "webhooks",
+            "token_gyms",
+            "user_gyms",
+            "annotations",
+            "notices",
+            "erasures",
+            "lingering",
+        ] {
             let sql = format!("DELETE FROM {table} WHERE gym = ?1");
             self.transaction.execute(&sql, [gym.0])?;
         }

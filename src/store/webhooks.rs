@@ -4,6 +4,7 @@ use rusqlite::{Row, params};
 
 use super::codec::Damaged;
 use super::database::{Snapshot, StoreError};
+use super::gyms::optional;
 use super::secret::{SecretHash, random_hex};
 use super::tx::Tx;
 use crate::domain::Millis;
@@ -126,6 +127,7 @@ impl Tx<'_> {
         let sql = "INSERT INTO webhooks (public_id, gym, secret_hash, created_at)
                    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (public_id) DO NOTHING";
         let values = params![public_id, gym.0, secret.bytes(), now];
+        self.mark_applied(gym, None);
         Ok(self.transaction.execute(sql, values)? > 0)
     }
 
@@ -138,8 +140,12 @@ impl Tx<'_> {
 
     /// Removes a webhook; false when there is none. What it delivered stays.
     pub fn remove_webhook(&mut self, public_id: &str) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM webhooks WHERE public_id = ?1";
-        Ok(self.transaction.execute(sql, [public_id])? > 0)
+        let sql = "DELETE FROM webhooks WHERE public_id = ?1 RETURNING gym";
+        let removed = self.transaction.query_row(sql, [public_id], |row| Ok(GymId(row.get(0)?)));
+        let Some(gym) = optional(removed)? else { return Ok(false) };
+        // What it brought and missed is no part of a report any more.
+        self.mark_applied(gym, None);
+        Ok(true)
     }
 
     /// Notes a TEST; `is_current` when it came with the secret itself, not with the one before. An
@@ -151,6 +157,7 @@ impl Tx<'_> {
         is_current: bool,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE webhooks SET last_test_at = ?2,
+                       first_heard_at = coalesce(first_heard_at, ?2),
                        secret_tested_at = iif(?3, ?2, secret_tested_at),
                        old_secret_until = iif(?3, coalesce(old_secret_until,
                            ?2 + old_secret_overlap), old_secret_until),
@@ -164,8 +171,8 @@ impl Tx<'_> {
         webhook: WebhookId,
         at: Millis,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE webhooks SET last_delivery_at = max(coalesce(last_delivery_at, 0), ?2)
-                   WHERE id = ?1";
+        let sql = "UPDATE webhooks SET last_delivery_at = max(coalesce(last_delivery_at, 0), ?2),
+                       first_heard_at = coalesce(first_heard_at, ?2) WHERE id = ?1";
         self.transaction.prepare_cached(sql)?.execute([webhook.0, at])?;
         Ok(())
     }

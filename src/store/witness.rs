@@ -104,6 +104,7 @@ const CUT_BACK: [&str; 11] = [
     "UPDATE quarantine SET received_at = ?1 WHERE received_at > ?2",
     "UPDATE webhooks SET created_at = min(created_at, ?1),
          last_delivery_at = min(last_delivery_at, ?1), last_test_at = min(last_test_at, ?1),
+         first_heard_at = min(first_heard_at, ?1),
          secret_tested_at = min(secret_tested_at, ?1)
      WHERE max(created_at, coalesce(last_delivery_at, 0), coalesce(last_test_at, 0)) > ?2",
     "DELETE FROM notices WHERE at > ?2 AND ?1 IS NOT NULL",

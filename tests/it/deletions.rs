@@ -1,6 +1,8 @@
 //! A deletion that names an account is carried out, whatever its time, and takes with it all that
 //! came before it.
 
+use footfall::projection::{live, read};
+use footfall::store::Database;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -74,6 +76,31 @@ async fn a_deletion_is_carried_out_whatever_its_time_is_like() {
         let late = delivery(account, now() - 2 * MINUTE, "GYM_CHECKIN");
         assert_eq!(service.post(&webhook, late).await.1, json!({ "status": "erased" }));
     }
+    assert_eq!(verify(service.data())["ok"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_deleted_by_a_fast_clock_is_present_until_it_says_so_and_erased_at_once() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    let (ada, cut) = (Uuid::new_v4(), now() + 9 * MINUTE);
+    accepted(&service, &webhook, delivery(ada, now() - 3 * MINUTE, "GYM_CHECKIN")).await;
+    accepted(&service, &webhook, delivery(ada, cut, "MEMBERSHIP_DELETE")).await;
+    completed(&service, &token).await;
+    assert_eq!(traces(service.data(), ada), Vec::<String>::new());
+    let gyms = service.get_ok(&token, "/api/v1/gyms/mitte/occupancy").await;
+    assert_eq!((&gyms["present"], &gyms["observed"]), (&json!(1), &json!(1)), "{gyms}");
+    let database = Database::open(service.data()).expect("it opens");
+    let present = |at: i64| {
+        let read = database.read(|snapshot| {
+            let gym = snapshot.gyms()?.remove(0);
+            let live = live::Watch::default().look(snapshot, at)?[0].present;
+            Ok((read::occupancy_now(snapshot, &gym, at)?.present, live))
+        });
+        read.expect("it can be read")
+    };
+    assert_eq!((present(cut - 1), present(cut)), ((1, 1), (0, 0)), "as the report counts it");
     assert_eq!(verify(service.data())["ok"], true);
 }
 

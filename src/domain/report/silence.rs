@@ -55,15 +55,18 @@ pub fn can_be_told(zone: Tz, first_event: Millis, at: Millis) -> bool {
 }
 
 /// The silent spans among the runs without events in `events`, the family `Events` from
-/// [`WEEKS_MAX`] weeks before the first run to the end of the last, in order.
+/// [`WEEKS_MAX`] weeks before the first run to the end of the last, in order. The last run goes on to
+/// this minute, unless it was `answered`: by an event that stands some minutes ahead.
 pub fn spans(
     events: &Series,
     zone: Tz,
     first_event: Millis,
     closed: &ClosedDays,
     now: Millis,
+    answered: Option<Millis>,
 ) -> Vec<Span> {
     let this_minute = now - now.rem_euclid(MINUTE);
+    let last_until = answered.map_or(this_minute, |at| at - at.rem_euclid(MINUTE));
     let minutes: Vec<_> = minutes(events).take_while(|(at, _)| *at <= now).collect();
     let Some((first, _)) = minutes.first().copied() else { return vec![] };
     let hours = hours(zone, &minutes, this_minute);
@@ -72,9 +75,12 @@ pub fn spans(
     let rates = rates(&hours, first_week, last_week, &past);
     let mut spans = Vec::new();
     let (mut place, mut previous) = (0, first);
-    for at in minutes[1..].iter().map(|(at, _)| *at).chain([this_minute]) {
+    for at in minutes[1..].iter().map(|(at, _)| *at).chain([last_until]) {
         let run = Span { from: previous + MINUTE, until: at };
         previous = at;
+        if run.until <= run.from {
+            continue;
+        }
         while hours[place].until <= run.from {
             place += 1;
         }

@@ -17,6 +17,7 @@ use crate::domain::report::busy::Public;
 use crate::domain::rules::{Rules, VISIT_WINDOW_MINUTES_MAX};
 use crate::http::problem::{Code, Problem};
 use crate::http::{App, blocking, what_if};
+use crate::projection::retention;
 use crate::store::{Gym, GymSettings, Role};
 
 /// The rules by name, in their order.
@@ -40,7 +41,7 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
             section {
                 h2 { (words.say("set_up.rules")) }
                 p.note { (words.say("rules.note")) }
-                @if let Some(until) = gym.frozen_until {
+                @if let Some(until) = retention::frozen_until(&gym) {
                     @let day = words.date(local(zone, until).date_naive());
                     p.note { (words.fill("rules.frozen", &[&day])) }
                 }

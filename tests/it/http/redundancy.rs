@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::reports::tags::fall_silent;
-use crate::service::{Service, Webhook, delivery, now, run_json};
+use crate::service::{Service, Webhook, answer, delivery, now, run_json};
 
 const MINUTE: i64 = 60_000;
 const EVENTS: usize = 200;
@@ -43,6 +43,47 @@ fn day(days: i64) -> String {
 async fn losses(service: &Service, token: &str, query: &str) -> Value {
     let path = format!("/api/v1/gyms/mitte/reports/quality?{query}");
     service.get_ok(token, &path).await["totals"]["webhooks"].clone()
+}
+
+async fn tag(service: &Service, token: &str) -> String {
+    let url = format!("{}/api/v1/gyms/mitte/reports/quality", service.root);
+    let report = service.client.get(url).bearer_auth(token).send().await.expect("an answer");
+    report.headers()["etag"].to_str().expect("a text").to_owned()
+}
+
+#[tokio::test]
+async fn what_waited_in_quarantine_counts_as_what_it_was_when_it_came() {
+    let service = Service::start();
+    let first = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    run_json(service.data(), &["gym", "set", "mitte", "--retain-events", "25", "--json"]);
+    let body = delivery(Uuid::new_v4(), now() - 800 * 24 * 60 * MINUTE, "GYM_CHECKIN");
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let (status, problem) = service.post(&first, body.clone()).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("beyond_retention")));
+        waiting.push(problem["quarantine_id"].clone());
+    }
+    // The second webhook is heard of only after they came.
+    let second = service.add_webhook("mitte");
+    assert_eq!(service.post(&second, r#"{"type":"TEST"}"#).await.0, 200);
+    run_json(service.data(), &["gym", "set", "mitte", "--retain-events", "off", "--json"]);
+    let mut released = Vec::new();
+    for id in waiting {
+        let path = format!("{}/api/v1/gyms/mitte/quarantine/{id}/release", service.root);
+        let (status, release) = answer(service.client.post(path).bearer_auth(&token)).await;
+        assert_eq!(status, 200, "{release}");
+        released.push(release["status"].clone());
+    }
+    assert_eq!(released, ["appended", "dropped"]);
+    let path = format!(
+        "/api/v1/gyms/mitte/reports/quality?interval=1w&from={}&until={}",
+        day(830),
+        day(-1)
+    );
+    let totals = service.get_ok(&token, &path).await["totals"].clone();
+    assert_eq!((&totals["quarantined"], &totals["duplicates"]), (&json!(2), &json!(0)), "{totals}");
+    assert_eq!(totals["webhooks"], json!([]), "nothing was missed by one that was not there yet");
 }
 
 #[tokio::test]
@@ -101,8 +142,10 @@ async fn what_each_of_two_webhooks_lost_is_counted() {
         assert!(seen["last_delivery"].is_string() && seen["last_test"].is_string(), "{seen}");
         assert_eq!(seen["silent"], false);
     }
+    let before = tag(&service, &token).await;
     run_json(service.data(), &["webhook", "remove", id(&webhooks[1]), "--json"]);
     let left = losses(&service, &token, &whole).await;
+    assert_ne!(tag(&service, &token).await, before, "what the report rests on is another");
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
 }
 

@@ -99,11 +99,10 @@ async fn who_has_the_answer_is_told_so_and_who_has_an_older_one_gets_the_new() {
     }
 }
 
-/// Six weeks in which a busy hour is about now, then silence for twenty minutes; and one event
-/// that a fast clock dated five minutes ahead.
-pub async fn fall_silent(service: &Service) {
+/// Six weeks in which a busy hour is about now, then silence for twenty minutes.
+pub async fn fall_silent(service: &Service) -> Webhook {
     let webhook = service.add_gym("silent", "UTC");
-    let mut times = vec![now() - 45 * DAY, now() + 5 * MINUTE];
+    let mut times = vec![now() - 45 * DAY];
     for week in 0..=5 {
         let minutes = if week == 0 { -60..=-20 } else { -60..=20 };
         let around = now() - week * 7 * DAY;
@@ -116,6 +115,29 @@ pub async fn fall_silent(service: &Service) {
         }
     };
     join_all(times.chunks(100).map(sender)).await;
+    webhook
+}
+
+#[tokio::test]
+async fn an_event_that_a_fast_clock_stamped_ends_a_silence_when_it_comes() {
+    let service = Service::start();
+    let webhook = fall_silent(&service).await;
+    let token = service.add_token("all", "viewer", &[]);
+    let is_silent = async || service.get_ok(&token, "/api/v1/gyms/silent").await["silent"].clone();
+    assert_eq!(is_silent().await, true);
+    let body = delivery(Uuid::new_v4(), now() + 9 * MINUTE, "GYM_CHECKIN");
+    assert_eq!(service.post(&webhook, body).await.0, 200);
+    let came = now();
+    assert_eq!(is_silent().await, false);
+    let at = |at| DateTime::from_timestamp_millis(at).expect("a time").format("%FT%TZ").to_string();
+    let asked = format!("from={}&until={}", at(came - 3 * HOUR), at(came + HOUR));
+    let path = format!("gyms/silent/reports/quality?interval=1h&{asked}");
+    // Time is what is tested: the span does not grow with it.
+    let patience = Patience::until("a minute is over");
+    while now().div_euclid(MINUTE) == came.div_euclid(MINUTE) {
+        patience.again().await;
+    }
+    assert!(silent_until(&service, &token, &path).await <= came);
 }
 
 #[tokio::test]
