@@ -2,11 +2,13 @@
 //! an account could stand in it so that it would not be found again (model section 6).
 //!
 //! There is no end of ways to spell an account: in another encoding, in base64, in pieces. So this
-//! is no list of what is forbidden, but of what may be kept: words, short numbers and whole accounts.
+//! is no list of what is forbidden, but of what may be kept: words, times, whole accounts, and so
+//! little else that no account could be spelled with it.
 
 use std::iter::once;
 
 use super::ids::Account;
+use super::unexplained;
 use uuid::Uuid;
 
 /// The most accounts that one text may name and still be kept.
@@ -15,25 +17,48 @@ pub const ACCOUNTS_MAX: usize = 16;
 const BYTES_MIN: usize = 8;
 /// The longest word, in letters.
 const WORD_MAX: usize = 64;
-/// The most digits of one number.
-const DIGITS_MAX: usize = 19;
+/// The most digits of one number: of 19 it may be one half of an account.
+const DIGITS_MAX: usize = 16;
 /// The longest run of letters and digits together, like `30kg` or the `26T10` of a time.
 const MIXED_MAX: usize = 5;
 /// Digits and the letters a to f that follow each other, whatever stands between them, are no
 /// account up to this many.
 const HEX_RUN_MAX: usize = 15;
-/// The same of digits alone: 16 bytes may be written as a list of numbers.
-const DIGIT_RUN_MAX: usize = 32;
 /// Stands where an account was found.
 const FOUND: char = '\u{1}';
 
 /// What a text turned out to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignText {
     /// Accounts that stand in it, each once.
     pub accounts: Vec<Account>,
+    /// How much else is in it that nothing explains, in bits.
+    pub bits: usize,
     /// Whether there is no place left in it where one could stand unseen.
     pub is_searchable: bool,
+}
+
+impl Default for ForeignText {
+    /// An empty text hides nothing.
+    fn default() -> ForeignText {
+        ForeignText { accounts: vec![], bits: 0, is_searchable: true }
+    }
+}
+
+impl ForeignText {
+    /// What two texts are that stand beside each other. Some of an account may be in each.
+    pub fn beside(mut self, other: ForeignText) -> ForeignText {
+        self.accounts.extend(other.accounts);
+        self.bits += other.bits;
+        self.is_searchable &= other.is_searchable;
+        self.is_searchable &= self.is_little();
+        self
+    }
+
+    /// Whether it names no more than can be noted, and holds little else.
+    fn is_little(&self) -> bool {
+        self.accounts.len() <= ACCOUNTS_MAX && self.bits <= unexplained::BITS_MAX
+    }
 }
 
 /// Reads a text that came whole.
@@ -52,15 +77,18 @@ fn read_as(bytes: &[u8], may_be_cut_off: bool) -> ForeignText {
         text.chars().all(is_plain).then_some(text)
     });
     let Some(text) = text else {
-        return ForeignText { accounts: vec![], is_searchable: bytes.len() < BYTES_MIN };
+        let (bits, is_searchable) = (bytes.len() * 8, bytes.len() < BYTES_MIN);
+        return ForeignText { accounts: vec![], bits, is_searchable };
     };
     let (rest, accounts) = take_accounts(&text);
-    let is_searchable = accounts.len() <= ACCOUNTS_MAX
+    let bits = unexplained::bits(&rest);
+    let found = ForeignText { accounts, bits, is_searchable: true };
+    let is_searchable = found.is_little()
         && !hides_in_escapes(&rest)
         && runs(&rest).all(is_word_or_number)
         && rest.split('"').all(|part| !hides_in_pieces(part))
         && !(may_be_cut_off && ends_in_account(&rest));
-    ForeignText { accounts, is_searchable }
+    ForeignText { is_searchable, ..found }
 }
 
 /// The words of a text without anything that could be a part of an account: all that may be shown
@@ -202,15 +230,14 @@ fn hides_in_escapes(text: &str) -> bool {
 /// Whether the pieces of a text, put together, could be an account.
 fn hides_in_pieces(text: &str) -> bool {
     let joined = text.chars().filter(|c| c.is_alphanumeric() || *c == FOUND).chain(once(FOUND));
-    let (mut hex, mut letters, mut digits) = (0, 0, 0);
+    let (mut hex, mut letters) = (0, 0);
     for c in joined {
-        digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
         (hex, letters) = match c {
             c if c.is_ascii_digit() => (hex + 1, letters),
             c if c.is_ascii_hexdigit() => (hex + 1, letters + 1),
             _ => (0, 0),
         };
-        if (hex > HEX_RUN_MAX && letters >= 2) || digits > DIGIT_RUN_MAX {
+        if hex > HEX_RUN_MAX && letters >= 2 {
             return true;
         }
     }
@@ -230,7 +257,7 @@ mod tests {
     const ACCOUNT: &str = "6f2c1d3e-a0b4-4c8d-8e0f-12ab34cd56ef";
 
     fn reading(text: &str) -> (usize, bool) {
-        let ForeignText { accounts, is_searchable } = read(text.as_bytes());
+        let ForeignText { accounts, is_searchable, .. } = read(text.as_bytes());
         (accounts.len(), is_searchable)
     }
 

@@ -17,6 +17,7 @@ pub mod report;
 pub mod rules;
 pub mod stretch;
 pub mod tally;
+pub mod unexplained;
 pub mod visit;
 pub mod witness;
 

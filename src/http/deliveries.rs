@@ -153,8 +153,8 @@ fn understand(body: &Body, received_at: Millis) -> Result<Delivery, Unfitting> {
     let parsed = egym::parse(&body.bytes, received_at);
     match (body.fault, parsed) {
         (None, parsed) => parsed.map_err(|unfit| Unfitting::of_content(&unfit)),
-        // A deletion never waits, whatever came along with it.
-        (Some(Unreadable::TooLarge), Ok(delivery)) if delivery.is_deletion() => Ok(delivery),
+        // A deletion never waits, whatever came along with it or is missing.
+        (Some(_), Ok(delivery)) if delivery.is_deletion() => Ok(delivery),
         (Some(fault), _) => Err(Unfitting::of_body(fault)),
     }
 }

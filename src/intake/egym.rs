@@ -12,9 +12,10 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::deletion;
 use crate::domain::Millis;
 use crate::domain::event::{EARLIEST_AT, Event, FUTURE_MAX, Kind};
-use crate::domain::foreign_text;
+use crate::domain::foreign_text::{self, ForeignText};
 use crate::domain::ids::Account;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -54,8 +55,16 @@ pub enum Unfit {
 }
 
 /// Reads a delivery that was received at `received_at`. A byte order mark before it and white space
-/// around it do no harm.
+/// around it do no harm; nor does anything else to a deletion that names an account.
 pub fn parse(body: &[u8], received_at: Millis) -> Result<Delivery, Unfit> {
+    read(body, received_at).or_else(|unfit| {
+        let account = deletion::find(body).ok_or(unfit)?;
+        let (at, kind) = (received_at, Kind::MembershipDelete);
+        Ok(Delivery::Event(Event { account, at, kind, extra: None }))
+    })
+}
+
+fn read(body: &[u8], received_at: Millis) -> Result<Delivery, Unfit> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let payload: Payload = serde_json::from_slice(body).map_err(|error| {
         let text = describe(&error);
@@ -68,7 +77,7 @@ pub fn parse(body: &[u8], received_at: Millis) -> Result<Delivery, Unfit> {
     let account = account_of(&payload)?;
     let extra = (!payload.extra.is_empty()).then(|| format!("{{{}}}", payload.extra).into());
     let event = |at, kind| Delivery::Event(Event { account, at, kind, extra });
-    if kind.trim().eq_ignore_ascii_case(Kind::MembershipDelete.name()) {
+    if deletion::is_deletion(&kind) {
         // Whatever its time is like, it is carried out: one that cannot be believed counts for now.
         let at = time_of(&payload).and_then(|at| in_time(at, received_at).map(|()| at));
         return Ok(event(at.unwrap_or(received_at), Kind::MembershipDelete));
@@ -175,21 +184,26 @@ struct Payload<'a> {
     kind: Vec<&'a RawValue>,
     /// The members of the object that we do not know, as they were sent, joined by commas.
     extra: String,
+    /// What they are together.
+    read: ForeignText,
 }
 
 impl Payload<'_> {
     /// Keeps a field that we do not know, as far as an erasure could find every account in it.
     fn keep(&mut self, name: String, value: &RawValue) {
-        let can_be_kept = |text: &str| foreign_text::read(text.as_bytes()).is_searchable;
         let name = serde_json::Value::String(name).to_string();
         let room = EXTRA_BYTES_MAX.saturating_sub(self.extra.len());
-        if !can_be_kept(&name) || name.len() > room {
+        let with_name = self.read.clone().beside(foreign_text::read(name.as_bytes()));
+        if !with_name.is_searchable || name.len() > room {
             return;
         }
         let comma = if self.extra.is_empty() { "" } else { "," };
-        let written = if can_be_kept(value.get()) && value.get().len() <= room - name.len() {
+        let with_value = with_name.clone().beside(foreign_text::read(value.get().as_bytes()));
+        let written = if with_value.is_searchable && value.get().len() <= room - name.len() {
+            self.read = with_value;
             write!(self.extra, "{comma}{name}:{}", value.get())
         } else {
+            self.read = with_name;
             let bytes = value.get().len();
             write!(self.extra, r#"{comma}{name}:"not kept: {bytes} bytes""#)
         };

@@ -5,6 +5,7 @@
 //! hashes. So an erasure touches the rows that name its account and no others.
 
 use rusqlite::params;
+use uuid::Uuid;
 
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
@@ -81,7 +82,8 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
-    /// Notes which accounts a row of a place names.
+    /// Notes which accounts a row of a place names. Some programs write the first three numbers of a
+    /// UUID from behind, so what may be the one may be the other too.
     pub(super) fn note_accounts(
         &mut self,
         gym: GymId,
@@ -91,8 +93,9 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO foreign_accounts (gym, account_hash, place, row)
                    VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        for account in accounts {
-            let hash = self.view().account_hash(gym, *account);
+        let swapped = |account: &Account| Account(Uuid::from_bytes_le(account.0.into_bytes()));
+        for account in accounts.iter().flat_map(|account| [*account, swapped(account)]) {
+            let hash = self.view().account_hash(gym, account);
             let values = params![gym.0, hash, place.number(), row];
             self.transaction.prepare_cached(sql)?.execute(values)?;
         }
@@ -186,7 +189,7 @@ impl Tx<'_> {
                    WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
         let mut statement = self.transaction.prepare_cached(sql)?;
         let rows = statement.query_map([after, until, OLD_EXTRAS_MAX], |row| {
-            let account = uuid::Uuid::from_bytes(row.get(3)?);
+            let account = Uuid::from_bytes(row.get(3)?);
             let fields: Option<String> = row.get(2)?;
             Ok((row.get::<_, i64>(0)?, GymId(row.get(1)?), fields, Account(account)))
         })?;

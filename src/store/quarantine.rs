@@ -189,7 +189,7 @@ impl Kept {
     /// The whole body where every account in it can be found and there is room; else its words.
     fn of(body: &[u8], has_room: bool) -> Kept {
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        let ForeignText { accounts, is_searchable } =
+        let ForeignText { accounts, is_searchable, .. } =
             if is_json { foreign_text::read(body) } else { foreign_text::read_fragment(body) };
         if has_room && is_searchable {
             return Kept { body: body.to_vec(), reduced_from: None, accounts };

@@ -24,6 +24,7 @@ mod monitoring;
 mod notices;
 mod openapi;
 mod patience;
+mod pieces;
 mod process;
 mod random;
 mod rebuild;
