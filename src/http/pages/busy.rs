@@ -46,7 +46,7 @@ struct Told {
     /// The same, from 1 to 4.
     #[serde(skip)]
     fields: u32,
-    /// Of the capacity, in steps of 5; null where only levels are told, and with fewer than 5
+    /// Of the capacity, in steps of 5, or of so many that each stands for 5 members; null where only levels are told, and with fewer than 5
     /// members present.
     #[schema(required)]
     percent: Option<u32>,
