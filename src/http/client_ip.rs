@@ -15,7 +15,7 @@ const HEADER: &str = "x-forwarded-for";
 const IPV6_PREFIX: u8 = 64;
 
 /// An address, or all addresses of a network: `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Network(IpNet);
 
@@ -108,14 +108,14 @@ fn address_of(told: &str) -> Option<IpAddr> {
 
 /// Who is meant by an address when somebody is to be held to account: with IPv6 all of a network
 /// that one customer is given.
-pub fn holder(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
+pub fn holder(address: IpAddr) -> Network {
+    let network = match address.to_canonical() {
+        address @ IpAddr::V4(_) => IpNet::from(address),
         IpAddr::V6(address) => {
-            let network = Ipv6Net::new(address, IPV6_PREFIX).expect("it is at most 128");
-            network.trunc().to_string()
+            IpNet::V6(Ipv6Net::new(address, IPV6_PREFIX).expect("it is at most 128").trunc())
         }
-    }
+    };
+    Network(network)
 }
 
 #[cfg(test)]
@@ -167,7 +167,10 @@ mod tests {
 
     #[test]
     fn a_customer_has_many_addresses() {
-        assert_eq!(holder("2001:db8:1:2:3::4".parse().unwrap()), "2001:db8:1:2::/64");
-        assert_eq!(holder("::ffff:1.2.3.4".parse().unwrap()), "1.2.3.4");
+        let of = |address: &str| holder(address.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4").to_string(), "2001:db8:1:2::/64");
+        assert_eq!(of("2001:db8:1:2::"), of("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_eq!(of("::ffff:1.2.3.4").to_string(), "1.2.3.4");
+        assert_ne!(of("1.2.3.4"), of("1.2.3.5"));
     }
 }

@@ -2,7 +2,7 @@
 //! are too many, and what goes on on each. What is answered on one may not live here.
 
 use std::any::Any;
-use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream as Socket};
+use std::net::{Shutdown, TcpStream as Socket};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -14,7 +14,7 @@ use actix_web::rt::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Settings;
-use super::client_ip::Network;
+use super::client_ip::{Network, holder};
 use super::gate::{Open, Tally};
 
 /// An answer goes on within this, in seconds: a stream says something more often.
@@ -38,7 +38,7 @@ pub struct Connections {
     /// Behind each of these are many.
     proxies: Vec<Network>,
     lines: Mutex<Vec<Weak<Line>>>,
-    by_address: Tally<IpAddr>,
+    by_address: Tally<Option<Network>>,
     answer_bytes: AtomicU64,
     refused: Refused,
 }
@@ -46,7 +46,7 @@ pub struct Connections {
 /// A connection. The socket is a second handle of it, which closes when the connection does.
 pub struct Line {
     socket: Socket,
-    address: Option<IpAddr>,
+    holder: Option<Network>,
     state: Mutex<State>,
     door: Arc<Connections>,
 }
@@ -57,7 +57,7 @@ struct State {
     answers: bool,
     since: Instant,
     /// Its place; none when it was told to go.
-    place: Option<Open<IpAddr>>,
+    place: Option<Open<Option<Network>>>,
 }
 
 /// What the server is to call with each new connection; closes those of that door that are too many
@@ -105,17 +105,6 @@ fn second_handle(connection: &dyn Any) -> Option<Socket> {
     plain.as_fd().try_clone_to_owned().ok().map(Socket::from)
 }
 
-/// Whom an address stands for: of IPv6, everybody has 64 bits of their own.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = u128::from(address) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(network))
-        }
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 impl Connections {
     fn lines(&self) -> MutexGuard<'_, Vec<Weak<Line>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,16 +116,15 @@ impl Connections {
         let address = socket.peer_addr().ok().map(|peer| peer.ip().to_canonical());
         let is_proxy =
             address.is_some_and(|address| self.proxies.iter().any(|proxy| proxy.holds(address)));
-        let address = address.filter(|_| !is_proxy).map(neighbourhood);
-        let has_room = address.is_none_or(|address| self.make_room_for(address));
+        // Of nobody's own address are those that have none, and proxies.
+        let holder = address.filter(|_| !is_proxy).map(holder);
+        let has_room = holder.is_none_or(|holder| self.make_room_for(holder));
         if self.by_address.count() >= self.max {
             self.free("connections", self.max, |_| true);
         }
-        // Of nobody's own address are those that have none, and proxies.
-        let key = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        let place = self.by_address.open(key, usize::MAX, usize::MAX);
+        let place = self.by_address.open(holder, usize::MAX, usize::MAX);
         let state = Mutex::new(State { answers: false, since: Instant::now(), place });
-        let line = Arc::new(Line { socket, address, state, door: self.clone() });
+        let line = Arc::new(Line { socket, holder, state, door: self.clone() });
         if has_room {
             self.lines().push(Arc::downgrade(&line));
         } else {
@@ -147,10 +135,10 @@ impl Connections {
     }
 
     /// Whether there is room for one more from an address.
-    fn make_room_for(&self, address: IpAddr) -> bool {
-        self.by_address.count_of(&address) < self.per_address_max
+    fn make_room_for(&self, holder: Network) -> bool {
+        self.by_address.count_of(&Some(holder)) < self.per_address_max
             || self.free("connections_per_address", self.per_address_max, |line| {
-                line.address == Some(address)
+                line.holder == Some(holder)
             })
     }
 
@@ -308,14 +296,5 @@ mod tests {
             under_way.line.is_over(Duration::ZERO)
         };
         assert!(!is_over_after(ANSWER_SECONDS_MAX - 5) && is_over_after(ANSWER_SECONDS_MAX + 1));
-    }
-
-    #[test]
-    fn a_neighbourhood_is_an_address_or_a_network_of_64_bits() {
-        let of = |text: &str| neighbourhood(text.parse().unwrap()).to_string();
-        assert_eq!(of("192.0.2.7"), "192.0.2.7");
-        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(of("2001:db8:1:2::"), of("2001:db8:1:2:ffff:ffff:ffff:ffff"));
     }
 }

@@ -10,7 +10,7 @@ use actix_web::http::Uri;
 use actix_web::middleware::Next;
 
 /// Here a slash at the end means something.
-const FILES: &str = "/docs";
+const FOLDER: &str = "/docs";
 /// White space as URLs spell it.
 const BLANKS: [&str; 6] = ["%20", "%09", "%0a", "%0d", "%0A", "%0D"];
 
@@ -30,11 +30,11 @@ pub async fn mend<B: MessageBody>(
 
 /// A path without empty parts, and without white space at the ends of its parts.
 fn meant(path: &str) -> Cow<'_, str> {
-    if path.starts_with(FILES) {
-        return Cow::Borrowed(path);
-    }
     let parts = path.split('/').map(without_blanks).filter(|part| !part.is_empty());
-    let meant: String = parts.flat_map(|part| ["/", part]).collect();
+    let mut meant: String = parts.flat_map(|part| ["/", part]).collect();
+    if meant == FOLDER && path.ends_with('/') {
+        meant.push('/');
+    }
     match meant.as_str() {
         "" if path == "/" => Cow::Borrowed(path),
         "" => Cow::Owned("/".to_owned()),
@@ -76,7 +76,10 @@ mod tests {
             ("/", "/"),
             ("///", "/"),
             ("/%20", "/"),
+            ("/docs", "/docs"),
             ("/docs/", "/docs/"),
+            ("/docs//", "/docs/"),
+            ("//docs//x.css", "/docs/x.css"),
         ] {
             assert_eq!(meant(pasted), path, "{pasted}");
         }

@@ -164,7 +164,9 @@ fn stale(words: &Words) -> HttpResponse {
 
 /// Who a request came from, as lock-out remembers it.
 pub fn address(app: &App, request: &HttpRequest) -> String {
-    client_ip(request, &app.trusted_proxies).map(holder).unwrap_or_default()
+    client_ip(request, &app.trusted_proxies)
+        .map(|from| holder(from).to_string())
+        .unwrap_or_default()
 }
 
 /// Begins a session of the user whom somebody proves to be, in the same transaction; gives its
