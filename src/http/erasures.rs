@@ -1,7 +1,7 @@
 //! Erasures over HTTP: by hand, and the records of all. No record names an account.
 
 use actix_web::{HttpResponse, web};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::auth::Access;
@@ -37,10 +37,37 @@ fn reasons() -> utoipa::openapi::Object {
     openapi::one_of([MembershipDelete, Manual, Restore].map(|reason| reason.name()))
 }
 
-/// All erasures at the gyms that a token may see, newest first.
+/// The most records of a page.
+pub const RECORDS_MAX: usize = 1_000;
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// Records that are older: the `next` of a page. Default: from the newest on.
+    before: Option<i64>,
+    /// How many at most. Default: 1,000.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+impl Which {
+    fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(RECORDS_MAX);
+        if (1..=RECORDS_MAX).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::new(Code::BadParameter, format!("`limit` is 1 to {RECORDS_MAX}")))
+    }
+}
+
+/// Erasures at the gyms that a token may see, newest first.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Erasures {
     erasures: Vec<ErasureBody>,
+    /// Ask for those `before` this; null when there are no more.
+    #[schema(required)]
+    next: Option<i64>,
 }
 
 impl ErasureBody {
@@ -102,26 +129,41 @@ pub async fn request(
     Ok(ErasureBody::of(&gym, &erasure.expect("it was added in this transaction")))
 }
 
-/// All erasures at the gyms that the token may see, newest first. For the role `manager`.
+/// Erasures at the gyms that the token may see, newest first. For the role `manager`.
 #[utoipa::path(
     get,
     path = "/api/v1/erasures",
     tag = "members",
     operation_id = "erasures",
+    params(Which),
     responses((status = 200, description = "Records", body = Erasures), openapi::ManagerProblems)
 )]
-pub async fn list(app: web::Data<App>, access: Access) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    app: web::Data<App>,
+    access: Access,
+    which: web::Query<Which>,
+) -> Result<HttpResponse, Problem> {
     access.require(Role::Manager)?;
-    let erasures = blocking(app, move |snapshot| Ok(at_gyms(snapshot, &access.gyms(snapshot)?)?));
+    let (before, limit) = (which.before.unwrap_or(i64::MAX), which.limit()?);
+    let erasures = blocking(app, move |snapshot| {
+        Ok(at_gyms(snapshot, &access.gyms(snapshot)?, before, limit)?)
+    });
     Ok(HttpResponse::Ok().json(erasures.await?))
 }
 
 /// The records of erasures at these gyms, newest first.
-pub fn at_gyms(snapshot: &Snapshot<'_>, gyms: &[Gym]) -> Result<Erasures, StoreError> {
-    let records = snapshot.erasures()?;
+pub fn at_gyms(
+    snapshot: &Snapshot<'_>,
+    gyms: &[Gym],
+    before: i64,
+    limit: usize,
+) -> Result<Erasures, StoreError> {
+    let ids: Vec<_> = gyms.iter().map(|gym| gym.id).collect();
+    let records = snapshot.erasures(&ids, before, limit)?;
+    let next = records.last().filter(|_| records.len() == limit).map(|last| last.id);
     let seen = records.iter().filter_map(|erasure| {
         let gym = gyms.iter().find(|gym| gym.id == erasure.gym)?;
         Some(ErasureBody::of(gym, erasure))
     });
-    Ok(Erasures { erasures: seen.collect() })
+    Ok(Erasures { erasures: seen.collect(), next })
 }

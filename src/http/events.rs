@@ -10,6 +10,7 @@ use super::cursor::Cursors;
 use super::problem::{Code, Problem};
 use super::times::instant;
 use super::{App, openapi, reporting};
+use crate::domain::foreign_text;
 use crate::domain::ids::Position;
 use crate::store::{Cursored, LoggedEvent, Role};
 
@@ -89,6 +90,16 @@ impl EventBody {
             imported: event.arrival.imported,
             extra,
         }
+    }
+
+    /// The event without fields that name others than its member.
+    pub fn without_others(mut self) -> EventBody {
+        let named = |fields: &RawValue| foreign_text::read(fields.get().as_bytes()).accounts;
+        self.extra = self.extra.filter(|fields| {
+            let named = named(fields);
+            named.iter().all(|account| Some(account.0) == self.account)
+        });
+        self
     }
 }
 

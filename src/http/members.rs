@@ -317,8 +317,8 @@ pub async fn one(
     Ok(HttpResponse::Ok().json(body.await?))
 }
 
-/// All that is stored of one member. The text of what waits in quarantine is for admins: it may
-/// name others.
+/// All that is stored of one member. The text of what waits in quarantine is for admins, as are
+/// unknown fields that name others.
 pub fn of_account(
     snapshot: &Snapshot<'_>,
     gym: &Gym,
@@ -344,7 +344,10 @@ fn member_body(gym: &Gym, account: Account, stored: &people::Member, is_admin: b
     MemberBody {
         gym: gym.slug.to_string(),
         account: account.0,
-        events: events.map(|event| EventBody::of(event, Some(account.0), zone)).collect(),
+        events: events
+            .map(|event| EventBody::of(event, Some(account.0), zone))
+            .map(|event| if is_admin { event } else { event.without_others() })
+            .collect(),
         visits: stored.visits.iter().map(|visit| visit_body(zone, visit)).collect(),
         orphan_checkouts: stored.orphan_checkouts.iter().map(|at| instant(zone, *at)).collect(),
         frozen: (stored.past != Past::default()).then(|| FrozenBody::of(&stored.past, zone)),

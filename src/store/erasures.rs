@@ -123,10 +123,17 @@ impl Snapshot<'_> {
 
     /// The account of a member; none when it was erased.
     pub fn account_of(&self, member: MemberId) -> Result<Option<Account>, StoreError> {
-        let sql = "SELECT account FROM members WHERE id = ?1";
+        let sql = "SELECT account, gym, account_key FROM members WHERE id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let found = optional(statement.query_row([member.0], |row| row.get::<_, [u8; 16]>(0)))?;
-        Ok(found.map(Uuid::from_bytes).filter(|account| !account.is_nil()).map(Account))
+        let found = statement.query_row([member.0], |row| {
+            let (gym, key) = (GymId(row.get(1)?), row.get::<_, i64>(2)?);
+            Ok((Account(Uuid::from_bytes(row.get(0)?)), gym, key))
+        });
+        // Zeros were written over one that was erased; but they may be somebody's account.
+        let is_known = |(account, gym, key): &(Account, GymId, i64)| {
+            !account.0.is_nil() || *key == self.account_key(*gym, *account)
+        };
+        Ok(optional(found)?.filter(is_known).map(|(account, ..)| account))
     }
 
     /// Erasures that are not complete, oldest first.
@@ -140,11 +147,22 @@ impl Snapshot<'_> {
         rows.collect()
     }
 
-    /// All erasures, newest first.
-    pub fn erasures(&self) -> Result<Vec<Erasure>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM erasures ORDER BY id DESC");
+    /// Erasures at some gyms, newest first, from before an id on.
+    pub fn erasures(
+        &self,
+        gyms: &[GymId],
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<Erasure>, StoreError> {
+        let gyms: Vec<i64> = gyms.iter().map(|gym| gym.0).collect();
+        let gyms = serde_json::to_string(&gyms).expect("numbers can be written");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM erasures
+             WHERE id < ?1 AND gym IN (SELECT value FROM json_each(?2)) ORDER BY id DESC LIMIT ?3"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_and_then([], erasure_from)?;
+        let rows = statement.query_and_then(params![before, gyms, limit], erasure_from)?;
         rows.collect()
     }
 

@@ -67,6 +67,7 @@ async fn a_deletion_is_carried_out_whatever_its_time_is_like() {
     let body = delivery(large, now(), "MEMBERSHIP_DELETE");
     accepted(&service, &webhook, format!("{body}{}", " ".repeat(20_000))).await;
     gone.push(large);
+    gone.extend(delete_by_what_is_no_delivery(&service, &webhook).await);
     completed(&service, &token).await;
     assert_eq!(waiting(&service, &token).await, Vec::<Value>::new(), "none waits");
     let occupancy = service.get_ok(&token, "/api/v1/gyms/mitte/occupancy").await;
@@ -77,6 +78,39 @@ async fn a_deletion_is_carried_out_whatever_its_time_is_like() {
         assert_eq!(service.post(&webhook, late).await.1, json!({ "status": "erased" }));
     }
     assert_eq!(verify(service.data())["ok"], true);
+}
+
+/// Deletions in bodies that are cut off, no JSON, or not in UTF-8, each of a member of its own.
+async fn delete_by_what_is_no_delivery(service: &Service, webhook: &Webhook) -> Vec<Uuid> {
+    let begin = |account: Uuid| format!(r#"{{"accountId":"{account}","type":"MEMBERSHIP_DELETE""#);
+    let whole = |account: Uuid| format!("{}}}", begin(account));
+    let mut bodies: Vec<Box<dyn Fn(Uuid) -> Vec<u8>>> = vec![
+        Box::new(move |account| format!("[{}]", whole(account)).into_bytes()),
+        Box::new(move |account| format!("{{\"event\":{}}}", whole(account)).into_bytes()),
+        Box::new(move |account| whole(account).encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        Box::new(move |account| [begin(account).as_bytes(), b",\"name\":\"\xfc\"}"].concat()),
+    ];
+    for end in [
+        ",\"timestamp\":NaN}",
+        ",\"timestamp\":,}",
+        ",}",
+        ",\"timestamp\":17",
+        ",\"type\":\"membership_delete\"}",
+    ] {
+        bodies.push(Box::new(move |account| format!("{}{end}", begin(account)).into_bytes()));
+    }
+    let mut gone = Vec::new();
+    for body in bodies {
+        let account = Uuid::new_v4();
+        accepted(service, webhook, delivery(account, now() - 3 * MINUTE, "GYM_CHECKIN")).await;
+        let body = body(account);
+        let request = service.client.post(format!("{}{}", service.root, webhook.path));
+        let answer = request.header("x-api-key", &webhook.secret).body(body.clone()).send().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), 200, "{}", String::from_utf8_lossy(&body));
+        gone.push(account);
+    }
+    gone
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,6 +179,48 @@ async fn what_came_before_a_deletion_goes_with_it_also_what_a_fast_clock_stamped
     accepted(&service, &webhook, deleted[1].clone()).await;
     completed(&service, &token).await;
     assert_eq!(traces(service.data(), bob), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_of_zeros_is_erased_like_any_other() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    // The second time it is a new member, whose clock is a little fast.
+    for at in [now() - MINUTE, now() + MINUTE] {
+        accepted(&service, &webhook, delivery(Uuid::nil(), at, "GYM_CHECKIN")).await;
+        accepted(&service, &webhook, delivery(Uuid::nil(), at, "MEMBERSHIP_DELETE")).await;
+        completed(&service, &token).await;
+        let path = format!("/api/v1/gyms/mitte/members/{}", Uuid::nil());
+        assert_eq!(service.get(&token, &path).await.0, 404);
+    }
+    let log = service.get_ok(&token, "/api/v1/gyms/mitte/events").await;
+    assert_eq!(log["events"], json!([]), "nothing of it stays");
+    assert_eq!(verify(service.data())["ok"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn erasure_records_are_told_by_the_page() {
+    let service = Service::start();
+    let webhooks = ["mitte", "nord"].map(|gym| service.add_gym(gym, "UTC"));
+    let token = service.add_token("all", "manager", &["mitte"]);
+    for number in 0..6 {
+        let body = delivery(Uuid::new_v4(), now(), "MEMBERSHIP_DELETE");
+        accepted(&service, &webhooks[number % 2], body).await;
+    }
+    let (mut path, mut pages, mut ids) = ("?limit=2".to_owned(), Vec::new(), Vec::new());
+    loop {
+        let page = service.get_ok(&token, &format!("/api/v1/erasures{path}")).await;
+        let records = page["erasures"].as_array().expect("a list").clone();
+        pages.push(records.len());
+        ids.extend(records.iter().map(|record| record["id"].as_i64().expect("a number")));
+        let Some(next) = page["next"].as_i64() else { break };
+        path = format!("?limit=2&before={next}");
+    }
+    assert_eq!(pages, [2, 1], "of one gym only");
+    assert!(ids.is_sorted_by(|newer, older| newer > older), "{ids:?}");
+    let (status, _) = service.get(&token, "/api/v1/erasures?limit=1001").await;
+    assert_eq!(status, 422);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -33,7 +33,7 @@ problems! {
     TokenProblems: Unauthorized Unavailable;
     GymProblems: Unauthorized NotFound Unavailable;
     ReportProblems: Unauthorized NotFound BadParameter BadRange TooManyBuckets Unavailable;
-    ManagerProblems: Unauthorized Forbidden Unavailable;
+    ManagerProblems: Unauthorized Forbidden BadParameter Unavailable;
     RoleProblems: Unauthorized Forbidden NotFound Unavailable;
     ListProblems: Unauthorized Forbidden NotFound BadParameter Unavailable;
     CursorProblems: Unauthorized Forbidden NotFound BadParameter StaleCursor Unavailable;

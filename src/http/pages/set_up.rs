@@ -123,9 +123,13 @@ fn waiting(visitor: &Visitor, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Mark
     })
 }
 
-/// The gym's erasure records.
+/// So many records of erasures are shown; the API has the others.
+const ERASURES_SHOWN: usize = 100;
+
+/// The gym's newest erasure records.
 pub fn erased(words: &Words, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Markup, StoreError> {
-    let records = json(&erasures::at_gyms(snapshot, std::slice::from_ref(gym))?);
+    let records =
+        json(&erasures::at_gyms(snapshot, std::slice::from_ref(gym), i64::MAX, ERASURES_SHOWN)?);
     let title = words.say("set_up.erasures");
     Ok(listed(words, title, ERASURES, list(&records["erasures"]), &Lead::Nowhere))
 }

@@ -249,6 +249,17 @@ async fn all_that_is_stored_of_a_member_is_told() {
     assert_eq!(told["events"], json!(own), "as the log has them, in its order");
     let extra = json!({ "card": { "no": 7, "of": ada.to_string() }, "lane": null });
     assert_eq!(told["events"][7]["extra"], extra);
+    let with_bob = json!({
+        "accountId": ada, "timestamp": gym.at(9, 10, 25), "type": "LOCKER_OPENED", "with": bob,
+    });
+    assert_eq!(service.post(webhook, with_bob.to_string()).await.1["status"], "accepted");
+    let who_asks = [(&gym.token, None), (&admin, Some(json!({ "with": bob })))];
+    for (token, named) in who_asks {
+        let told = service.get_ok(token, &path).await;
+        let last = &told["events"][8];
+        assert_eq!(last.get("extra").cloned(), named, "whom it names besides is for admins");
+    }
+    let told = service.get_ok(&gym.token, &path).await;
     assert_eq!(told["visits"], visits(&gym));
     assert_eq!(told["orphan_checkouts"], json!([gym.shown(gym.at(8, 12, 0))]));
     assert_eq!(told["quarantine"], json!([]));
