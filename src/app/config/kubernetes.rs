@@ -1,5 +1,6 @@
 //! Variables that are not ours though they begin like ours: for a Service named `footfall`, or
-//! `footfall-…`, Kubernetes tells every container of its namespace where that is.
+//! `footfall-…`, Kubernetes tells every container of its namespace where that is. So does Docker in
+//! a container with a link to one of that name, with its variables besides.
 
 use std::net::IpAddr;
 
@@ -16,6 +17,13 @@ pub(super) fn is_of_service(name: &str, value: &str) -> bool {
     if ends(&["SERVICE", "HOST"]) || (ends(&["ADDR"]) && of_port().is_some()) {
         return value.parse::<IpAddr>().is_ok();
     }
+    let ends_range = ends(&["PORT", "START"]) || ends(&["PORT", "END"]);
+    if of_port().is_some() && ends_range {
+        return value.parse::<u16>().is_ok();
+    }
+    if is_of_link(&parts[1..], value) {
+        return true;
+    }
     if has_named_port() || (of_port().is_some() && ends(&["PORT"])) {
         return value.parse::<u16>().is_ok();
     }
@@ -23,6 +31,14 @@ pub(super) fn is_of_service(name: &str, value: &str) -> bool {
         return PROTOCOLS.contains(&value);
     }
     (ends(&["PORT"]) || of_port().is_some()) && is_address(value)
+}
+
+/// `NAME`, with both ends of a link, `/web/footfall`; or `ENV` and a variable of the other container.
+fn is_of_link(parts: &[&str], value: &str) -> bool {
+    let is_name = parts.ends_with(&["NAME"])
+        && value.strip_prefix('/').is_some_and(|names| names.contains('/'));
+    let env = parts.iter().position(|part| *part == "ENV");
+    is_name || env.is_some_and(|place| place + 1 < parts.len())
 }
 
 /// `PORT`, a number, a protocol.
@@ -62,6 +78,10 @@ mod tests {
             ("FOOTFALL_METRICS_PORT", "tcp://10.96.0.18:9090"),
             ("FOOTFALL_METRICS_PORT_9090_TCP_ADDR", "10.96.0.18"),
             ("FOOTFALL_MAIL_PORT", "tcp://10.96.0.19:25"),
+            ("FOOTFALL_NAME", "/web/footfall"),
+            ("FOOTFALL_ENV_FOOTFALL_DATA", "/data"),
+            ("FOOTFALL_PORT_80_TCP_START", "tcp://172.17.0.5:80"),
+            ("FOOTFALL_PORT_80_TCP_PORT_END", "82"),
         ];
         for (name, value) in of_service {
             assert!(is_of_service(name, value), "{name}={value}");
@@ -72,6 +92,8 @@ mod tests {
             ("FOOTFALL_SERVICE_HOST", "footfall.example.com/x"),
             ("FOOTFALL_SERVICE_PORT", "high"),
             ("FOOTFALL_PORT_8080", "8080"),
+            ("FOOTFALL_NAME", "mitte"),
+            ("FOOTFALL_ENV", "production"),
             ("FOOTFALL_PORT_8080_TCP", "8080"),
             ("FOOTFALL_LISTEN", "0.0.0.0:8080"),
             ("FOOTFALL_LISTEN_PORT", "8080"),

@@ -27,6 +27,9 @@ fn what_kubernetes_sets_for_a_service_of_our_name_is_passed_over() {
         ("FOOTFALL_PORT_8080_TCP_ADDR", "10.96.0.17"),
         ("FOOTFALL_MAIL_PORT", "tcp://10.96.0.18:25"),
         ("FOOTFALL_METRICS_SERVICE_HOST", "10.96.0.19"),
+        ("FOOTFALL_NAME", "/web/footfall"),
+        ("FOOTFALL_ENV_FOOTFALL_DATA", "/data"),
+        ("FOOTFALL_PORT_8080_TCP_PORT_START", "8080"),
     ]);
     assert!(ok, "{said}");
 }

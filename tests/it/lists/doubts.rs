@@ -27,7 +27,12 @@ async fn lists_of_other_languages_and_with_lengths_are_read() {
 }
 
 /// Each list with words of its refusal.
-const MISLEADING: [(&str, [&str; 2]); 18] = [
+const MISLEADING: [(&str, [&str; 2]); 19] = [
+    (
+        "Nr,Zeit,Richtung,Geht\n0815,2026-03-17 18:05,IN,2026-03-17 19:20\n\
+         0815,2026-03-17 19:20,OUT,\n",
+        ["seems to say in or out", "direction = "],
+    ),
     (
         "Nr;Kommt;Geht\n0815;26-03-25 10:00;26-03-25 11:00\n",
         ["line 2: ", "--date-order year-first"],
@@ -95,6 +100,27 @@ async fn what_would_be_read_wrongly_is_refused_with_its_reason() {
         }
         assert_eq!(scene.visits(super::MEMBER).await, [""; 0], "{text}");
     }
+}
+
+/// Titles end at the first row with a time; what is wrong with that row is said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_header_no_row_goes_without_a_word() {
+    let scene = Scene::new();
+    let attlog = "Hall 1\n99\t2026-03-17 18:00:00\t1\t0\n0815\t2026-03-17 18:05:00\t1\t0\n\
+                  0815\t2026-03-17 19:20:00\t1\t1\n";
+    let list = scene.write("list.csv", attlog);
+    let refused = |mapping: &str| {
+        let mapping = scene.write("m.toml", mapping).display().to_string();
+        scene.refused(&list, &["--mapping", &mapping])
+    };
+    let columns = "account = 1\nentered = 2\ndirection = 4\n";
+    let error = refused(&format!("{columns}in = [\"0\"]\nout = [\"1\"]\n"));
+    assert!(error.contains("1 lines") && error.contains("line 2: its \"column 1\""), "{error}");
+    let error = refused(columns);
+    assert!(error.contains("3 lines") && error.contains("neither in nor out"), "{error}");
+    let error = refused("account = 1\nentered = 3\n");
+    assert!(error.contains("no row has a time in column 3"), "{error}");
+    assert_eq!(scene.visits(super::MEMBER).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

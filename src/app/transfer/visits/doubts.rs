@@ -144,15 +144,17 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// When only the entry is known, another column with times, or with in and out, would silently
-    /// mean nothing.
+    /// When only the entry is known, another column with times would silently mean nothing; so would
+    /// one with in and out that is not the direction.
     fn refuse_unused_columns(&self) -> anyhow::Result<()> {
         let columns = &self.layout.columns;
-        let others = [columns.left, columns.duration, columns.direction];
-        if self.mapping.entered.is_some() || others.iter().any(Option::is_some) {
+        if self.mapping.entered.is_some() || columns.direction.is_some() {
             return Ok(());
         }
+        let ends = [columns.left, columns.left_date, columns.duration];
+        let is_end_known = ends.iter().any(Option::is_some);
         let used = [Some(columns.account), Some(columns.entered), columns.date, columns.gym];
+        let used = [used.as_slice(), &ends].concat();
         let unused = (0..self.layout.header.len()).filter(|place| !used.contains(&Some(*place)));
         for column in unused {
             let name = self.layout.name(column);
@@ -160,7 +162,7 @@ impl Asked<'_> {
             let (times, rows) = self.shown().fold((0, 0), |(times, rows), row| {
                 (times + usize::from(holds_times(&row)), rows + 1)
             });
-            if times * 2 >= rows && times > 0 {
+            if !is_end_known && times * 2 >= rows && times > 0 {
                 bail!(
                     "the column {name:?} holds times, and its name does not say which: a mapping \
                      says it, `left = {name:?}` for example, or only `entered = {0:?}` where it \
@@ -182,7 +184,7 @@ impl Asked<'_> {
     }
 }
 
-fn moment(cell: &str) -> Option<Moment> {
+pub fn moment(cell: &str) -> Option<Moment> {
     // In any order: that it is a time is all that is asked.
     dates::ORDERS.iter().find_map(|order| times::parse(cell, &[*order]).ok())
 }

@@ -133,7 +133,12 @@ impl Visits {
     }
 
     /// What a cell says of a time. With a format, a date in a column of its own comes before it.
-    fn moment(&self, row: &Row<'_>, column: usize, date: Option<usize>) -> Result<Moment, String> {
+    pub(super) fn moment(
+        &self,
+        row: &Row<'_>,
+        column: usize,
+        date: Option<usize>,
+    ) -> Result<Moment, String> {
         let text = row.cell(column);
         if text.is_empty() {
             return Err(self.about(column, "is empty"));

@@ -111,7 +111,9 @@ impl Visits {
         asked.refuse_doubts(args.all_rows, gyms.iter().all(|gym| gym.zone == Tz::UTC))?;
         let accounts = mapping.accounts.as_deref().map(Accounts::read).transpose()?;
         let dates = asked.dates();
-        Ok(Visits { text, layout, mapping, dates, accounts, gyms, gym })
+        let visits = Visits { text, layout, mapping, dates, accounts, gyms, gym };
+        visits.refuse_without_times()?;
+        Ok(visits)
     }
 
     /// The line of the header, and what stands between columns.
@@ -142,13 +144,35 @@ impl Visits {
 
     fn rows(&self) -> impl Iterator<Item = (Row<'_>, Result<Found, String>)> {
         let rows = text::rows(&self.text, self.layout.delimiter);
+        let rows = rows.filter(|row| row.line > self.layout.header_line);
         let mut has_begun = !self.layout.header.is_empty();
-        rows.filter(|row| row.line > self.layout.header_line).filter_map(move |row| {
+        let rows = rows.filter(move |row| {
+            has_begun = has_begun || self.has_time(row);
+            has_begun
+        });
+        rows.map(|row| {
             let found = self.found(&row);
-            // Without a header, titles end where the first row can be read.
-            has_begun |= found.is_ok();
-            has_begun.then_some((row, found))
+            (row, found)
         })
+    }
+
+    /// Without a header, titles end where the first row has a time, whatever else is wrong with it.
+    fn has_time(&self, row: &Row<'_>) -> bool {
+        let columns = &self.layout.columns;
+        doubts::moment(row.cell(columns.entered)).is_some()
+            || self.moment(row, columns.entered, columns.date).is_ok()
+    }
+
+    fn refuse_without_times(&self) -> anyhow::Result<()> {
+        let mut rows = text::rows(&self.text, self.layout.delimiter);
+        if !self.layout.header.is_empty() || rows.any(|row| self.has_time(&row)) {
+            return Ok(());
+        }
+        bail!(
+            "no row has a time in {}; `entered` in the mapping says where it stands, `format` how it \
+             is written",
+            self.layout.name(self.layout.columns.entered)
+        )
     }
 
     fn exits_after_entry(&self) -> HashSet<Place> {

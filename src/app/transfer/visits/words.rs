@@ -51,7 +51,7 @@ pub const DATE: &str = "\
 /// Names of a column with the date of leaving.
 pub const LEFT_DATE: &str = "\
     checkoutdatum checkoutdate exitdate austrittsdatum enddatum enddate departuredate \
-    datedesortie datesortie fechasalida datadiuscita datawyjscia vertrekdatum";
+    datumbis bisdatum datumende dateto todate datumgeht gehtdatum datumaustritt dateout datedesortie datesortie fechasalida datadiuscita datawyjscia vertrekdatum";
 /// Names of a column with the gym of a row.
 pub const GYM: &str = "\
     studio studioname filiale club clubname standort branch gym gymname niederlassung facility \
