@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
 use super::database::{Database, Snapshot, StoreError};
@@ -52,7 +52,7 @@ impl Sums {
     }
 
     /// Writes what the transaction changed.
-    pub fn flush(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    pub fn flush(&self, transaction: &Connection) -> Result<(), StoreError> {
         for (table, change) in std::mem::take(&mut *self.changes()) {
             let sql = "SELECT sum FROM checksums WHERE name = ?1";
             let mut statement = transaction.prepare_cached(sql)?;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use super::checksums::{self, Sums};
 use super::identity::{MARK_FILE, Mark};
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::LEDGER_FILE;
 use super::opened::check_folder;
+use super::transaction::Transaction;
 use super::tx::Tx;
 use super::{Damaged, files};
 
@@ -235,7 +236,7 @@ impl Database {
             Some(connection) => connection,
             None => self.connect_to_read()?,
         };
-        let transaction = connection.transaction()?;
+        let transaction = Transaction::to_read(&mut connection)?;
         let result = work(&Snapshot { connection: &transaction, key: &self.key });
         drop(transaction);
         self.idle().push(connection);
@@ -268,7 +269,7 @@ impl Database {
         &'c self,
         connection: &'c mut Connection,
     ) -> Result<Tx<'c>, StoreError> {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = Transaction::to_write(connection)?;
         self.sums.begin();
         Ok(Tx::new(transaction, &self.key, &self.mark, &self.sums))
     }

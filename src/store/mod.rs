@@ -37,6 +37,7 @@ mod secret;
 mod tallies;
 mod tokens;
 mod trial;
+mod transaction;
 mod tx;
 mod users;
 mod vitals;

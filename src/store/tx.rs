@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::Transaction;
-
 use super::checksums::Sums;
 use super::database::{Snapshot, StoreError};
 use super::gyms::Gym;
 use super::identity::{Mark, progress_of};
 use super::key::Key;
+use super::transaction::Transaction;
 use crate::domain::Millis;
 use crate::domain::ids::{GymId, Position, WebhookId};
 
