@@ -18,7 +18,8 @@ use crate::store::{Database, Erasure, Ledger, LedgerEntry, Store, StoreError, Tx
 const CHUNK_ERASURES: usize = 20;
 /// Erasures after which the write-ahead log is emptied, once for all of them.
 const BATCH_ERASURES: usize = 400;
-/// Open erasures are looked for after every commit, and at least this often.
+/// Open erasures are looked for when a commit here asks for one, and at least this often: commands of
+/// other processes ask too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Pauses between two attempts to empty the write-ahead log.
@@ -32,10 +33,10 @@ const LOG_IN_USE: &str = "what was erased is gone from the database, but another
 
 /// Goes on until it is dropped, or an erasure fails.
 pub async fn run(store: Store) -> Ended {
-    let mut commits = store.commits();
+    let mut erasures = store.erasures();
     loop {
         if !work(&store).await.context("an erasure failed")? {
-            drop(timeout(LOOK_EVERY, commits.changed()).await);
+            drop(timeout(LOOK_EVERY, erasures.changed()).await);
         }
     }
 }

@@ -198,6 +198,7 @@ impl Tx<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let values = params![gym.0, member.0, erased_until, reason.name(), now, cut_at];
         self.transaction.prepare_cached(sql)?.execute(values)?;
+        self.asks_to_erase = true;
         Ok(self.transaction.last_insert_rowid())
     }
 

@@ -25,6 +25,8 @@ pub struct Tx<'c> {
     pub(super) frozen: BTreeMap<i64, Vec<(u32, i64)>>,
     /// Gyms as they were when first looked at in this transaction.
     gyms: HashMap<GymId, Gym>,
+    /// Whether there is something new to erase.
+    pub(super) asks_to_erase: bool,
     /// Gyms whose reports changed, with the last position applied.
     pub(super) applied: HashMap<GymId, Option<Position>>,
     /// When each webhook last delivered.
@@ -46,6 +48,7 @@ impl<'c> Tx<'c> {
             tallies: BTreeMap::new(),
             frozen: BTreeMap::new(),
             gyms: HashMap::new(),
+            asks_to_erase: false,
             applied: HashMap::new(),
             delivered: HashMap::new(),
         }
@@ -100,12 +103,13 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+    /// Commits; whether there is something new to erase.
+    pub(super) fn commit(mut self) -> Result<bool, StoreError> {
         self.flush()?;
         self.sums.flush(&self.transaction)?;
         let progress = progress_of(&self.transaction)?;
         self.transaction.commit()?;
         self.mark.note(progress);
-        Ok(())
+        Ok(self.asks_to_erase)
     }
 }

@@ -38,6 +38,8 @@ pub struct Store {
     queue: mpsc::Sender<Queued>,
     /// Counts commits, so that who waits for a change hears of it.
     commits: watch::Receiver<u64>,
+    /// Counts those of them that ask to erase something.
+    erasures: watch::Receiver<u64>,
     meters: Meters,
 }
 
@@ -56,12 +58,14 @@ impl Store {
         let connection = database.connect()?;
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (committed, commits) = watch::channel(0);
+        let (to_erase, erasures) = watch::channel(0);
         let meters = Meters::new();
         let mut writer = Writer {
             database: database.clone(),
             connection,
             opened: Opened::default(),
             committed,
+            to_erase,
             meters: meters.clone(),
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
@@ -70,7 +74,7 @@ impl Store {
         });
         let thread =
             thread.map_err(|source| StoreError::File { path: "writer thread".into(), source })?;
-        Ok((Store { database, queue, commits, meters }, thread))
+        Ok((Store { database, queue, commits, erasures, meters }, thread))
     }
 
     pub fn database(&self) -> &Database {
@@ -144,6 +148,11 @@ impl Store {
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.commits.clone()
     }
+
+    /// Hears of every commit that asks to erase something.
+    pub fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.clone()
+    }
 }
 
 /// What the writer is asked to do.
@@ -193,6 +202,7 @@ struct Writer {
     connection: Connection,
     opened: Opened,
     committed: watch::Sender<u64>,
+    to_erase: watch::Sender<u64>,
     meters: Meters,
 }
 
@@ -261,13 +271,15 @@ impl Writer {
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let (writes, began) = (jobs.len(), Instant::now());
         let outcome = self.transact(jobs);
-        if outcome.is_ok() {
-            self.meters.committed(writes, began.elapsed());
+        let asks_to_erase = outcome?;
+        self.meters.committed(writes, began.elapsed());
+        if asks_to_erase {
+            self.to_erase.send_modify(|commits| *commits += 1);
         }
-        outcome
+        Ok(())
     }
 
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         let (database, connection) = (&self.database, &mut self.connection);
         let disk = |error| Failure::Disk(Arc::new(error));
         let outcome = catch_unwind(AssertUnwindSafe(|| {
