@@ -287,16 +287,17 @@ pub(super) fn replace(
     }
     for stretch in new {
         stretch.contribute(1, &mut additions);
-        tx.put_receipt(target.generation, member, stretch)?;
+        let kept = old.iter().find(|kept| kept.start() == stretch.start());
+        tx.put_receipt(target.generation, member, kept, stretch)?;
     }
     let (before, after) = (Dates::of(target.zone, old), Dates::of(target.zone, new));
     if before != after {
-        let old_days = tx.view().member_days(target.generation, member)?;
-        let mut days = old_days.clone();
+        let counted = tx.view().member_days(target.generation, member)?;
+        let mut days = counted.clone();
         before.take_from(&mut days);
         after.add_to(&mut days);
-        old_days.change_to(&days, &mut additions);
-        tx.put_member_days(target.generation, member, &days)?;
+        counted.change_to(&days, &mut additions);
+        tx.put_member_days(target.generation, member, &counted, &days)?;
     }
     tx.add_tallies(target.generation, additions);
     Ok(())

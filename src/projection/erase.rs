@@ -234,9 +234,10 @@ pub(super) fn freeze(
         stretch.contribute(1, &mut sums);
         tx.remove_receipt(target.generation, member, stretch.start())?;
     }
-    tx.view().member_days(target.generation, member)?.contribute(1, &mut sums);
+    let counted = tx.view().member_days(target.generation, member)?;
+    counted.contribute(1, &mut sums);
     left.contribute(-1, &mut sums);
-    tx.put_member_days(target.generation, member, left)?;
+    tx.put_member_days(target.generation, member, &counted, left)?;
     tx.add_frozen(gym, &sums);
     Ok(())
 }

@@ -153,7 +153,7 @@ fn carry_past(tx: &mut Tx<'_>, gym: GymId, generation: Generation) -> Result<(),
         }
     })?;
     for (member, past) in pasts {
-        tx.put_member_days(generation, member, &MemberDays::after(past))?;
+        tx.put_member_days(generation, member, &MemberDays::default(), &MemberDays::after(past))?;
     }
     Ok(())
 }

@@ -166,18 +166,31 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// Stores a stretch, in the place of `old`, which begins when it does. Told what is there, SQLite
+    /// need not look; and an index whose columns are not named is not touched.
     pub fn put_receipt(
         &mut self,
         generation: Generation,
         member: MemberId,
+        old: Option<&Stretch>,
         stretch: &Stretch,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO receipts
-                       (generation, member, start, last, present_until, entries, fold)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                   ON CONFLICT DO UPDATE SET last = excluded.last, entries = excluded.entries,
-                       present_until = excluded.present_until, fold = excluded.fold";
-        self.transaction.prepare_cached(sql)?.execute(params![
+        let sql = match old {
+            None => {
+                "INSERT INTO receipts
+                     (generation, member, start, last, present_until, entries, fold)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            }
+            Some(old) if old.present_until() == stretch.present_until() => {
+                "UPDATE receipts SET last = ?4, entries = ?6, fold = ?7
+                 WHERE generation = ?1 AND member = ?2 AND start = ?3 AND present_until = ?5"
+            }
+            Some(_) => {
+                "UPDATE receipts SET last = ?4, present_until = ?5, entries = ?6, fold = ?7
+                 WHERE generation = ?1 AND member = ?2 AND start = ?3"
+            }
+        };
+        let written = self.transaction.prepare_cached(sql)?.execute(params![
             generation.0,
             member.0,
             stretch.start(),
@@ -186,7 +199,7 @@ impl Tx<'_> {
             codec::entries_to_blob(stretch.entries()),
             codec::fold_to_blob(stretch),
         ])?;
-        Ok(())
+        if written == 1 { Ok(()) } else { Err(super::Damaged.into()) }
     }
 
     pub fn remove_receipt(
@@ -200,11 +213,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores the member's days; a member without any has no row.
+    /// Stores the member's days in the place of `old`; a member without any has no row.
     pub fn put_member_days(
         &mut self,
         generation: Generation,
         member: MemberId,
+        old: &MemberDays,
         days: &MemberDays,
     ) -> Result<(), StoreError> {
         if days.is_empty() {
@@ -212,8 +226,15 @@ impl Tx<'_> {
             self.transaction.prepare_cached(sql)?.execute([generation.0, member.0])?;
             return Ok(());
         }
-        let sql = "INSERT OR REPLACE INTO member_days (generation, member, last_day, days, past)
-                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        // One row is changed or none, so there is nothing to take back when it fails: with OR FAIL
+        // SQLite keeps no journal of the statement.
+        let sql = if old.is_empty() {
+            "INSERT OR FAIL INTO member_days (generation, member, last_day, days, past)
+             VALUES (?1, ?2, ?3, ?4, ?5)"
+        } else {
+            "UPDATE OR FAIL member_days SET last_day = ?3, days = ?4, past = ?5
+             WHERE generation = ?1 AND member = ?2"
+        };
         let last_day = days.last_visit().map(|Day(day)| day);
         let blob = codec::days_to_blob(days);
         let past = codec::past_to_blob(&days.past());
