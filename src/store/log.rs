@@ -1,5 +1,6 @@
 //! The event log, and the members whose events it holds.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 use uuid::Uuid;
 
@@ -144,9 +145,21 @@ impl Tx<'_> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let Arrival { received_at, imported } = arrival;
         let (kind, awaited) = (event.kind.name(), note_of(awaited));
-        let values = params![gym.0, member.0, event.at, kind, received_at, imported, awaited];
+        let values = params![gym.0, member.0, event.at, kind, received_at, imported, &awaited];
         self.transaction.prepare_cached(sql)?.execute(values)?;
         let position = Position(self.transaction.last_insert_rowid());
+        // All columns, in their order: see the checksums.
+        let row = [
+            ValueRef::Integer(position.0),
+            ValueRef::Integer(gym.0),
+            ValueRef::Integer(member.0),
+            ValueRef::Integer(event.at),
+            ValueRef::Text(kind.as_bytes()),
+            ValueRef::Integer(received_at),
+            ValueRef::Integer(imported.into()),
+            awaited.as_deref().map_or(ValueRef::Null, ValueRef::Blob),
+        ];
+        self.sums.note("events", 1, row.into_iter());
         if let Some(fields) = &event.extra {
             let sql = "INSERT INTO extras (position, fields) VALUES (?1, ?2)";
             self.transaction.prepare_cached(sql)?.execute(params![position.0, fields])?;

@@ -18,7 +18,7 @@ pub struct Tx<'c> {
     pub(super) transaction: Transaction<'c>,
     key: &'c Key,
     mark: &'c Mark,
-    sums: &'c Sums,
+    pub(super) sums: &'c Sums,
     /// Additions by slot of `tallies`.
     pub(super) tallies: BTreeMap<i64, Vec<(u32, i64)>>,
     /// Additions by slot of `frozen`.
