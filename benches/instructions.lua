@@ -46,8 +46,9 @@ function response(status, _, body)
     other = other + 1
   end
   left = left - 1
-  -- wrk goes on for its time whatever its threads do, unless it is interrupted.
-  if left == 0 then io.popen("kill -INT $PPID") end
+  -- wrk goes on for its time whatever its threads do, unless it is interrupted: its main thread, so a
+  -- second time when this one has ended.
+  if left == 0 then io.popen("kill -INT $PPID; sleep 0.3; kill -INT $PPID 2>/dev/null") end
 end
 
 function done()

@@ -90,7 +90,8 @@ writer=$(grep -l 'writer::Writer::run' "$folder"/counted.1-*.yes)
 all=$(ls "$folder"/counted.1-*.yes)
 
 # A line of the table: instructions per delivery of functions that match, in some threads. A function
-# with what it called (`yes`) stands in the list once for each file that was inlined into it.
+# with what it called (`yes`) stands in the list once for each file that was inlined into it. One that
+# was itself inlined is in no list: `-`.
 line() {
     local name="$1" inclusive="$2" threads="$3" pattern="$4"
     # shellcheck disable=SC2086
@@ -102,7 +103,7 @@ line() {
         count > most[FILENAME] { most[FILENAME] = count }
         END {
             for (file in most) sum += most[file]
-            printf "%-44s %10.0f\n", name, sum / accepted
+            printf "%-44s %10s\n", name, sum ? sprintf("%.0f", sum / accepted) : "-"
         }' ${threads//.yes/.$inclusive}
 }
 
@@ -118,13 +119,13 @@ printf '%d deliveries over %d connections, after %d: instructions per delivery\n
     "$accepted" "$CONNECTIONS" "$HISTORY"
 total 'all' "$all"
 total 'HTTP' "$http"
-line '  who sends it' yes "$http" ':.*deliveries::authenticate|:.*Sender::known|:.*sender::presented'
+line '  who sends it' yes "$http" ':.*sender::(authenticate|presented)|:.*Sender::known|:.*KnownWebhooks::with'
 line '  what it says' yes "$http" ':.*deliveries::understand'
 line '  which route' yes "$http" ':.*AppRouting as'
 total 'writer' "$writer"
-line '  append' yes "$writer" ':.*projection::apply::deliver( |$)'
+line '  append' yes "$writer" ':.*projection::apply::(deliver|take_in)( |$)'
 line '    into the log' yes "$writer" ':.*store::tx::Tx>::append( |$)'
-line '    whose it is' yes "$writer" ':.*Snapshot>::(known|erased_until)( |$)'
+line '    whose it is' yes "$writer" ':.*Snapshot>::known( |$)'
 line '    stretches read' yes "$writer" ':.*Snapshot>::stretches_touching( |$)'
 line '    stretches replaced' yes "$writer" ':.*projection::apply::replace( |$)'
 line '  commit' yes "$writer" ':.*store::tx::Tx::commit( |$)'
