@@ -99,6 +99,7 @@ fn kind_of(payload: &Payload<'_>) -> Result<String, Unfit> {
         (Some(kind), true) if kind.is_empty() || kind.len() > TYPE_BYTES_MAX => {
             Err(Unfit::Shape(format!("`type` has 1 to {TYPE_BYTES_MAX} bytes")))
         }
+        (Some(kind), true) if !matches!(Kind::from_name(&kind), Kind::Unknown(_)) => Ok(kind),
         (Some(kind), true) => {
             let read = foreign_text::read(kind.as_bytes());
             if read.is_searchable && read.accounts.is_empty() {

@@ -270,6 +270,9 @@ fn newly_observed(before: &[Stretch], after: &Stretch) -> Vec<Millis> {
     now.filter(|(entered, _)| !known.contains(entered)).map(|(_, stay)| stay).collect()
 }
 
+/// As many additions as most events make.
+const ADDITIONS: usize = 64;
+
 /// Takes back what the old stretches contributed and puts in what the new ones do.
 pub(super) fn replace(
     tx: &mut Tx<'_>,
@@ -278,7 +281,7 @@ pub(super) fn replace(
     old: &[Stretch],
     new: &[Stretch],
 ) -> Result<(), StoreError> {
-    let mut additions = Contributions::new();
+    let mut additions = Contributions::with_capacity(ADDITIONS);
     for stretch in old {
         stretch.contribute(-1, &mut additions);
         if new.iter().all(|kept| kept.start() != stretch.start()) {
