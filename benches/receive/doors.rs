@@ -2,6 +2,7 @@
 //! up, compares the secret, reads the body and parses it, and answers in the same words.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,11 +15,12 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::Context;
 use footfall::clock;
 use footfall::http::deliveries::{ANSWER_MS_MAX, BODY_BYTES_MAX, BODY_MS_MAX, Receipt};
+use footfall::http::known_webhooks::KnownWebhooks;
 use footfall::http::metrics::reach;
 use footfall::http::process::Process;
 use footfall::http::{self, Listening, Settings};
 use footfall::intake::egym;
-use footfall::store::{Store, Webhook};
+use footfall::store::{SecretHash, Store, Webhook};
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -76,13 +78,15 @@ impl Doors {
 
 struct State {
     store: Store,
+    known: KnownWebhooks,
     /// The position that is answered next.
     next: AtomicI64,
 }
 
 fn serve_without_storing(store: Store, listener: TcpListener) -> anyhow::Result<Server> {
     let settings = settings();
-    let state = web::Data::new(State { store, next: AtomicI64::new(1) });
+    let state =
+        web::Data::new(State { store, known: KnownWebhooks::default(), next: AtomicI64::new(1) });
     let workers = thread::available_parallelism()?.get();
     let server = HttpServer::new(move || {
         App::new()
@@ -121,13 +125,20 @@ fn authenticate(
     state: &State,
     public_id: &str,
     request: &HttpRequest,
-) -> actix_web::Result<Webhook> {
+) -> actix_web::Result<Arc<Webhook>> {
+    let secret = request.headers().get("x-api-key").map_or(&b""[..], |value| value.as_bytes());
+    let secret = SecretHash::of(secret);
+    if let Some(known) = state.known.with(public_id, &secret) {
+        return Ok(known);
+    }
     let webhook = state.store.read(|snapshot| snapshot.webhook(public_id));
     let webhook = webhook.map_err(ErrorInternalServerError)?;
-    let secret = request.headers().get("x-api-key").map_or(&b""[..], |value| value.as_bytes());
-    webhook
-        .filter(|webhook| webhook.secret.matches(secret))
-        .ok_or_else(|| ErrorUnauthorized("no such webhook, or not its secret"))
+    let webhook = webhook
+        .filter(|webhook| webhook.secret.equals(&secret))
+        .ok_or_else(|| ErrorUnauthorized("no such webhook, or not its secret"))?;
+    let webhook = Arc::new(webhook);
+    state.known.keep(&webhook);
+    Ok(webhook)
 }
 
 async fn read_body(mut payload: web::Payload, deadline: Instant) -> actix_web::Result<Vec<u8>> {

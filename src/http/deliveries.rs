@@ -2,7 +2,6 @@
 //!
 //! Whatever carries the right secret is kept: in the log, or in quarantine with its reason.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -12,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::metrics::TypeWord;
 use super::problem::{Code, Problem};
+use super::sender::{Refused, Sender, authenticate, presented};
 use super::unfitting::{Unfitting, Unreadable};
-use super::{App, client_ip::client_ip, openapi};
+use super::{App, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::domain::event::Event;
@@ -22,7 +22,7 @@ use crate::domain::tally::Count;
 use crate::intake::egym::{self, Delivery};
 use crate::projection::apply::{self, Outcome};
 use crate::projection::witness::settled;
-use crate::store::{Secret, SecretHash, StoreError, Tx, Webhook, WriteError};
+use crate::store::{Proof, StoreError, Tx, WriteError};
 
 /// The largest body of a delivery, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -74,54 +74,29 @@ pub async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let received_at = clock::now();
     let started = Instant::now();
-    let sender = authenticate(&app, &public_id, &request, received_at)?;
+    let known = Sender::known(&app, &public_id, &presented(&request));
+    let sender = known.map_or_else(|| authenticate(&app, &public_id, &request, received_at), Ok)?;
     let body = read_body(payload, started + Duration::from_millis(BODY_MS_MAX)).await;
     let understood = understand(&body, received_at);
     let word = understood.as_ref().map_or(TypeWord::UNKNOWN, TypeWord::of);
     let deadline = started + Duration::from_millis(ANSWER_MS_MAX);
-    let taken = take(&app, &sender, received_at, understood, body.bytes);
+    let taken = async {
+        match take(&app, &sender, received_at, &understood, &body.bytes).await {
+            // Since the sender was let in, the webhook was changed: what it is now decides.
+            Err(problem) if problem.code == Code::Unauthorized => {
+                app.known_webhooks.forget(&public_id);
+                let sender = authenticate(&app, &public_id, &request, received_at)?;
+                take(&app, &sender, received_at, &understood, &body.bytes).await
+            }
+            taken => taken,
+        }
+    };
     let answer = timeout_at(deadline, taken).await.unwrap_or_else(|_| {
         tracing::warn!("a delivery was refused: the disk is too slow");
         Err(Problem::new(Code::Unavailable, "the disk is too slow; the delivery may be kept yet"))
     });
     app.metrics.door.answered(&sender.webhook, word, &answer);
     Ok(HttpResponse::Ok().json(answer?))
-}
-
-/// Who sent a delivery, by its secret.
-struct Sender {
-    webhook: Webhook,
-    /// Whether it has the webhook's secret, and not the one before.
-    is_current: bool,
-}
-
-/// A webhook is read and two secrets are compared, whether there are two, one or no webhook, so that
-/// all takes the same time.
-fn authenticate(
-    app: &App,
-    public_id: &str,
-    request: &HttpRequest,
-    now: Millis,
-) -> Result<Sender, Problem> {
-    static NOBODY: LazyLock<SecretHash> = LazyLock::new(|| Secret::fresh("").hash());
-    // Whatever the clock says, the old secret is good for its time, and no longer.
-    let (webhook, now) = app.store.read(|snapshot| {
-        Ok((snapshot.webhook_or_none_alike(public_id)?, settled(snapshot, now)?))
-    })?;
-    let secret = request.headers().get("x-api-key").map_or(&b""[..], |value| value.as_bytes());
-    let current = webhook.as_ref().map_or(&*NOBODY, |webhook| &webhook.secret);
-    let old = webhook.as_ref().and_then(|webhook| webhook.old_secret_at(now));
-    let old = old.map_or(&*NOBODY, |old| &old.hash);
-    let (is_current, is_old) = (current.matches(secret), old.matches(secret));
-    if is_current | is_old
-        && let Some(webhook) = webhook
-    {
-        return Ok(Sender { webhook, is_current });
-    }
-    app.metrics.door.turned_away(webhook.as_ref());
-    let from = client_ip(request, &app.trusted_proxies);
-    tracing::debug!(?from, "a delivery without the right secret was refused");
-    Err(Problem::new(Code::Unauthorized, "no such webhook, or `x-api-key` is not its secret"))
 }
 
 /// What came of a body, and what was wrong with it if it did not come whole.
@@ -163,40 +138,34 @@ async fn take(
     app: &App,
     sender: &Sender,
     received_at: Millis,
-    understood: Result<Delivery, Unfitting>,
-    bytes: Vec<u8>,
+    understood: &Result<Delivery, Unfitting>,
+    bytes: &[u8],
 ) -> Result<Receipt, Problem> {
-    let webhook = &sender.webhook;
     match understood {
         Ok(Delivery::Test) => record_test(app, sender, received_at).await,
-        Ok(Delivery::Event(event)) => append(app, webhook, received_at, event, bytes).await,
-        Err(unfitting) => Err(quarantine(app, webhook, received_at, unfitting, bytes).await),
+        Ok(Delivery::Event(event)) => append(app, sender, received_at, event.clone(), bytes).await,
+        Err(unfitting) => Err(quarantine(app, sender, received_at, unfitting.clone(), bytes).await),
     }
 }
 
 async fn record_test(app: &App, sender: &Sender, received_at: Millis) -> Result<Receipt, Problem> {
-    let (id, is_current) = (sender.webhook.id, sender.is_current);
-    app.store
-        .write(move |tx| {
-            tx.mark_delivered(id, received_at);
-            tx.record_test(id, received_at, is_current)
-        })
-        .await?;
+    let Proof { webhook, is_current, .. } = sender.proof;
+    let record = move |tx: &mut Tx<'_>| tx.record_test(webhook, received_at, is_current);
+    sender.write(app, received_at, record).await?;
     Ok(Receipt { status: "test", position: None })
 }
 
 async fn append(
     app: &App,
-    webhook: &Webhook,
+    sender: &Sender,
     received_at: Millis,
     event: Event,
-    bytes: Vec<u8>,
+    bytes: &[u8],
 ) -> Result<Receipt, Problem> {
+    let webhook = &sender.webhook;
     let (id, gym, at) = (webhook.id, webhook.gym, event.at);
-    let written = app.store.write(move |tx| {
-        tx.mark_delivered(id, received_at);
-        apply::deliver(tx, gym, &event, received_at, id)
-    });
+    let written =
+        sender.write(app, received_at, move |tx| apply::deliver(tx, gym, &event, received_at, id));
     match written.await {
         Ok(Outcome::Accepted { position, stays }) => {
             app.metrics.door.accepted(&webhook.slug, received_at - at, &stays);
@@ -205,15 +174,17 @@ async fn append(
         Ok(Outcome::Duplicate { .. }) => Ok(Receipt { status: "duplicate", position: None }),
         Ok(Outcome::Erased) => Ok(Receipt { status: "erased", position: None }),
         Ok(Outcome::StretchFull) => {
-            Err(quarantine(app, webhook, received_at, Unfitting::stretch_full(), bytes).await)
+            Err(quarantine(app, sender, received_at, Unfitting::stretch_full(), bytes).await)
         }
         Ok(Outcome::TooOld) => {
-            Err(quarantine(app, webhook, received_at, Unfitting::too_old(), bytes).await)
+            Err(quarantine(app, sender, received_at, Unfitting::too_old(), bytes).await)
         }
         // The disk works, but this delivery cannot be applied: keep it for when it can.
-        Err(WriteError::Failed(error @ (StoreError::Damaged(_) | StoreError::Refused(_)))) => {
+        Err(Refused::Write(WriteError::Failed(
+            error @ (StoreError::Damaged(_) | StoreError::Refused(_)),
+        ))) => {
             tracing::error!(%error, "a delivery could not be applied");
-            Err(quarantine(app, webhook, received_at, Unfitting::fault(), bytes).await)
+            Err(quarantine(app, sender, received_at, Unfitting::fault(), bytes).await)
         }
         Err(error) => Err(error.into()),
     }
@@ -222,15 +193,14 @@ async fn append(
 /// Keeps a delivery that cannot be appended; the problem to answer says where it waits.
 async fn quarantine(
     app: &App,
-    webhook: &Webhook,
+    sender: &Sender,
     received_at: Millis,
     unfitting: Unfitting,
-    bytes: Vec<u8>,
+    bytes: &[u8],
 ) -> Problem {
-    let (id, gym, reason) = (webhook.id, webhook.gym, unfitting.reason);
-    let detail = unfitting.detail.clone();
-    let written = app.store.write(move |tx| {
-        tx.mark_delivered(id, received_at);
+    let (id, gym, reason) = (sender.webhook.id, sender.webhook.gym, unfitting.reason);
+    let (detail, bytes) = (unfitting.detail.clone(), bytes.to_vec());
+    let written = sender.write(app, received_at, move |tx| {
         // By a clock that is behind it would look older than is kept, and go when it is right.
         let received_at = settled(&tx.view(), received_at)?;
         let generation = tx.gym(gym)?.generation;

@@ -21,6 +21,7 @@ mod head;
 mod headers;
 mod health;
 mod json;
+pub mod known_webhooks;
 mod members;
 pub mod metrics;
 mod openapi;
@@ -35,6 +36,7 @@ pub mod process;
 mod quarantine;
 pub mod redirect;
 pub mod reports;
+mod sender;
 mod server;
 mod stream;
 mod times;
@@ -59,6 +61,7 @@ use crate::store::{Snapshot, Store};
 use client_ip::Network;
 use drain::Drain;
 use hashing::Hashing;
+use known_webhooks::KnownWebhooks;
 use metrics::Metrics;
 use metrics::reach::{self, Reach};
 use problem::{Code, Problem};
@@ -83,6 +86,8 @@ pub struct App {
     pub public_root: Option<String>,
     /// Who gets to the metrics.
     metrics_reach: Reach,
+    /// Webhooks that let somebody in lately.
+    known_webhooks: KnownWebhooks,
     /// Where passwords are hashed.
     hashing: Hashing,
     /// What the process says of itself.
@@ -143,6 +148,7 @@ impl App {
             trusted_proxies: settings.trusted_proxies.clone(),
             public_root: settings.public_root.clone(),
             metrics_reach: Reach::new(&settings.metrics, is_private)?,
+            known_webhooks: KnownWebhooks::default(),
             hashing: Hashing::start()?,
             process: settings.process.clone(),
             pages: pages::State::default(),

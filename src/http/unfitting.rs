@@ -13,6 +13,7 @@ pub enum Unreadable {
     Incomplete,
 }
 
+#[derive(Clone)]
 pub struct Unfitting {
     pub reason: Reason,
     pub code: Code,

@@ -26,6 +26,7 @@ mod meters;
 mod notices;
 mod opened;
 mod password;
+mod proof;
 mod quarantine;
 mod receipts;
 mod redundancy;
@@ -62,6 +63,7 @@ pub use notices::Notice;
 pub use password::{
     HashMemory, PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN, hash_password, matches_password,
 };
+pub use proof::Proof;
 pub use quarantine::{
     Held, QUARANTINE_BODIES_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_PREVIEW_BYTES_MAX,
     QUARANTINE_ROWS_MAX, QUARANTINE_WORDS_BYTES_MAX, Quarantined, Reason,

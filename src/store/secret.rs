@@ -56,7 +56,12 @@ impl SecretHash {
 
     /// Whether it is the hash of that secret, in a time that tells nothing.
     pub fn matches(&self, secret: &[u8]) -> bool {
-        self.0.ct_eq(&SecretHash::of(secret).0).into()
+        self.equals(&SecretHash::of(secret))
+    }
+
+    /// Whether both are of one secret, in a time that tells nothing.
+    pub fn equals(&self, other: &SecretHash) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 }
 

@@ -10,6 +10,7 @@ use super::database::{Snapshot, StoreError};
 use super::gyms::Gym;
 use super::identity::{Mark, progress_of};
 use super::key::Key;
+use super::proof::SeenSecrets;
 use super::transaction::Transaction;
 use crate::domain::Millis;
 use crate::domain::ids::{GymId, Position, WebhookId};
@@ -25,6 +26,7 @@ pub struct Tx<'c> {
     pub(super) frozen: BTreeMap<i64, Vec<(u32, i64)>>,
     /// Gyms as they were when first looked at in this transaction.
     gyms: HashMap<GymId, Gym>,
+    pub(super) secrets: SeenSecrets,
     /// Whether there is something new to erase.
     pub(super) asks_to_erase: bool,
     /// Gyms whose reports changed, with the last position applied.
@@ -48,6 +50,7 @@ impl<'c> Tx<'c> {
             tallies: BTreeMap::new(),
             frozen: BTreeMap::new(),
             gyms: HashMap::new(),
+            secrets: SeenSecrets::new(),
             asks_to_erase: false,
             applied: HashMap::new(),
             delivered: HashMap::new(),

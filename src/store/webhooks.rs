@@ -145,6 +145,7 @@ impl Tx<'_> {
         let Some(gym) = optional(removed)? else { return Ok(false) };
         // What it brought and missed is no part of a report any more.
         self.mark_applied(gym, None);
+        self.forget_secrets();
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ mod deliveries;
 mod faults;
 mod head;
 mod health;
+mod known;
 mod log;
 mod members;
 pub mod page;

@@ -1,0 +1,55 @@
+//! The secret by which a delivery was let in, and whether it still is its webhook's in the
+//! transaction that keeps the delivery.
+
+use std::collections::HashMap;
+
+use super::database::StoreError;
+use super::gyms::optional;
+use super::secret::SecretHash;
+use super::tx::Tx;
+use crate::domain::ids::WebhookId;
+
+/// What somebody showed to be let in.
+#[derive(Clone)]
+pub struct Proof {
+    pub webhook: WebhookId,
+    pub secret: SecretHash,
+    /// Whether it was the webhook's secret, and not the one before.
+    pub is_current: bool,
+}
+
+/// A webhook's secret, and the one before.
+type Secrets = (SecretHash, Option<SecretHash>);
+
+/// What a transaction read of webhooks, once for all deliveries in it; none when one is gone. Whatever
+/// changes a secret forgets it here, and other processes change nothing before the transaction ends.
+pub(super) type SeenSecrets = HashMap<WebhookId, Option<Secrets>>;
+
+impl Tx<'_> {
+    /// Whether a secret still is what it was when it let somebody in.
+    pub fn lets_in(&mut self, proof: &Proof) -> Result<bool, StoreError> {
+        if !self.secrets.contains_key(&proof.webhook) {
+            let secrets = self.read_secrets(proof.webhook)?;
+            self.secrets.insert(proof.webhook, secrets);
+        }
+        let secrets = self.secrets.get(&proof.webhook).and_then(Option::as_ref);
+        Ok(secrets.is_some_and(|(secret, old)| {
+            let old = old.as_ref().filter(|_| !proof.is_current);
+            secret.equals(&proof.secret) || old.is_some_and(|old| old.equals(&proof.secret))
+        }))
+    }
+
+    fn read_secrets(&self, id: WebhookId) -> Result<Option<Secrets>, StoreError> {
+        let sql = "SELECT secret_hash, old_secret_hash FROM webhooks WHERE id = ?1";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        optional(statement.query_row([id.0], |row| {
+            let old: Option<[u8; 32]> = row.get(1)?;
+            Ok((SecretHash::from_bytes(row.get(0)?), old.map(SecretHash::from_bytes)))
+        }))
+    }
+
+    /// Forgets what was read of secrets, after one was changed.
+    pub(super) fn forget_secrets(&mut self) {
+        self.secrets.clear();
+    }
+}
