@@ -146,14 +146,14 @@ fn log_once(
     if event.kind == Kind::MembershipDelete {
         return delete(tx, &target, gym_id, event, arrival, now);
     }
-    let erased_until = tx.view().erased_until(gym_id, event.account)?;
-    if is_erased(&tx.view(), erased_until, event.at, now)? {
+    let known = tx.view().known(gym_id, event.account)?;
+    if is_erased(&tx.view(), known.erased_until, event.at, now)? {
         return Ok(Outcome::Erased);
     }
     if retention::is_beyond(&tx.view(), &gym, event.at, now)? {
         return Ok(Outcome::TooOld);
     }
-    let member = tx.member_or_new(gym_id, event.account)?;
+    let member = known.member.map_or_else(|| tx.add_member(gym_id, event.account), Ok)?;
     let mut entry = Entry {
         at: event.at,
         kind: event.kind.clone(),

@@ -151,8 +151,7 @@ impl Snapshot<'_> {
     /// A part of the hash below, for looking accounts up without an index of accounts. It always
     /// takes eight bytes in a row, so that another can be written over it in place.
     pub(super) fn account_key(&self, gym: GymId, account: Account) -> i64 {
-        let hash = self.account_hash(gym, account);
-        eight_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
+        key_of(&self.account_hash(gym, account))
     }
 
     /// A keyed hash of a member: without the key, nobody can tell whose it is.
@@ -171,6 +170,11 @@ impl Snapshot<'_> {
         mac.update(text);
         mac.finalize().into_bytes().into()
     }
+}
+
+/// The part of an account's hash by which it is found.
+pub(super) fn key_of(hash: &[u8; 32]) -> i64 {
+    eight_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
 }
 
 fn eight_bytes(random: [u8; 8]) -> i64 {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
+use super::key::key_of;
 use super::redundancy::note_of;
 use super::tx::Tx;
 use crate::domain::Millis;
@@ -36,6 +37,15 @@ impl LoggedEvent {
     }
 }
 
+/// What is known of an account at a gym.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// None before its first event, and after it was erased.
+    pub member: Option<MemberId>,
+    /// Up to when it was erased, if it was.
+    pub erased_until: Option<Millis>,
+}
+
 const COLUMNS: &str = "position, events.gym, member, at, type, received_at, imported, \
                        (SELECT fields FROM extras WHERE extras.position = events.position)";
 
@@ -47,6 +57,20 @@ impl Snapshot<'_> {
         let found = statement
             .query_row(params![key, gym.0, account.0.as_bytes()], |row| Ok(MemberId(row.get(0)?)));
         optional(found)
+    }
+
+    /// The same, and up to when that account was erased, by one hash and in one read.
+    pub fn known(&self, gym: GymId, account: Account) -> Result<Known, StoreError> {
+        let sql =
+            "SELECT (SELECT id FROM members WHERE account_key = ?1 AND gym = ?2 AND account = ?3),
+                    (SELECT erased_until FROM tombstones WHERE gym = ?2 AND account_hash = ?4)";
+        let hash = self.account_hash(gym, account);
+        let values = params![key_of(&hash), gym.0, account.0.as_bytes(), hash];
+        let known = self.connection.prepare_cached(sql)?.query_row(values, |row| {
+            let member: Option<i64> = row.get(0)?;
+            Ok(Known { member: member.map(MemberId), erased_until: row.get(1)? })
+        });
+        Ok(known?)
     }
 
     /// How many events the log holds.

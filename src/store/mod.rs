@@ -57,7 +57,7 @@ pub use identity::{Cursored, Epoch};
 pub use imports::{Import, ImportRun, ImportState, LaterDelivery, Undone};
 pub use ledger::{Ledger, LedgerEntry};
 pub use lingering::Lingering;
-pub use log::LoggedEvent;
+pub use log::{Known, LoggedEvent};
 pub use meters::Meters;
 pub use notices::Notice;
 pub use password::{
