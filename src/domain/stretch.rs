@@ -32,6 +32,13 @@ impl Stretch {
         Stretch { entries, fold }
     }
 
+    /// Folds a whole timeline, in any order.
+    pub fn all_of(rules: &Rules, mut entries: Vec<Entry>) -> Vec<Stretch> {
+        entries.sort_unstable_by_key(Entry::order);
+        let runs = entries.chunk_by(|one, next| next.at - one.at <= rules.visit_window());
+        runs.map(|run| Stretch { entries: run.to_vec(), fold: fold(rules, run, None) }).collect()
+    }
+
     /// The stretch of a member who is erased: what is up to `erased_until`, its visits ended at `at`
     /// at the latest, and what is later, as the beginning of another timeline (model section 6).
     pub fn cut(

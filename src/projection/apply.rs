@@ -281,6 +281,20 @@ pub(super) fn replace(
     old: &[Stretch],
     new: &[Stretch],
 ) -> Result<(), StoreError> {
+    let additions = exchange(tx, target, member, old, new)?;
+    tx.add_tallies(target.generation, additions);
+    Ok(())
+}
+
+/// Puts the new stretches in the place of the old ones, and returns what that adds to the tallies,
+/// which must get it.
+pub(super) fn exchange(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    old: &[Stretch],
+    new: &[Stretch],
+) -> Result<Contributions, StoreError> {
     let mut additions = Contributions::with_capacity(ADDITIONS);
     for stretch in old {
         stretch.contribute(-1, &mut additions);
@@ -302,8 +316,7 @@ pub(super) fn replace(
         counted.change_to(&days, &mut additions);
         tx.put_member_days(target.generation, member, &counted, &days)?;
     }
-    tx.add_tallies(target.generation, additions);
-    Ok(())
+    Ok(additions)
 }
 
 /// The local days of some stretches on which visits were entered and onboardings completed.

@@ -12,6 +12,7 @@ pub mod read;
 pub mod rebuild;
 pub mod removal;
 pub mod retention;
+mod timelines;
 pub mod undo;
 pub mod verify;
 pub mod witness;

@@ -1,7 +1,9 @@
-//! Rebuild: the ordinary apply, from an empty projection, beside the one that is read.
+//! Rebuild: the ordinary exchange of stretches, from an empty projection, beside the one that is
+//! read.
 //!
-//! The new generation grows in small transactions, so that a service goes on receiving and
-//! reading meanwhile; the last one catches up, adds the frozen sums and switches. A rebuild that
+//! The new generation grows in small transactions, so that a service goes on receiving and reading
+//! meanwhile: first by whole timelines of members, then by the events that came since, in log order;
+//! the last one catches up, adds the frozen sums and switches. A rebuild that
 //! was interrupted leaves a generation that nobody reads, and the next one removes it.
 
 use std::time::{Duration, Instant};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::apply::{Target, apply};
+use super::timelines;
 use crate::domain::ids::{Generation, GymId, Position};
 use crate::domain::member::{MemberDays, Past};
 use crate::domain::tally::Contributions;
@@ -94,8 +97,9 @@ fn build_once(
         let settings = settings_of(tx, gym, settings)?;
         Ok(Target { generation, rules: settings.rules, zone: settings.zone })
     })?;
-    let mut after = Position(0);
-    let mut applied = 0;
+    let mut after = database.read(|snapshot| snapshot.last_position_of(gym))?;
+    let put_in = timelines::put_in(database, connection, gym, &target, after, progress)?;
+    let Some(mut applied) = put_in else { return Ok(None) };
     loop {
         let started = Instant::now();
         let grown = database.transact(connection, |tx| {

@@ -126,6 +126,46 @@ impl Snapshot<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many of a gym's events stand in the log up to a position.
+    pub fn event_count_of(&self, gym: GymId, until: Position) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM events WHERE gym = ?1 AND position <= ?2";
+        let count: i64 = self.connection.query_row(sql, [gym.0, until.0], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Where a gym's newest event stands; 0 without any.
+    pub fn last_position_of(&self, gym: GymId) -> Result<Position, StoreError> {
+        let sql = "SELECT coalesce(max(position), 0) FROM events WHERE gym = ?1";
+        Ok(self.connection.query_row(sql, [gym.0], |row| Ok(Position(row.get(0)?)))?)
+    }
+
+    /// Hands over a gym's events after one position and up to another, in log order, at most so many;
+    /// returns where the last of them stands.
+    pub fn each_entry_of(
+        &self,
+        gym: GymId,
+        (after, until): (Position, Position),
+        limit: usize,
+        mut each: impl FnMut(MemberId, Entry),
+    ) -> Result<Option<Position>, StoreError> {
+        let sql = "SELECT position, member, at, type, received_at, imported FROM events
+                   WHERE gym = ?1 AND position > ?2 AND position <= ?3
+                   ORDER BY position LIMIT ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![gym.0, after.0, until.0, limit])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let (position, at) = (Position(row.get(0)?), row.get(2)?);
+            let arrival = Arrival { received_at: row.get(4)?, imported: row.get(5)? };
+            let kind = Kind::from_name(row.get_ref(3)?.as_str().map_err(|_| super::Damaged)?);
+            let lateness = arrival.lateness(at);
+            each(MemberId(row.get(1)?), Entry { at, kind, position, lateness });
+            last = Some(position);
+        }
+        Ok(last)
+    }
+
     /// Events after a position, in log order, of one gym or of all.
     pub fn events_after(
         &self,
