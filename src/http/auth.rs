@@ -194,6 +194,11 @@ pub fn cookie_name(is_https: bool) -> &'static str {
     if is_https { COOKIE_OF_HTTPS } else { COOKIE }
 }
 
+/// The name of the cookie by which a browser is known after its session has ended.
+pub fn known_name(is_https: bool) -> &'static str {
+    if is_https { "__Host-footfall_browser" } else { "footfall_browser" }
+}
+
 /// What the cookie of a session holds. One that came another way than this request does not count.
 pub fn session_secret(request: &HttpRequest) -> Option<String> {
     let name = cookie_name(own_address::is_https(app_of(request), request));

@@ -11,13 +11,16 @@ use super::lockout::LOCK_MINUTES;
 use super::visitor::{Visitor, answer, back_to};
 use super::words::Words;
 use crate::clock;
-use crate::http::auth::{SESSION_DAYS, cookie_name, is_from_here, used_since};
+use crate::http::auth::{SESSION_DAYS, cookie_name, is_from_here, known_name, used_since};
 use crate::http::client_ip::{client_ip, holder};
 use crate::http::own_address::is_https;
 use crate::http::problem::RETRY_AFTER_SECONDS;
 use crate::http::{App, blocking};
 use crate::projection::witness::settled;
 use crate::store::{Secret, SecretHash, StoreError, Tx, WriteError, matches_password};
+
+/// A browser stays known for so many days.
+pub const KNOWN_DAYS: i64 = 365;
 
 #[derive(Deserialize)]
 pub struct Attempt {
@@ -68,20 +71,37 @@ pub async fn with_password(
     attempt: Form<Attempt>,
 ) -> HttpResponse {
     let words = Words::of(&request);
-    match try_password(&app, address(&app, &request), attempt.0).await {
-        Ok(session) => signed_in(&app, &request, &session, &back_to(request.query_string())),
+    match try_password(&app, &request, attempt.0).await {
+        Ok((session, known)) => {
+            let mut answer = signed_in(&app, &request, &session, &back_to(request.query_string()));
+            let life = Duration::days(KNOWN_DAYS);
+            let mut known = cookie(&app, &request, &known).max_age(life).finish();
+            known.set_name(known_name(is_https(&app, &request)));
+            drop(answer.add_cookie(&known));
+            answer
+        }
         Err(failure) => show_form(words, &request, Some(failure)),
     }
 }
 
-/// The secret of a session that was begun, or the key of the message why there is none.
+/// The secret of a session that was begun, and what its browser is known by from then on; or the
+/// key of the message why there is none.
 async fn try_password(
     app: &web::Data<App>,
-    address: String,
+    request: &HttpRequest,
     attempt: Attempt,
-) -> Result<Secret, &'static str> {
+) -> Result<(Secret, String), &'static str> {
     let Attempt { name, password } = attempt;
-    let lockout = &app.pages.lockout;
+    let (lockout, address) = (&app.pages.lockout, address(app, request));
+    let asked = name.clone();
+    let user = blocking(app.clone(), move |snapshot| Ok(snapshot.user(&asked)?));
+    let user = user.await.map_err(|_| "sign_in.unavailable")?;
+    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+    let known = known_by(stored.as_deref().unwrap_or_default());
+    let told = request.cookie(known_name(is_https(app, request)));
+    let is_known = stored.is_some() && told.is_some_and(|told| told.value() == known);
+    // No name holds a control character, so this is nobody else's.
+    let name = if is_known { format!("\0{name}") } else { name };
     if !lockout.begin(&name, &address, clock::now()) {
         return Err("sign_in.locked");
     }
@@ -89,10 +109,6 @@ async fn try_password(
         lockout.withdraw(&name, &address);
         "sign_in.unavailable"
     };
-    let asked = name.clone();
-    let user = blocking(app.clone(), move |snapshot| Ok(snapshot.user(&asked)?));
-    let user = user.await.map_err(unavailable)?;
-    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
     let compared = stored.clone();
     let matches =
         app.hashing.run(move |memory| matches_password(&password, compared.as_deref(), memory));
@@ -107,7 +123,14 @@ async fn try_password(
         let now = tx.view().user_by_id(user)?;
         Ok(now.filter(|now| now.password_hash == stored).map(|now| now.id))
     });
-    begun.await.map_err(|_| "sign_in.unavailable")?.ok_or("sign_in.failed")
+    let session = begun.await.map_err(|_| "sign_in.unavailable")?.ok_or("sign_in.failed")?;
+    Ok((session, known))
+}
+
+/// What a browser is known by in which somebody signed in with this password: nobody else can make
+/// it up, and it opens nothing. Strangers who fail with the name lock out strangers only.
+fn known_by(password_hash: &str) -> String {
+    SecretHash::of(format!("browser {password_hash}").as_bytes()).to_hex()
 }
 
 /// Asks before a link is used up, since who looks at a link first may be a program.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::redirect::Policy;
 use uuid::Uuid;
 
 use super::page::add_user;
-use crate::service::{Service, delivery, now};
+use crate::service::{Service, client, delivery, now};
 
 /// How many tries of a name may fail.
 const FAILURES_MAX: usize = 10;
@@ -52,6 +53,40 @@ async fn attempts_at_once_pass_no_limit() {
         assert_eq!(by_status(&answers), due, "{name}");
     }
     assert_eq!(attempt(&service, "ann", "correct horse").await.0, 429);
+}
+
+#[actix_web::test]
+async fn a_stranger_locks_nobody_out_of_a_browser_in_which_they_signed_in() {
+    let service = Service::start();
+    add_user(&service, "ann", &["--role", "viewer"]);
+    service.set_password("ann", "correct horse");
+    // The cookie comes with the answer that leads on.
+    let client = client().redirect(Policy::none()).build().expect("a client");
+    let sign_in = |cookies: String, password: &'static str| {
+        let request = client.post(format!("{}/sign-in", service.root));
+        let request = request.header("cookie", cookies);
+        async move {
+            let request = request.form(&[("name", "ann"), ("password", password)]);
+            request.send().await.expect("the service answers")
+        }
+    };
+    let answer = sign_in(String::new(), "correct horse").await;
+    let cookies = answer.headers().get_all("set-cookie").iter();
+    let cookies = cookies.map(|cookie| cookie.to_str().expect("text").split(';').next());
+    let known = cookies.flatten().find(|cookie| cookie.starts_with("footfall_browser="));
+    let known = known.expect("the browser is known from now on").to_owned();
+    for _ in 0..FAILURES_MAX {
+        assert_eq!(attempt(&service, "ann", "battery staple").await.0, 401);
+    }
+    assert_eq!(attempt(&service, "ann", "correct horse").await.0, 429, "strangers are locked out");
+    let made_up = format!("footfall_browser={}", "0".repeat(64));
+    assert_eq!(sign_in(made_up, "correct horse").await.status(), 429);
+    assert_eq!(sign_in(known.clone(), "correct horse").await.status(), 303);
+    // It guesses no better.
+    for _ in 0..FAILURES_MAX {
+        assert_eq!(sign_in(known.clone(), "battery staple").await.status(), 401);
+    }
+    assert_eq!(sign_in(known, "correct horse").await.status(), 429);
 }
 
 #[actix_web::test]
