@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use super::database::{DATABASE_FILE, Database, StoreError, in_file};
 use super::identity::MARK_FILE;
+use super::ledger::LEDGER_FILE;
 
 /// What belongs to an open database, by what follows its name.
 const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
@@ -19,6 +20,9 @@ const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
 /// write-ahead log. A backup has none.
 const LOG_KIND_AT: usize = 18;
 const WRITE_AHEAD: u8 = 2;
+
+/// How the names of our files begin, but the ledger's.
+const OURS: &str = "footfall.";
 
 /// Tells one file from another on this machine.
 type Id = (u64, u64);
@@ -41,8 +45,13 @@ impl Opened {
 }
 
 impl Database {
-    /// Whether a file is, or would be, in the data folder, where only our own may be.
+    /// Whether a file is, or would be, one of our own in the data folder. Lists of others may lie
+    /// there too.
     pub fn holds(&self, file: &Path) -> bool {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with(OURS) && name != LEDGER_FILE {
+            return false;
+        }
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folders = [parent.unwrap_or(Path::new(".")), self.folder()].map(Path::canonicalize);
         matches!(folders, [Ok(theirs), Ok(ours)] if theirs == ours)

@@ -83,7 +83,7 @@ fn a_backup_touches_nothing_of_another_database() {
 }
 
 #[test]
-fn no_file_for_people_is_written_into_the_data_folder() {
+fn no_file_for_people_is_written_over_one_of_the_data_folders_own() {
     let folder = with_a_gym();
     let key = folder.path().join("footfall.key");
     let before = fs::read(&key).expect("it is there");
@@ -96,7 +96,7 @@ fn no_file_for_people_is_written_into_the_data_folder() {
     for args in [&import[..], &["export", "--out", &log]] {
         let output = run(folder.path(), args);
         assert!(!output.status.success(), "{args:?}");
-        assert!(said(&output).contains("would be in the data folder"), "{}", said(&output));
+        assert!(said(&output).contains("footfall's own in the data folder"), "{}", said(&output));
     }
     assert_eq!(fs::read(&key).expect("it is there"), before);
 }

@@ -131,7 +131,10 @@ fn line_of(gym: &Gym, event: &LoggedEvent, account: Account) -> EventLine {
 /// A file that is there when all is in it.
 fn open(database: &Database, path: &Path) -> anyhow::Result<Draft> {
     let shown = path.display();
-    ensure!(!database.holds(path), "{shown} would be in the data folder; name a file elsewhere");
+    ensure!(
+        !database.holds(path),
+        "{shown} is a name of footfall's own in the data folder; name another file"
+    );
     ensure!(!path.exists(), "{} is there already; choose another name", path.display());
     Draft::new(path).with_context(|| format!("cannot make {}", path.display()))
 }

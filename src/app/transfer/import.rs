@@ -68,7 +68,10 @@ pub fn run(database: &Database, args: &ImportArgs) -> anyhow::Result<()> {
     let skipped = args.skip_bad_lines.as_ref();
     let refused = skipped.map(|path| path.clone().unwrap_or_else(|| refused::beside(file)));
     if let Some(refused) = refused.as_deref().filter(|refused| database.holds(refused)) {
-        bail!("{} would be in the data folder; name a file elsewhere", refused.display());
+        bail!(
+            "{} is a name of footfall's own in the data folder; name another file",
+            refused.display()
+        );
     }
     refuse_to_overwrite(file, args, refused.as_deref())?;
     let now = clock::now();
