@@ -1,10 +1,11 @@
 //! Counting anew: a gym whose projection an earlier version built is built by this one, beside the
 //! projection that is read.
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::Ended;
@@ -24,7 +25,10 @@ pub async fn run(store: Store) -> Ended {
                 sleep(WAIT).await;
             }
             let database = store.database().clone();
-            let built = spawn_blocking(move || rebuild(&database, gym, None, &mut |_| {}));
+            let (done, built) = oneshot::channel();
+            // A thread that no stop waits for: what it has built by then is built anew.
+            let count = move || drop(done.send(rebuild(&database, gym, None, &mut |_| {})));
+            thread::Builder::new().name("counting".into()).spawn(count)?;
             let events = built.await.context("counting was broken off")??;
             tracing::info!(gym = gym.0, events, "a gym was counted as this version counts");
         }
