@@ -14,7 +14,9 @@ use super::serve::{finish, settings, stop_asked_for};
 use super::simulate::traffic::{Delivery, Plan, deliveries};
 use super::simulate::{Source, post_live};
 use super::sockets::bind;
-use super::{eraser, log, output, pulse, users};
+use super::{eraser, log, output, pulse};
+use crate::actions::readers::{self, TOKEN_PREFIX};
+use crate::actions::{By, at_once};
 use crate::clock;
 use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
@@ -146,14 +148,13 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
         let live = Plan { from: now, until: now, ..history };
         doors.push((format!("/webhooks/{webhook}"), secret, live));
     }
-    let token = Secret::fresh("fft_");
+    let (token, link) = (Secret::fresh(TOKEN_PREFIX), Secret::fresh(""));
     let reader = Reader { name: "demo".to_owned(), role: Role::Admin, gyms: None };
-    let user = database.transact(&mut connection, |tx| {
-        tx.add_token(&reader, &token.hash(), now)?;
-        tx.add_user(&reader, now)
+    at_once(&database, |tx| {
+        readers::add_token(tx, By::Operator, &reader, &token.hash(), now)?;
+        readers::add_user(tx, By::Operator, &reader, &link.hash(), now)
     })?;
-    let user = user.expect("the folder is new");
-    let (sign_in, _) = users::make_link(&database, user)?.expect("it was added just now");
+    let sign_in = readers::link_path(&link);
     Ok(Prepared { token, sign_in, doors })
 }
 

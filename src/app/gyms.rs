@@ -2,21 +2,21 @@
 
 mod leave;
 
-use anyhow::{Context, bail};
-use chrono_tz::Tz;
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::config::Config;
 use super::{maintain, output, what_if};
+use crate::actions::gyms::{self as actions, Retain, Said};
+use crate::actions::{By, at_once};
 use crate::clock;
 use crate::domain::calendar::day_of;
 use crate::domain::ids::Slug;
-use crate::domain::names;
 use crate::domain::report::busy::Public;
-use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, Rules};
+use crate::domain::rules::{RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN};
 use crate::projection::retention::frozen_until;
-use crate::store::{Database, Gym, GymSettings};
+use crate::store::{Database, Gym};
 use leave::{ArchiveArgs, RemoveArgs};
 
 #[derive(Subcommand)]
@@ -49,7 +49,7 @@ pub struct AddArgs {
     rules: RulesArgs,
     /// Keep events for so many months, or `off` to keep them for ever [default: 25]
     #[arg(long, value_name = "MONTHS|off", value_parser = parse_retention)]
-    retain_events: Option<Retention>,
+    retain_events: Option<Retain>,
     /// What everybody may see of how busy it is, at /busy/<slug> [default: off]
     #[arg(long, value_name = "off|levels|percent", value_parser = parse_public)]
     public: Option<Public>,
@@ -81,7 +81,7 @@ pub struct SetArgs {
     /// Keep events for so many months, or `off` to keep them for ever. What is older goes within
     /// the hour, and never comes back: see `footfall retention --dry-run`
     #[arg(long, value_name = "MONTHS|off", value_parser = parse_retention)]
-    retain_events: Option<Retention>,
+    retain_events: Option<Retain>,
     /// What everybody may see of how busy it is, at /busy/<slug> [default: off]
     #[arg(long, value_name = "off|levels|percent", value_parser = parse_public)]
     public: Option<Public>,
@@ -95,10 +95,6 @@ pub struct SetArgs {
     #[arg(long)]
     json: bool,
 }
-
-/// For how many months events are kept; none: for ever.
-#[derive(Debug, Clone, Copy)]
-struct Retention(Option<u32>);
 
 /// The rules by which visits are found, in minutes.
 #[derive(Args)]
@@ -118,14 +114,37 @@ struct RulesArgs {
 }
 
 impl RulesArgs {
-    fn over(&self, rules: Rules) -> anyhow::Result<Rules> {
-        let [window, stay, tail, grace] = rules.minutes();
-        Ok(Rules::new(
-            self.visit_window.unwrap_or(window),
-            self.assumed_stay.unwrap_or(stay),
-            self.assumed_tail.unwrap_or(tail),
-            self.rejoin_grace.unwrap_or(grace),
-        )?)
+    fn said(&self) -> [Option<u32>; 4] {
+        [self.visit_window, self.assumed_stay, self.assumed_tail, self.rejoin_grace]
+    }
+}
+
+impl AddArgs {
+    fn said(&self) -> Said {
+        Said {
+            name: Some(self.name.clone()),
+            time_zone: Some(self.time_zone.clone()),
+            capacity: self.capacity,
+            rules: self.rules.said(),
+            retain: self.retain_events,
+            public: self.public,
+            ..Said::default()
+        }
+    }
+}
+
+impl SetArgs {
+    fn said(&self) -> Said {
+        Said {
+            name: self.name.clone(),
+            time_zone: self.time_zone.clone(),
+            capacity: self.capacity,
+            rules: self.rules.said(),
+            retain: self.retain_events,
+            public: self.public,
+            archived: None,
+            frozen_days_keep_zone: self.frozen_days_keep_zone,
+        }
     }
 }
 
@@ -145,7 +164,8 @@ struct GymRow {
 }
 
 impl GymRow {
-    fn of(slug: &Slug, settings: &GymSettings) -> GymRow {
+    fn of(gym: &Gym) -> GymRow {
+        let Gym { slug, settings, .. } = gym;
         let [visit_window, assumed_stay, assumed_tail, rejoin_grace] = settings.rules.minutes();
         GymRow {
             gym: slug.to_string(),
@@ -157,7 +177,7 @@ impl GymRow {
             assumed_tail,
             rejoin_grace,
             retain_events_months: settings.retain_months,
-            archived: false,
+            archived: gym.archived_at.is_some(),
             public: settings.public.name(),
         }
     }
@@ -177,7 +197,7 @@ pub fn run(database: &Database, config: &Config, command: GymCommand) -> anyhow:
     match command {
         GymCommand::Add(args) => add(database, &args),
         GymCommand::List(args) => list(database, &args),
-        GymCommand::Set(args) => set(database, args),
+        GymCommand::Set(args) => set(database, &args),
         GymCommand::Archive(args) => leave::archive(database, &args),
         GymCommand::Remove(args) => leave::remove(database, config, &args),
     }
@@ -199,40 +219,17 @@ pub fn find(database: &Database, slug: &str) -> anyhow::Result<Gym> {
 
 fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     let slug: Slug = args.slug.parse()?;
-    let settings = GymSettings {
-        name: parse_name(&args.name)?,
-        zone: parse_zone(&args.time_zone)?,
-        capacity: args.capacity,
-        rules: args.rules.over(Rules::default())?,
-        retain_months: args.retain_events.map_or(Some(RETAIN_MONTHS_DEFAULT), |given| given.0),
-        public: args.public.unwrap_or_default(),
-    };
-    refuse_without_capacity(&settings)?;
-    let mut connection = database.connect()?;
-    let added =
-        database.transact(&mut connection, |tx| tx.add_gym(&slug, &settings, clock::now()))?;
-    if !added {
-        bail!("there is a gym {slug} already; `footfall gym set {slug}` changes it");
-    }
-    output::show(args.json, &GymRow::of(&slug, &settings), || {
+    let (said, now) = (args.said(), clock::now());
+    let gym = at_once(database, |tx| actions::add(tx, By::Operator, &slug, &said, now))?;
+    output::show(args.json, &GymRow::of(&gym), || {
         format!("added {slug}; next: footfall webhook add {slug}")
     });
     Ok(())
 }
 
-fn parse_name(name: &str) -> anyhow::Result<String> {
-    names::name(name).context("the gym's name is no good")
-}
-
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     let gyms = database.read(|snapshot| snapshot.gyms())?;
-    let rows: Vec<_> = gyms
-        .iter()
-        .map(|gym| {
-            let row = GymRow::of(&gym.slug, &gym.settings);
-            GymRow { archived: gym.archived_at.is_some(), ..row }
-        })
-        .collect();
+    let rows: Vec<_> = gyms.iter().map(GymRow::of).collect();
     output::show(args.json, &rows, || {
         let cells = rows.iter().map(|row| {
             let capacity = row.capacity.map_or("–".to_owned(), |capacity| capacity.to_string());
@@ -259,43 +256,20 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
+fn set(database: &Database, args: &SetArgs) -> anyhow::Result<()> {
     let gym = find(database, &args.slug)?;
-    let before = gym.settings.clone();
-    let settings = GymSettings {
-        name: args.name.map_or(Ok(before.name), |name| parse_name(&name))?,
-        zone: args.time_zone.as_deref().map_or(Ok(before.zone), parse_zone)?,
-        capacity: match args.capacity {
-            Some(capacity) => Some(capacity).filter(|capacity| *capacity > 0),
-            None => before.capacity,
-        },
-        rules: args.rules.over(before.rules)?,
-        retain_months: args.retain_events.map_or(before.retain_months, |given| given.0),
-        public: args.public.unwrap_or(before.public),
-    };
-    refuse_without_capacity(&settings)?;
+    let (said, now) = (args.said(), clock::now());
     if args.what_if {
-        return what_if::show(database, &gym, &settings, args.json);
+        return what_if::show(database, &gym, &said.over(&gym.settings)?, args.json);
     }
-    if settings.zone != before.zone && !args.frozen_days_keep_zone {
-        refuse_if_frozen(database, &gym, before.zone)?;
-    }
-    let is_recounted = settings.zone != before.zone || settings.rules != before.rules;
+    let changed = at_once(database, |tx| actions::change(tx, gym.id, &said, now))?;
+    let (is_recounted, settings) = (changed.is_to_be_recounted(), changed.settings);
     if is_recounted {
         maintain::rebuild_gym(database, &gym, Some(&settings))?;
-    } else {
-        let mut connection = database.connect()?;
-        database.transact(&mut connection, |tx| {
-            let generation = tx.gym(gym.id)?.generation;
-            tx.set_gym(gym.id, &settings, generation)
-        })?;
     }
     let frozen_until = frozen_until(&gym).filter(|_| is_recounted);
     let recounted_from = frozen_until.map(|until| day_of(settings.zone, until).date().to_string());
-    let changed = Changed {
-        row: GymRow { archived: gym.archived_at.is_some(), ..GymRow::of(&gym.slug, &settings) },
-        recounted_from,
-    };
+    let changed = Changed { row: GymRow::of(&Gym { settings, ..changed.gym }), recounted_from };
     output::show(args.json, &changed, || {
         let frozen = changed.recounted_from.as_ref().map_or(String::new(), |day| {
             format!("; visits were counted again from {day} on, older ones stay as they were")
@@ -305,47 +279,16 @@ fn set(database: &Database, args: SetArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Days of frozen sums cannot be moved to another zone: that needs a word of its own.
-fn refuse_if_frozen(database: &Database, gym: &Gym, zone: Tz) -> anyhow::Result<()> {
-    if database.read(|snapshot| snapshot.has_frozen_days(gym.id))? {
-        bail!(
-            "{} has sums of members that were erased or whose events were not kept; their days \
-             stay those of {zone}. If that is right, say --frozen-days-keep-zone",
-            gym.slug
-        );
-    }
-    Ok(())
-}
-
-/// How busy a gym is, is told in terms of its capacity.
-fn refuse_without_capacity(settings: &GymSettings) -> anyhow::Result<()> {
-    if settings.public != Public::Off && settings.capacity.is_none() {
-        bail!("--public needs a capacity; say --capacity too, or --public off");
-    }
-    Ok(())
-}
-
 fn parse_public(text: &str) -> Result<Public, String> {
     Public::from_name(text).ok_or_else(|| "`off`, `levels` or `percent`".to_owned())
 }
 
-fn parse_retention(text: &str) -> Result<Retention, String> {
+fn parse_retention(text: &str) -> Result<Retain, String> {
     if text == "off" {
-        return Ok(Retention(None));
+        return Ok(Retain::ForEver);
     }
     let months = text.parse().ok();
     let months = months.filter(|months| (RETAIN_MONTHS_MIN..=RETAIN_MONTHS_MAX).contains(months));
     let bad = || format!("{RETAIN_MONTHS_MIN} to {RETAIN_MONTHS_MAX} months, or `off`");
-    Ok(Retention(Some(months.ok_or_else(bad)?)))
-}
-
-fn parse_zone(name: &str) -> anyhow::Result<Tz> {
-    name.parse().ok().with_context(|| {
-        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        let nearest = names.max_by_key(|known| {
-            (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()) * 1e6) as i64
-        });
-        let nearest = nearest.unwrap_or("Europe/Berlin");
-        format!("there is no time zone {name:?} in the IANA database; did you mean {nearest}?")
-    })
+    Ok(Retain::Months(months.ok_or_else(bad)?))
 }

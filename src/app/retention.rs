@@ -18,7 +18,9 @@ use crate::projection::witness::{Seen, judged};
 use crate::store::{Database, Gym, Store, StoreError, Tx, WriteError};
 use crate::{clock, projection};
 
-/// A service looks so often for what became too old.
+/// A service looks so often for gyms that are to be removed.
+const LOOK_FOR_REMOVALS_EVERY: Duration = Duration::from_secs(1);
+/// And so often for what became too old.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Args)]
@@ -155,13 +157,20 @@ fn freeze_all(database: &Database, gym: &Gym, now: Millis) -> Result<Frozen, Sto
 /// Looks for what became too old, until it is dropped or fails.
 pub async fn keep(store: Store) -> Ended {
     loop {
-        finish_removals(&store).await.context("a gym could not be removed")?;
         freeze_everywhere(&store).await.context("retention failed")?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// Goes on with removals of gyms that were interrupted.
+/// Removes what is stored of gyms that nobody sees any more, until it is dropped or fails.
+pub async fn remove_gyms(store: Store) -> Ended {
+    loop {
+        finish_removals(&store).await.context("a gym could not be removed")?;
+        tokio::time::sleep(LOOK_FOR_REMOVALS_EVERY).await;
+    }
+}
+
+/// Goes on with removals of gyms that were begun, or interrupted.
 async fn finish_removals(store: &Store) -> Result<(), WriteError> {
     for (gym, slug) in store.read(|snapshot| snapshot.removals())? {
         // The command that removes it, or a rebuild, is still at work.

@@ -121,6 +121,8 @@ impl Service {
         let store = self.store.clone();
         jobs.start("retention", move || retention::keep(store.clone()));
         let store = self.store.clone();
+        jobs.start("removals", move || retention::remove_gyms(store.clone()));
+        let store = self.store.clone();
         jobs.start("counting", move || counting::run(store.clone()));
         let store = self.store.clone();
         jobs.start("heartbeat", move || pulse::run(store.clone()));

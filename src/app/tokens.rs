@@ -1,13 +1,12 @@
 //! `footfall token`: add, list, remove.
 
-use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::{gyms, output};
+use crate::actions::readers::{self, TOKEN_PREFIX};
+use crate::actions::{By, at_once};
 use crate::clock;
-use crate::domain::names;
-use crate::http::auth::TOKEN_PREFIX;
 use crate::store::{Database, Gym, Reader, Role, Secret};
 
 #[derive(Subcommand)]
@@ -55,8 +54,7 @@ impl ReachArgs {
         let gyms = self.gym.iter().map(|slug| Ok(gyms::find(database, slug)?.id));
         let gyms = gyms.collect::<anyhow::Result<Vec<_>>>()?;
         let gyms = (!gyms.is_empty()).then_some(gyms);
-        let name = names::name(name).context("the name is no good")?;
-        Ok(Reader { name, role: self.role.role(), gyms })
+        Ok(readers::reader(name, self.role.role(), gyms)?)
     }
 }
 
@@ -101,16 +99,8 @@ pub fn run(database: &Database, command: TokenCommand) -> anyhow::Result<()> {
 fn add(database: &Database, args: &AddArgs) -> anyhow::Result<()> {
     let token = Secret::fresh(TOKEN_PREFIX);
     let reader = args.reach.reader(database, &args.name)?;
-    let mut connection = database.connect()?;
-    let added = database
-        .transact(&mut connection, |tx| tx.add_token(&reader, &token.hash(), clock::now()))?;
-    if !added {
-        bail!(
-            "there is a token {:?} already (case does not matter); remove it first, or take \
-             another name",
-            args.name
-        );
-    }
+    let (hash, now) = (token.hash(), clock::now());
+    at_once(database, |tx| readers::add_token(tx, By::Operator, &reader, &hash, now))?;
     let shown = serde_json::json!({
         "name": args.name, "role": reader.role.name(), "token": token.reveal()
     });
@@ -159,10 +149,7 @@ fn list(database: &Database, args: &gyms::ListArgs) -> anyhow::Result<()> {
 }
 
 fn remove(database: &Database, args: &RemoveArgs) -> anyhow::Result<()> {
-    let mut connection = database.connect()?;
-    if !database.transact(&mut connection, |tx| tx.remove_token(&args.name))? {
-        bail!("there is no token {:?}; `footfall token list` shows them", args.name);
-    }
+    at_once(database, |tx| readers::remove_token(tx, By::Operator, &args.name))?;
     let removed = serde_json::json!({ "removed": args.name });
     output::show(args.json, &removed, || format!("removed {}", args.name));
     Ok(())

@@ -8,13 +8,10 @@ use super::config::Config;
 use super::gyms::ListArgs;
 use super::output;
 use super::tokens::{ReachArgs, slugs_seen, slugs_shown};
+use crate::actions::{By, at_once, readers};
 use crate::clock;
-use crate::domain::{DAY, Millis};
-use crate::http::auth::LINK_DAYS;
-use crate::projection::witness::settled;
-use crate::store::{
-    Database, HashMemory, PASSWORD_CHARACTERS_MIN, Secret, StoreError, User, hash_password,
-};
+use crate::domain::Millis;
+use crate::store::{Database, HashMemory, PASSWORD_CHARACTERS_MIN, Secret, User, hash_password};
 
 #[derive(Subcommand)]
 pub enum UserCommand {
@@ -63,7 +60,7 @@ pub fn run(database: &Database, config: &Config, command: UserCommand) -> anyhow
     match command {
         UserCommand::Add(args) => add(database, config, &args),
         UserCommand::List(args) => list(database, &args),
-        UserCommand::Link(args) => link(database, config, &args.name, args.json),
+        UserCommand::Link(args) => renew_link(database, config, &args),
         UserCommand::Password(args) => set_password(database, &args),
         UserCommand::Remove(args) => remove(database, &args),
     }
@@ -71,23 +68,25 @@ pub fn run(database: &Database, config: &Config, command: UserCommand) -> anyhow
 
 fn add(database: &Database, config: &Config, args: &AddArgs) -> anyhow::Result<()> {
     let reader = args.reach.reader(database, &args.name)?;
-    let mut connection = database.connect()?;
-    let added = database.transact(&mut connection, |tx| tx.add_user(&reader, clock::now()))?;
-    if added.is_none() {
-        bail!(
-            "there is a user {:?} already (case does not matter); remove them first, or take \
-             another name",
-            args.name
-        );
-    }
-    link(database, config, &reader.name, args.json)
+    let (link, now) = (Secret::fresh(""), clock::now());
+    let until =
+        at_once(database, |tx| readers::add_user(tx, By::Operator, &reader, &link.hash(), now))?;
+    show_link(config, &reader.name, &link, until, args.json);
+    Ok(())
 }
 
-fn link(database: &Database, config: &Config, name: &str, json: bool) -> anyhow::Result<()> {
-    let user = find(database, name)?;
-    let made = make_link(database, user.id)?;
-    let (path, until) = made.with_context(|| unknown(name))?;
-    let name = &user.reader.name;
+fn renew_link(database: &Database, config: &Config, args: &NamedArgs) -> anyhow::Result<()> {
+    let (link, now) = (Secret::fresh(""), clock::now());
+    let (name, until) = at_once(database, |tx| {
+        readers::renew_link(tx, By::Operator, &args.name, &link.hash(), now)
+    })?;
+    show_link(config, &name, &link, until, args.json);
+    Ok(())
+}
+
+/// A link that signs in is shown this once.
+fn show_link(config: &Config, name: &str, link: &Secret, until: Millis, json: bool) {
+    let path = readers::link_path(link);
     let root = match config.public_url.as_str() {
         "" => format!("http://{}", config.listen),
         url => url.trim_end_matches('/').to_owned(),
@@ -101,17 +100,6 @@ fn link(database: &Database, config: &Config, name: &str, json: bool) -> anyhow:
             output::utc(until)
         )
     });
-    Ok(())
-}
-
-/// A fresh link for a user, as a path, and until when it is good; none when the user has gone.
-pub fn make_link(database: &Database, user: i64) -> Result<Option<(String, Millis)>, StoreError> {
-    let secret = Secret::fresh("");
-    let until = database.read(|snapshot| settled(snapshot, clock::now()))? + LINK_DAYS * DAY;
-    let mut connection = database.connect()?;
-    let is_there =
-        database.transact(&mut connection, |tx| tx.set_link(user, &secret.hash(), until))?;
-    Ok(is_there.then(|| (format!("/sign-in/{}", secret.reveal()), until)))
 }
 
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
@@ -160,11 +148,7 @@ fn set_password(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
 }
 
 fn remove(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
-    let user = find(database, &args.name)?;
-    let mut connection = database.connect()?;
-    if !database.transact(&mut connection, |tx| tx.remove_user(user.id))? {
-        bail!(unknown(&args.name));
-    }
+    at_once(database, |tx| readers::remove_user(tx, By::Operator, &args.name))?;
     let removed = serde_json::json!({ "removed": args.name });
     output::show(args.json, &removed, || format!("removed {}", args.name));
     Ok(())

@@ -1,22 +1,15 @@
 //! `footfall webhook`: add, list, rotate, remove.
 
-use anyhow::bail;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::config::Config;
 use super::{gyms, output};
+use crate::actions::at_once;
+use crate::actions::webhooks::{self, OVERLAP_HOURS, OVERLAP_HOURS_MAX, SECRET_PREFIX, path_of};
 use crate::clock;
-use crate::domain::{HOUR, Millis};
-use crate::store::{Database, Rotation, Secret, Webhook};
-
-/// Marks a secret of ours, so that a leaked one is recognised.
-pub const SECRET_PREFIX: &str = "ffs_";
-/// How long an old secret is good beside the new one, in hours.
-pub const OVERLAP_HOURS: u32 = 24;
-/// The longest overlap, in hours.
-pub const OVERLAP_HOURS_MAX: u32 = 168;
+use crate::store::{Database, Secret, Webhook};
 
 #[derive(Subcommand)]
 pub enum WebhookCommand {
@@ -132,32 +125,9 @@ pub fn change_secret(
     secret: &Secret,
     overlap_hours: u32,
 ) -> anyhow::Result<()> {
-    let mut connection = database.connect()?;
-    let (hash, overlap) = (secret.hash(), Millis::from(overlap_hours) * HOUR);
-    let rotated = database.transact(&mut connection, |tx| {
-        tx.rotate_webhook_secret(webhook, &hash, clock::now(), overlap)
-    })?;
-    match rotated {
-        Rotation::Done => Ok(()),
-        Rotation::NoSuchWebhook => bail!(no_such_webhook(webhook)),
-        Rotation::Overlapping(Some(until)) => bail!(
-            "{}, or stop the old ones at once with `footfall webhook rotate {webhook} --overlap 0`",
-            two_until(until)
-        ),
-        Rotation::Overlapping(None) => bail!(
-            "a change of its secret at EGYM is half done; `footfall egym rotate <gym> --webhook \
-             {webhook}` ends it"
-        ),
-    }
-}
-
-/// Why no secret can be changed while two are good.
-pub fn two_until(until: Millis) -> String {
-    format!(
-        "two secrets are good until {}, and a third would stop one that may be in use; wait until \
-         then",
-        output::utc(until)
-    )
+    let (hash, now) = (secret.hash(), clock::now());
+    at_once(database, |tx| webhooks::change_secret(tx, webhook, &hash, overlap_hours, now))?;
+    Ok(())
 }
 
 fn show_fresh(json: bool, config: &Config, webhook: String, secret: &Secret) {
@@ -180,8 +150,8 @@ fn show_fresh(json: bool, config: &Config, webhook: String, secret: &Secret) {
 
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     let gym = args.gym.as_deref().map(|slug| gyms::find(database, slug)).transpose()?;
-    let webhooks = database.read(|snapshot| snapshot.webhooks(gym.map(|gym| gym.id)))?;
-    let rows: Vec<_> = webhooks.into_iter().map(row).collect();
+    let found = database.read(|snapshot| snapshot.webhooks(gym.map(|gym| gym.id)))?;
+    let rows: Vec<_> = found.into_iter().map(row).collect();
     output::show(args.json, &rows, || {
         let never = || "never".to_owned();
         let cells = rows.iter().map(|row| {
@@ -209,21 +179,9 @@ fn row(webhook: Webhook) -> Row {
     }
 }
 
-/// Where a webhook is below footfall's root.
-pub fn path_of(public_id: &str) -> String {
-    format!("/webhooks/{public_id}")
-}
-
 fn remove(database: &Database, args: &NamedArgs) -> anyhow::Result<()> {
-    let mut connection = database.connect()?;
-    if !database.transact(&mut connection, |tx| tx.remove_webhook(&args.webhook))? {
-        bail!(no_such_webhook(&args.webhook));
-    }
+    at_once(database, |tx| webhooks::remove(tx, &args.webhook))?;
     let removed = serde_json::json!({ "removed": args.webhook });
     output::show(args.json, &removed, || format!("removed {}", args.webhook));
     Ok(())
-}
-
-pub fn no_such_webhook(webhook: &str) -> String {
-    format!("there is no webhook {webhook}; `footfall webhook list` shows them")
 }

@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use super::output;
-use super::webhooks::OVERLAP_HOURS_MAX;
+use crate::actions::readers::LINK_DAYS;
+use crate::actions::webhooks::OVERLAP_HOURS_MAX;
 use crate::clock;
 use crate::domain::witness::{BACK_MAX, Verdict};
 use crate::domain::{DAY, HOUR, Millis};
-use crate::http::auth::LINK_DAYS;
 use crate::projection::witness::{self, Seen};
 use crate::store::{Database, Latest, LedgerEntry, Store, StoreError, WriteError};
 

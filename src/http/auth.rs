@@ -7,6 +7,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use super::problem::{Code, Problem};
 use super::{App, own_address};
+use crate::actions::{self, By};
 use crate::clock;
 use crate::domain::ids::Slug;
 use crate::domain::witness::BACK_MAX;
@@ -20,10 +21,6 @@ const COOKIE: &str = "footfall_session";
 const COOKIE_OF_HTTPS: &str = "__Host-footfall_session";
 /// A session ends when it was not used for so many days.
 pub const SESSION_DAYS: i64 = 30;
-/// A link that signs in is good for so many days, once.
-pub const LINK_DAYS: i64 = 3;
-/// Marks a token of ours, so that a leaked one is recognised.
-pub const TOKEN_PREFIX: &str = "fft_";
 
 /// A reader with a valid token, or with a session of the page.
 #[derive(Clone)]
@@ -47,6 +44,15 @@ impl From<Problem> for Refused {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Refused {
         Refused::Store(error)
+    }
+}
+
+impl From<actions::Refused> for Refused {
+    fn from(refused: actions::Refused) -> Refused {
+        if let actions::Refused::Store(error) = refused {
+            return Refused::Store(error);
+        }
+        Refused::Problem(refused.into())
     }
 }
 
@@ -113,6 +119,11 @@ impl Access {
             }
         });
         written.await?
+    }
+
+    /// As who asks for an action, in the transaction in which it was looked at.
+    pub fn by(&self) -> By<'_> {
+        By::Reader(&self.reader)
     }
 
     /// Who signed in to the page, with that session.

@@ -33,6 +33,8 @@ pub struct GymBody {
     /// Whether a silent span is going on; null with too few weeks behind to tell.
     #[schema(required)]
     silent: Option<bool>,
+    /// What everybody may see of how busy it is.
+    public: &'static str,
     /// Whether it has closed: nobody is told of it any more, and its reports stay.
     archived: bool,
     webhooks: Vec<WebhookBody>,
@@ -125,6 +127,7 @@ impl GymBody {
             retention: RetentionBody::of(gym),
             last_event: last_event.map(|at| instant_to_the_minute(zone, at)),
             silent: last_event.and_then(is_silent),
+            public: gym.settings.public.name(),
             archived: gym.archived_at.is_some(),
             webhooks: webhooks.collect(),
             position: gym.position.0,

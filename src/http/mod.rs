@@ -15,6 +15,7 @@ mod drain;
 mod erasures;
 mod events;
 mod gate;
+mod gym_changes;
 mod gyms;
 mod hashing;
 mod head;
@@ -34,14 +35,17 @@ mod patience;
 pub mod problem;
 pub mod process;
 mod quarantine;
+mod readers;
 pub mod redirect;
 pub mod reports;
 mod sender;
 mod server;
+mod settings;
 mod stream;
 mod times;
 pub mod tls;
 mod unfitting;
+mod webhooks;
 pub mod what_if;
 
 use std::io;
@@ -67,7 +71,8 @@ use metrics::reach::{self, Reach};
 use problem::{Code, Problem};
 use process::Process;
 pub use server::{Door, Listening};
-use tls::{Expiry, Tls};
+pub use settings::Settings;
+use tls::Expiry;
 
 /// Reads that go on at once, for each thread that answers; further ones wait.
 const BLOCKING_THREADS_MAX: usize = 32;
@@ -107,31 +112,6 @@ impl App {
     }
 }
 
-/// How the door is built.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Threads that answer; 0 stands for one per core.
-    pub workers: usize,
-    /// Open connections at most, over all threads.
-    pub connections_max: usize,
-    /// Of these, so many from one address.
-    pub connections_per_address_max: usize,
-    /// A connection without a request is closed after so many seconds.
-    pub idle_seconds: u64,
-    /// A request's head must arrive within so many seconds.
-    pub head_seconds: u64,
-    /// Proxies whose word is taken for where a request came from.
-    pub trusted_proxies: Vec<Network>,
-    /// How it is reached from outside, `https://host`; none when nobody said.
-    pub public_root: Option<String>,
-    /// How metrics are to be reached.
-    pub metrics: reach::Listening,
-    /// HTTPS; plain HTTP without.
-    pub tls: Option<Tls>,
-    /// What the process says of itself.
-    pub process: Process,
-}
-
 impl App {
     fn new(
         store: Store,
@@ -158,16 +138,6 @@ impl App {
     }
 }
 
-impl Settings {
-    /// How many threads answer.
-    fn threads(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-            given => given,
-        }
-    }
-}
-
 /// Opens the door on a listener.
 pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Result<Door> {
     let Listening { listener, is_shared } = listening;
@@ -190,6 +160,7 @@ pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Res
             .wrap(from_fn(reach::guard))
             .wrap(from_fn(headers::add))
             .configure(routes)
+            .configure(set_up_routes)
             .configure(pages::routes)
             .default_service(web::to(not_found))
             .wrap(from_fn(body::in_time))
@@ -233,7 +204,6 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/readyz").route(web::get().to(health::readyz)))
         .service(at("/metrics").route(web::get().to(metrics::metrics)))
         .service(at("/api/v1/gyms").route(web::get().to(gyms::list)))
-        .service(at("/api/v1/gyms/{gym}").route(web::get().to(gyms::one)))
         .service(at("/api/v1/gyms/{gym}/occupancy").route(web::get().to(gyms::occupancy)))
         .service(at("/api/v1/gyms/{gym}/occupancy/stream").route(web::get().to(stream::occupancy)))
         .service(at("/api/v1/gyms/{gym}/reports/{report}").route(web::get().to(reports::of_gym)))
@@ -261,6 +231,42 @@ fn routes(config: &mut web::ServiceConfig) {
             at("/api/v1/gyms/{gym}/quarantine/{id}/release")
                 .route(web::post().to(quarantine::try_again)),
         );
+}
+
+/// What sets up gyms, and who may look.
+fn set_up_routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            at("/api/v1/gyms/{gym}")
+                .route(web::get().to(gyms::one))
+                .route(web::put().to(gym_changes::put))
+                .route(web::patch().to(gym_changes::patch))
+                .route(web::delete().to(gym_changes::remove)),
+        )
+        .service(
+            at("/api/v1/gyms/{gym}/webhooks")
+                .route(web::get().to(webhooks::list))
+                .route(web::post().to(webhooks::add)),
+        )
+        .service(
+            at("/api/v1/gyms/{gym}/webhooks/{webhook}").route(web::delete().to(webhooks::remove)),
+        )
+        .service(
+            at("/api/v1/gyms/{gym}/webhooks/{webhook}/rotate")
+                .route(web::post().to(webhooks::rotate)),
+        )
+        .service(
+            at("/api/v1/tokens")
+                .route(web::get().to(readers::tokens))
+                .route(web::post().to(readers::add_token)),
+        )
+        .service(at("/api/v1/tokens/{name}").route(web::delete().to(readers::remove_token)))
+        .service(
+            at("/api/v1/users")
+                .route(web::get().to(readers::users))
+                .route(web::post().to(readers::add_user)),
+        )
+        .service(at("/api/v1/users/{name}").route(web::delete().to(readers::remove_user)));
 }
 
 /// A route of the API.

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use crate::actions::Refused;
 use crate::store::{StoreError, WriteError};
 
 /// Seconds after which a refused delivery or question may be tried again.
@@ -30,12 +31,14 @@ pub enum Code {
     BadRange,
     TooManyBuckets,
     StaleCursor,
+    NameTaken,
+    Conflict,
     Unavailable,
     Internal,
 }
 
 impl Code {
-    pub const ALL: [Code; 18] = [
+    pub const ALL: [Code; 20] = [
         Code::Unauthorized,
         Code::Forbidden,
         Code::NotFound,
@@ -52,6 +55,8 @@ impl Code {
         Code::BadRange,
         Code::TooManyBuckets,
         Code::StaleCursor,
+        Code::NameTaken,
+        Code::Conflict,
         Code::Unavailable,
         Code::Internal,
     ];
@@ -80,6 +85,8 @@ impl Code {
                 (S::UNPROCESSABLE_ENTITY, "too_many_buckets", "Too many buckets")
             }
             Code::StaleCursor => (S::CONFLICT, "stale_cursor", "Not of this database any more"),
+            Code::NameTaken => (S::CONFLICT, "name_taken", "The name is taken"),
+            Code::Conflict => (S::CONFLICT, "conflict", "Not as things are now"),
             Code::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Try again soon"),
             Code::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "A fault of ours"),
         }
@@ -148,6 +155,20 @@ impl From<WriteError> for Problem {
             WriteError::Stopped => Problem::new(Code::Unavailable, "the service is stopping"),
             WriteError::Failed(error) => Problem::of_store(&error),
         }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let code = match &refused {
+            Refused::Beyond(_) => Code::Forbidden,
+            Refused::NotFound(_) => Code::NotFound,
+            Refused::Bad(_) => Code::BadParameter,
+            Refused::Taken(_) => Code::NameTaken,
+            Refused::Conflict(_) => Code::Conflict,
+            Refused::Store(error) => return Problem::of_store(error),
+        };
+        Problem::new(code, refused.to_string())
     }
 }
 

@@ -22,7 +22,7 @@ const CHUNK_EVENTS: usize = 1_000;
 /// Rows removed in one transaction when an old generation is cleared away.
 const CHUNK_ROWS: usize = 2_000;
 
-/// Rebuilds one gym, by new settings if there are any. `progress` is told how many events were
+/// Rebuilds one gym, by another zone and other rules if there are any. `progress` is told how many events were
 /// applied so far.
 pub fn rebuild(
     database: &Database,
@@ -189,7 +189,10 @@ fn settings_of(
     settings: Option<&GymSettings>,
 ) -> Result<GymSettings, StoreError> {
     match settings {
-        Some(settings) => Ok(settings.clone()),
+        // Only these are counted by; anything else may have been changed meanwhile.
+        Some(GymSettings { zone, rules, .. }) => {
+            Ok(GymSettings { zone: *zone, rules: *rules, ..tx.gym(gym)?.settings })
+        }
         None => Ok(tx.gym(gym)?.settings),
     }
 }

@@ -79,7 +79,7 @@ impl Snapshot<'_> {
     }
 
     /// The tokens of a name, without regard to case; the one that has just this name alone, if any.
-    fn tokens_named(&self, name: &str) -> Result<Vec<Token>, StoreError> {
+    pub fn tokens_named(&self, name: &str) -> Result<Vec<Token>, StoreError> {
         let folded = names::folded(name);
         let mut alike = self.tokens()?;
         alike.retain(|token| names::folded(&token.reader.name) == folded);

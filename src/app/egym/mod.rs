@@ -76,7 +76,7 @@ pub struct RotateArgs {
     #[arg(
         long,
         value_name = "HOURS",
-        default_value_t = webhooks::OVERLAP_HOURS,
+        default_value_t = crate::actions::webhooks::OVERLAP_HOURS,
         value_parser = webhooks::overlap()
     )]
     overlap: u32,
@@ -150,7 +150,7 @@ fn ask_for_key() -> anyhow::Result<String> {
 
 impl Desk<'_> {
     fn url_of(&self, public_id: &str) -> String {
-        format!("{}{}", self.public_url, webhooks::path_of(public_id))
+        format!("{}{}", self.public_url, crate::actions::webhooks::path_of(public_id))
     }
 
     /// How a command on one webhook is said.

@@ -4,8 +4,8 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::{Desk, ListArgs};
+use crate::actions::webhooks::path_of;
 use crate::app::output;
-use crate::app::webhooks::path_of;
 use crate::clock;
 use crate::domain::ids::Slug;
 use crate::egym::Registered;

@@ -5,8 +5,9 @@ use anyhow::Context;
 
 use super::pairs::{self, Pair};
 use super::{Desk, GymArgs, show_plan, test};
+use crate::actions::webhooks::SECRET_PREFIX;
 use crate::app::output;
-use crate::app::webhooks::{self, SECRET_PREFIX};
+use crate::app::webhooks;
 use crate::clock;
 use crate::egym::{Api, ApiError, Registered};
 use crate::store::{Begun, Secret, Webhook};

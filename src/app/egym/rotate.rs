@@ -5,8 +5,8 @@
 use anyhow::{Context, bail};
 
 use super::{Desk, RotateArgs, show_plan, test};
+use crate::actions::webhooks::{self, SECRET_PREFIX};
 use crate::app::output;
-use crate::app::webhooks::{self, SECRET_PREFIX};
 use crate::clock;
 use crate::domain::{HOUR, Millis};
 use crate::egym::{ApiError, Registered};

@@ -8,6 +8,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::find;
+use crate::actions::at_once;
+use crate::actions::gyms::{self as actions, Said};
 use crate::app::config::Config;
 use crate::app::{eraser, output};
 use crate::clock;
@@ -48,11 +50,10 @@ struct Archived {
 }
 
 pub fn archive(database: &Database, args: &ArchiveArgs) -> anyhow::Result<()> {
-    let gym = find(database, &args.slug)?;
-    let at = if args.undo { None } else { Some(gym.archived_at.unwrap_or_else(clock::now)) };
-    let mut connection = database.connect()?;
-    database.transact(&mut connection, |tx| tx.set_archived(gym.id, at))?;
-    let archived = Archived { gym: gym.slug.to_string(), archived: at.is_some() };
+    let (gym, now) = (find(database, &args.slug)?, clock::now());
+    let said = Said { archived: Some(!args.undo), ..Said::default() };
+    at_once(database, |tx| actions::change(tx, gym.id, &said, now))?;
+    let archived = Archived { gym: gym.slug.to_string(), archived: !args.undo };
     output::show(args.json, &archived, || {
         let slug = &gym.slug;
         if args.undo {

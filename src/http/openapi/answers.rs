@@ -39,6 +39,9 @@ problems! {
     CursorProblems: Unauthorized Forbidden NotFound BadParameter StaleCursor Unavailable;
     WriteProblems: Unauthorized Forbidden NotFound BodyTooLarge BodyIncomplete NotJson BadParameter
         Unavailable;
+    NamingProblems: Unauthorized Forbidden NotFound BodyTooLarge BodyIncomplete NotJson BadParameter
+        NameTaken Conflict Unavailable;
+    ChangeProblems: Unauthorized Forbidden NotFound BadParameter Conflict Unavailable;
     ReleaseProblems: Unauthorized Forbidden NotFound WrongShape Unavailable;
     HealthProblems: Unavailable;
     OpenGymProblems: NotFound Unavailable;

@@ -16,14 +16,14 @@ use utoipa::{Modify, OpenApi};
 use super::problem::ProblemBody;
 use super::reports::{Chain, Report, report_words};
 use super::{
-    annotations, deliveries, erasures, events, gyms, health, members, metrics, page, pages,
-    quarantine, reports, stream,
+    annotations, deliveries, erasures, events, gym_changes, gyms, health, members, metrics, page,
+    pages, quarantine, readers, reports, stream, webhooks,
 };
 use crate::domain::ids::SLUG_CHARS_MAX;
 pub use answers::{
-    CursorProblems, DeliveryProblems, GymProblems, HealthProblems, IfNoneMatch, JsonOrCsv,
-    ListProblems, ManagerProblems, OpenGymProblems, PageProblems, ReleaseProblems, ReportProblems,
-    RoleProblems, TokenProblems, WriteProblems, codes,
+    ChangeProblems, CursorProblems, DeliveryProblems, GymProblems, HealthProblems, IfNoneMatch,
+    JsonOrCsv, ListProblems, ManagerProblems, NamingProblems, OpenGymProblems, PageProblems,
+    ReleaseProblems, ReportProblems, RoleProblems, TokenProblems, WriteProblems, codes,
 };
 pub use shapes::{
     ComparisonWord, Delivery, EndOfRange, FormatWord, GroupingWord, IntervalWord, OccupancyEvent,
@@ -50,6 +50,19 @@ a path does not take is answered 405, with `Allow`.
         gyms::list,
         gyms::one,
         gyms::occupancy,
+        gym_changes::put,
+        gym_changes::patch,
+        gym_changes::remove,
+        webhooks::list,
+        webhooks::add,
+        webhooks::rotate,
+        webhooks::remove,
+        readers::tokens,
+        readers::add_token,
+        readers::remove_token,
+        readers::users,
+        readers::add_user,
+        readers::remove_user,
         stream::occupancy,
         pages::busy::json,
         reports::of_gym,
@@ -79,6 +92,7 @@ a path does not take is answered 405, with `Allow`.
     tags(
         (name = "deliveries", description = "What the sender posts."),
         (name = "gyms", description = "Gyms, and who is in them now."),
+        (name = "set-up", description = "Gyms, webhooks and who may look. For the role `admin`."),
         (name = "reports", description = "Aggregates over a range. For every role."),
         (name = "members", description = "Personal data. For the role `manager`."),
         (name = "log", description = "The event log and quarantine. For the role `admin`."),
@@ -94,7 +108,13 @@ pub static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Document
 pub fn methods(path: &str) -> String {
     let path = path.replace(":.*}", "}");
     let Some(item) = DOCUMENT.paths.paths.get(&path) else { return String::new() };
-    let methods = [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)];
+    let methods = [
+        ("GET", &item.get),
+        ("PUT", &item.put),
+        ("POST", &item.post),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
     let taken = methods.iter().filter(|(_, operation)| operation.is_some());
     taken
         .map(|(method, _)| if *method == "GET" { "GET, HEAD" } else { *method })
@@ -124,7 +144,8 @@ impl Modify for PathParameters {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
             let names: Vec<_> = path.split(['{', '}']).skip(1).step_by(2).collect();
-            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            let operations =
+                [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
                 let others = operation.parameters.take().unwrap_or_default();
                 // utoipa finds those of the path too, but knows no more of them than their names.
@@ -154,6 +175,7 @@ fn path_parameter(name: &str) -> Parameter {
             "An id, as the list of what there is names it",
             Object::with_type(SchemaType::Type(Type::Integer)),
         ),
+        "name" => ("A name, as the list of what there is names it", text().build()),
         "file" => ("A file's name", text().build()),
         other => panic!("say what {{{other}}} stands for"),
     };

@@ -51,7 +51,7 @@ pub struct State {
     /// How many were where everybody may know it.
     busy: busy::Cache,
     /// What came of counting by other rules.
-    recounts: recount::Recounts,
+    pub(super) recounts: recount::Recounts,
 }
 
 /// Where each page is.

@@ -10,15 +10,16 @@ use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor, answer};
 use super::words::Words;
+use crate::actions::readers::{self, LINK_DAYS, TOKEN_PREFIX};
+use crate::actions::{self, By};
 use crate::clock;
+use crate::domain::Millis;
 use crate::domain::calendar::local;
-use crate::domain::names::{self, NAME_CHARACTERS_MAX};
-use crate::domain::{DAY, Millis};
+use crate::domain::names::NAME_CHARACTERS_MAX;
 use crate::http::App;
-use crate::http::auth::{Access, LINK_DAYS, Refused, TOKEN_PREFIX};
+use crate::http::auth::{Access, Refused};
 use crate::http::own_address::root;
 use crate::http::problem::{Code, Problem};
-use crate::projection::witness::settled;
 use crate::store::{Gym, Reader, Role, Secret, SecretHash, Snapshot, StoreError, Tx};
 
 const USERS: &[(&str, Cell)] = &[("/name", Text), ("/role", Text), ("/gyms", Text)];
@@ -156,11 +157,6 @@ impl Asked {
         found.ok_or_else(|| Problem::new(Code::BadParameter, "`do` is no word that is known here"))
     }
 
-    fn name(&self) -> Result<String, Problem> {
-        let bad = |error| Problem::new(Code::BadParameter, format!("the name is no good: {error}"));
-        names::name(self.one("name")).map_err(bad)
-    }
-
     /// Who is to be added.
     fn reader(&self, gyms: &[Gym]) -> Result<Reader, Problem> {
         let unknown = || Problem::new(Code::BadParameter, "there is no such role or gym");
@@ -170,7 +166,7 @@ impl Asked {
         });
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         let gyms = (!ids.is_empty()).then_some(ids);
-        Ok(Reader { name: self.name()?, role: role.ok_or_else(unknown)?, gyms })
+        Ok(readers::reader(self.one("name"), role.ok_or_else(unknown)?, gyms)?)
     }
 }
 
@@ -198,7 +194,7 @@ async fn try_change(
     let (hash, own, words) = (secret.hash(), visitor.session.user, visitor.words);
     let changed = visitor.access.write(app, Role::Admin, move |tx, access| {
         check(access)?;
-        change_in(tx, &asked, what, &hash, own, now).map_err(|refused| match refused {
+        change_in(tx, access.by(), &asked, what, &hash, own, now).map_err(|refused| match refused {
             Change::Refused(refused) => refused,
             Change::Words(key) => Problem::new(Code::BadParameter, words.say(key)).into(),
         })
@@ -227,40 +223,40 @@ impl<E: Into<Refused>> From<E> for Change {
 /// Changes who may look, and gives the name of whom it is about. `own` is the user who asks.
 fn change_in(
     tx: &mut Tx<'_>,
+    by: By<'_>,
     asked: &Asked,
     what: Do,
     secret: &SecretHash,
     own: i64,
     now: Millis,
 ) -> Result<String, Change> {
-    let name = asked.name()?;
-    let none = || Problem::new(Code::NotFound, "there is nobody of that name");
-    let user = tx.view().user(asked.one("name"))?.map(|user| (user.id, user.reader.name));
-    let link_until = settled(&tx.view(), now)? + LINK_DAYS * DAY;
+    let name = asked.one("name");
+    let taken = |refused| {
+        let is_taken = matches!(refused, actions::Refused::Taken(_));
+        if is_taken { Change::Words("people.taken") } else { Change::from(refused) }
+    };
     match what {
         Do::AddUser => {
             let reader = asked.reader(&tx.view().gyms()?)?;
-            let added = tx.add_user(&reader, now)?.ok_or(Change::Words("people.taken"))?;
-            tx.set_link(added, secret, link_until)?;
-            Ok(name)
+            readers::add_user(tx, by, &reader, secret, now).map_err(taken)?;
+            Ok(reader.name)
         }
-        Do::Link => {
-            let (id, name) = user.ok_or_else(none)?;
-            tx.set_link(id, secret, link_until)?;
-            Ok(name)
+        Do::Link => Ok(readers::renew_link(tx, by, name, secret, now)?.0),
+        Do::RemoveUser => {
+            if tx.view().user(name)?.is_some_and(|user| user.id == own) {
+                return Err(Change::Words("people.yourself"));
+            }
+            readers::remove_user(tx, by, name)?;
+            Ok(name.to_owned())
         }
-        Do::RemoveUser => match user.ok_or_else(none)? {
-            (id, _) if id == own => Err(Change::Words("people.yourself")),
-            (id, name) => Ok(tx.remove_user(id).map(|_| name)?),
-        },
         Do::AddToken => {
             let reader = asked.reader(&tx.view().gyms()?)?;
-            let is_added = tx.add_token(&reader, secret, now)?;
-            is_added.then_some(name).ok_or(Change::Words("people.taken"))
+            readers::add_token(tx, by, &reader, secret, now).map_err(taken)?;
+            Ok(reader.name)
         }
         Do::RemoveToken => {
-            let is_gone = tx.remove_token(asked.one("name"))?;
-            Ok(is_gone.then_some(name).ok_or_else(none)?)
+            readers::remove_token(tx, by, name)?;
+            Ok(name.to_owned())
         }
     }
 }
@@ -276,7 +272,7 @@ fn told_once(app: &App, visitor: &Visitor, request: &HttpRequest, shown: &Shown)
     let (name, text, says) = match shown {
         Shown::Token(name, token) => (name, token.reveal().to_owned(), "people.token_once"),
         Shown::Link(name, link) => {
-            let url = format!("{}/sign-in/{}", root(app, request), link.reveal());
+            let url = format!("{}{}", root(app, request), readers::link_path(link));
             (name, url, "people.link_once")
         }
     };

@@ -52,12 +52,12 @@ impl Recounts {
         }
     }
 
-    /// Begins to count a gym by other rules. One goes on at a time.
+    /// Begins to count a gym by other rules, or in another zone. One goes on at a time.
     pub fn begin(
         &self,
         database: &Database,
         gym: Gym,
-        rules: Rules,
+        settings: GymSettings,
         is_trial: bool,
     ) -> Result<(), Problem> {
         let mut all = self.all();
@@ -66,12 +66,13 @@ impl Recounts {
             let detail = "a gym is being counted again; wait until that is done";
             return Err(Problem::new(Code::Unavailable, detail));
         }
+        let rules = settings.rules;
         all.insert(gym.id, Recount { rules, is_trial, state: State::Running(0) });
         drop(all);
         let (recounts, database) = (self.clone(), database.clone());
         std::thread::spawn(move || {
             let state =
-                recounts.count(&database, &gym, rules, is_trial).unwrap_or_else(|problem| {
+                recounts.count(&database, &gym, &settings, is_trial).unwrap_or_else(|problem| {
                     tracing::error!(%problem, "a gym could not be counted by other rules");
                     State::Failed
                 });
@@ -84,18 +85,17 @@ impl Recounts {
         &self,
         database: &Database,
         gym: &Gym,
-        rules: Rules,
+        settings: &GymSettings,
         is_trial: bool,
     ) -> Result<State, Problem> {
         let look =
             |gym: &Gym| database.read(|snapshot| Ok(figures(snapshot, gym, clock::now())))?;
         let before = look(gym)?;
-        let settings = GymSettings { rules, ..gym.settings.clone() };
         let mut progress = |events| self.set(gym.id, State::Running(events));
         let after = if is_trial {
-            rebuild::try_out(database, gym, &settings, &mut progress, look)??
+            rebuild::try_out(database, gym, settings, &mut progress, look)??
         } else {
-            rebuild::rebuild(database, gym.id, Some(&settings), &mut progress)?;
+            rebuild::rebuild(database, gym.id, Some(settings), &mut progress)?;
             look(&database.read(|snapshot| snapshot.gym_by_id(gym.id))?)?
         };
         Ok(State::Done { before, after })

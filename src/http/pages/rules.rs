@@ -12,6 +12,8 @@ use super::table::{Cell, region};
 use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
 use super::words::Words;
+use crate::actions::gyms::{self, Said};
+use crate::clock;
 use crate::domain::calendar::local;
 use crate::domain::report::busy::Public;
 use crate::domain::rules::{Rules, VISIT_WINDOW_MINUTES_MAX};
@@ -171,7 +173,8 @@ pub async fn recount(
         let Wanted { visit_window, assumed_stay, assumed_tail, rejoin_grace, .. } = *wanted;
         let rules = Rules::new(visit_window, assumed_stay, assumed_tail, rejoin_grace);
         let rules = rules.map_err(|error| Problem::new(Code::BadParameter, error.to_string()))?;
-        app.pages.recounts.begin(app.store.database(), gym, rules, wanted.r#do != "apply")
+        let settings = GymSettings { rules, ..gym.settings.clone() };
+        app.pages.recounts.begin(app.store.database(), gym, settings, wanted.r#do != "apply")
     };
     visitor.lead(begun.await, &back)
 }
@@ -185,19 +188,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn parsed(&self) -> Result<(Option<u32>, Public), Problem> {
+    fn said(&self) -> Result<Said, Problem> {
         let bad = |detail: &str| Problem::new(Code::BadParameter, detail);
         let capacity = match self.capacity.trim() {
             "" => 0,
             given => given.parse().map_err(|_| bad("the capacity is no whole number"))?,
         };
-        let capacity = Some(capacity).filter(|capacity| *capacity > 0);
         let public = Public::from_name(&self.public);
         let public = public.ok_or_else(|| bad("`public` is off, levels or percent"))?;
-        if public != Public::Off && capacity.is_none() {
-            return Err(bad("how busy a gym is, is told in terms of its capacity: give that too"));
-        }
-        Ok((capacity, public))
+        Ok(Said { capacity: Some(capacity), public: Some(public), ..Said::default() })
     }
 }
 
@@ -211,12 +210,10 @@ pub async fn set(
     let back = format!("/gyms/{slug}/rules");
     let done = async {
         visitor.check(&form.csrf)?;
-        let (capacity, public) = form.parsed()?;
+        let (said, now) = (form.said()?, clock::now());
         let set = visitor.access.write(&app, Role::Admin, move |tx, access| {
             let id = access.gym(&tx.view(), &slug)?.id;
-            let now = tx.gym(id)?;
-            let settings = GymSettings { capacity, public, ..now.settings };
-            Ok(tx.set_gym(id, &settings, now.generation)?)
+            Ok(gyms::change(tx, id, &said, now).map(|_| ())?)
         });
         set.await
     };

@@ -18,6 +18,7 @@ mod redundancy;
 mod reports;
 mod revoked;
 mod roles;
+mod set_up;
 mod sign_in;
 mod strangers;
 mod stream;
