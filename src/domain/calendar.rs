@@ -141,11 +141,14 @@ pub fn days_touched(zone: Tz, from: Millis, until: Millis) -> (Day, Day) {
 /// The range some whole weeks earlier on the local clock. Of the start of a day, the start of that
 /// day; a time that a clock change skips there stands for the first instant after it; of a doubled
 /// one, that with the offset of `at`, if there is one. A doubled end is the earlier where the later
-/// would reach beyond `not_after`.
+/// would reach beyond `not_after`. Where clocks are put back between the two ends of a range, the
+/// end may show no later time than the start: then it is as long as the range.
 pub fn weeks_earlier(zone: Tz, range: Bucket, weeks: i32, not_after: Millis) -> Bucket {
     let (from, [until, earlier]) =
         (days_earlier(zone, range.from, weeks * 7)[0], days_earlier(zone, range.until, weeks * 7));
-    Bucket { from, until: if until <= not_after { until } else { earlier } }
+    let until = if until <= not_after { until } else { earlier };
+    let until = if until > from { until } else { from + (range.until - range.from) };
+    Bucket { from, until }
 }
 
 /// The range before: earlier by the smallest number of weeks that is at least as long, and over by
@@ -319,7 +322,7 @@ mod tests {
         let range = Bucket { from: at(from), until: at(until) };
         let weeks = weeks_to_previous(zone, range);
         let that = weeks_earlier(zone, range, weeks, range.from);
-        assert!(that.from <= that.until && that.until <= range.from, "{that:?}");
+        assert!(that.from < that.until && that.until <= range.from, "{that:?}");
         [that.from, that.until].map(|at| local(zone, at).to_rfc3339())
     }
 
@@ -335,10 +338,23 @@ mod tests {
             previous(zone, "2026-04-05T02:15:00+02:00", "2026-04-05T03:30:00+02:00"),
             ["2026-03-29T03:00:00+02:00", "2026-03-29T03:30:00+02:00"],
         );
-        // A doubled time, from one of its instants to the other.
+        // From one instant of a doubled time to the other, and to one that shows an earlier time:
+        // an hour and half an hour.
         assert_eq!(
             previous(zone, "2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"),
-            ["2026-10-18T02:00:00+02:00", "2026-10-18T02:00:00+02:00"],
+            ["2026-10-18T02:00:00+02:00", "2026-10-18T03:00:00+02:00"],
+        );
+        assert_eq!(
+            previous(zone, "2026-10-25T02:45:00+02:00", "2026-10-25T02:15:00+01:00"),
+            ["2026-10-18T02:45:00+02:00", "2026-10-18T03:15:00+02:00"],
+        );
+        assert_eq!(
+            previous(
+                chrono_tz::Antarctica::Casey,
+                "2018-03-11T03:30:00+11:00",
+                "2018-03-11T02:30:00+08:00",
+            ),
+            ["2018-03-04T03:30:00+11:00", "2018-03-04T05:30:00+11:00"],
         );
         assert_eq!(
             previous(zone, "2026-11-01T01:30:00+01:00", "2026-11-01T02:30:00+01:00"),
