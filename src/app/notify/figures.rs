@@ -47,7 +47,8 @@ pub struct Figures {
     /// Distinct members of a part of a day or week are not known.
     pub members: Option<i64>,
     pub new: Option<i64>,
-    /// Members active within 28 days, at the end; none while activity is not counted yet.
+    /// Members active within 28 days, at the end. Of a part of a day or week they are not known, and
+    /// none are while activity is not counted yet.
     pub active: Option<i64>,
     pub average: Option<f64>,
     pub peak: Option<Peak>,
@@ -140,7 +141,7 @@ impl Ask<'_> {
             visits: counts.visits(),
             members: members.map(|(distinct, _)| distinct),
             new: members.map(|(_, new)| new),
-            active: self.active(first, end)?,
+            active: if self.is_whole { self.active(first, end)? } else { None },
             average: sampled.average(),
             peak: sampled.peak,
             median_minutes: stays.first().and_then(|group| group.stays.percentile(50)),

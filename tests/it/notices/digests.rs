@@ -56,7 +56,9 @@ async fn a_day_that_is_not_over_is_compared_with_the_same_part_of_another() {
         let average = occupancy[side]["totals"]["average"].as_f64();
         assert_eq!(cells(&digest, "Present on average ")[place], shown(average, 1), "{digest}");
     }
-    assert_eq!(cells(&digest, "Members "), ["–", "–", "–"], "of whole days only");
+    for of_whole_days in ["Members ", "Active within 28 days "] {
+        assert_eq!(cells(&digest, of_whole_days), ["–", "–", "–"], "{digest}");
+    }
 }
 
 #[tokio::test]
