@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::transfer::decode;
 use super::transfer::icalendar::{CALENDAR_BYTES_MAX, Refused, closed_days};
 use super::{gyms, output};
 use crate::clock;
@@ -265,8 +266,7 @@ fn import(database: &Database, args: &ImportArgs) -> anyhow::Result<()> {
     let size = fs::metadata(&args.file).with_context(|| format!("cannot read {path}"))?.len();
     ensure!(size <= CALENDAR_BYTES_MAX, "{path} has more than {CALENDAR_BYTES_MAX} bytes");
     let bytes = fs::read(&args.file).with_context(|| format!("cannot read {path}"))?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{path} is not UTF-8"))?;
-    let read = closed_days(&text).map_err(anyhow::Error::msg);
+    let read = closed_days(&decode(&bytes)).map_err(anyhow::Error::msg);
     let (annotations, refused) = read.with_context(|| format!("{path} is no calendar"))?;
     let gyms = args.at.gyms(database)?;
     let added = if args.dry_run {

@@ -91,6 +91,12 @@ async fn a_calendar_says_them_once_for_all_gyms() {
     let found = closed(&service, &token, day("2024-12-20"), day("2025-01-01")).await;
     assert!(found.is_empty(), "but not before it was said: {found:?}");
 
+    // As Windows writes it: one byte for a letter with a mark.
+    let kings = CALENDAR.replace("Christmas", "Heilige Drei K\u{f6}nige");
+    let bytes: Vec<u8> = kings.chars().map(|one| u8::try_from(one).expect("Latin")).collect();
+    std::fs::write(file, bytes).expect("it is written");
+    assert_eq!(import(&["--dry-run"])["added"][0]["text"], "Heilige Drei K\u{f6}nige");
+
     let removed = run(service.data(), &["annotation", "remove", "mitte", "1"]);
     assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
     let removed = run(service.data(), &["annotation", "remove", "mitte", "2"]);

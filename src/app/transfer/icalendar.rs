@@ -25,15 +25,13 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// The closed days of a calendar, and what in it is none; an error where it is no calendar.
+/// The closed days of a file of calendars, and what in it is none; an error where it holds no
+/// calendar, or one that is not whole.
 pub fn closed_days(text: &str) -> Result<(Vec<Annotation>, Vec<Refused>), String> {
-    let text = text.trim_start_matches('\u{feff}');
-    if !text.trim_start().to_ascii_uppercase().starts_with("BEGIN:VCALENDAR") {
-        return Err("it does not begin with BEGIN:VCALENDAR; export the calendar as .ics".into());
-    }
-    let calendar: Calendar = text.parse()?;
+    let calendars = calendars(text)?;
     let (mut closed, mut refused) = (Vec::new(), Vec::new());
-    let events = calendar.components.iter().filter_map(CalendarComponent::as_event);
+    let components = calendars.iter().flat_map(|calendar| &calendar.components);
+    let events = components.filter_map(CalendarComponent::as_event);
     for event in events.filter(|event| event.get_status() != Some(EventStatus::Cancelled)) {
         match annotations(event) {
             Ok(found) => closed.extend(found),
@@ -41,6 +39,53 @@ pub fn closed_days(text: &str) -> Result<(Vec<Annotation>, Vec<Refused>), String
         }
     }
     Ok((closed, refused))
+}
+
+/// The calendars of a file: mostly one, but programs put several behind each other.
+fn calendars(text: &str) -> Result<Vec<Calendar>, String> {
+    let mut lines = Vec::new();
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        match lines.last_mut() {
+            Some(last) if line.starts_with([' ', '\t']) => *last += &line[1..],
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.retain(|line| !line.trim().is_empty());
+    let mut lines: Vec<_> = lines.iter().map(|line| named(line)).collect();
+    if lines.first().is_none_or(|line| line != "BEGIN:VCALENDAR") {
+        return Err("it does not begin with BEGIN:VCALENDAR; export the calendar as .ics".into());
+    }
+    if lines.last().is_none_or(|line| line != CALENDAR_END) {
+        return Err(
+            "it does not end with END:VCALENDAR, so a part is missing; export it again".into()
+        );
+    }
+    for line in &mut lines {
+        line.push_str("\r\n");
+    }
+    let one =
+        |lines: &[String]| lines.concat().parse::<Calendar>().map_err(|bad| in_one_line(&bad));
+    lines.split_inclusive(|line| line.trim_end() == CALENDAR_END).map(one).collect()
+}
+
+const CALENDAR_END: &str = "END:VCALENDAR";
+
+/// A line with its name as it is looked for: names are written in any case, and so are those of
+/// what begins and ends.
+fn named(line: &str) -> String {
+    let (name, rest) = line.split_at(line.find([':', ';']).unwrap_or(line.len()));
+    let name = name.to_ascii_uppercase();
+    match name.as_str() {
+        "BEGIN" | "END" => format!("{name}{}", rest.trim_end().to_ascii_uppercase()),
+        _ => name + rest,
+    }
+}
+
+/// What the parser says, without its picture of the place.
+fn in_one_line(bad: &str) -> String {
+    let lines = bad.lines().map(str::trim).filter(|line| !matches!(*line, "" | "^"));
+    let said: Vec<_> = lines.take(2).collect();
+    format!("it cannot be read: {}", said.join(" "))
 }
 
 /// The event's name in one line, as long as an annotation may be.
@@ -62,28 +107,34 @@ fn annotations(event: &Event) -> Result<Vec<Annotation>, String> {
         },
         None => last_by_duration(event, first)?,
     };
-    if let Some(odd) = ["RDATE", "RECURRENCE-ID"].iter().find(|name| has(event, name)) {
-        return Err(format!("it has {odd}: what repeats by a list has to be entered day by day"));
+    if has(event, "RECURRENCE-ID") {
+        return Err("it moves one day of a series (RECURRENCE-ID): enter that day".into());
     }
     let one = |first, last, yearly| {
         let days = (Day::from_date(first), Day::from_date(last));
         let annotation = Annotation::new(days, AnnotationKind::Closed, yearly, &summary(event));
         annotation.map_err(|bad| bad.to_string())
     };
-    let Some(rule) = event.property_value("RRULE") else {
-        return Ok(vec![one(first, last, false)?]);
-    };
-    let repeats = Yearly::of(rule, first)?;
-    if repeats.is_endless() {
-        if has(event, "EXDATE") {
-            return Err("it repeats without end but on some days (EXDATE): enter it by year".into());
+    let rule = event.property_value("RRULE").map(|rule| Yearly::of(rule, first)).transpose()?;
+    let (listed, left_out) = (dates(event, "RDATE"), dates(event, "EXDATE"));
+    let (mut found, mut days) = (Vec::new(), Vec::new());
+    match rule {
+        Some(rule) if rule.is_endless() => {
+            if !left_out.is_empty() {
+                let detail = "it repeats without end but on some days (EXDATE): enter it by year";
+                return Err(detail.into());
+            }
+            found.push(one(first, last, true)?);
         }
-        return Ok(vec![one(first, last, true)?]);
+        Some(rule) => days.extend(rule.dates(first)),
+        None => days.push(first),
     }
+    days.extend(listed.into_iter().filter(|date| *date != first));
     let length = last - first;
-    let left_out: Vec<_> = exceptions(event).collect();
-    let dates = repeats.dates(first).filter(|date| !left_out.contains(date));
-    dates.map(|date| one(date, date + length, false)).collect()
+    for date in days.into_iter().filter(|date| !left_out.contains(date)) {
+        found.push(one(date, date + length, false)?);
+    }
+    Ok(found)
 }
 
 const NOT_WHOLE: &str = "it is not of whole days";
@@ -103,12 +154,11 @@ fn whole_day(time: &DatePerhapsTime) -> Option<NaiveDate> {
     (local.time() == NaiveTime::MIN).then(|| local.date())
 }
 
-/// The days on which an event that repeats does not take place.
-fn exceptions(event: &Event) -> impl Iterator<Item = NaiveDate> + '_ {
-    let several = event.multi_properties().get("EXDATE").into_iter().flatten();
-    let all = several.chain(event.properties().get("EXDATE"));
-    let dates = all.flat_map(|property| property.value().split(','));
-    dates.filter_map(date_of)
+/// The dates that an event lists: those on which it takes place besides, or does not.
+fn dates(event: &Event, name: &str) -> Vec<NaiveDate> {
+    let several = event.multi_properties().get(name).into_iter().flatten();
+    let all = several.chain(event.properties().get(name));
+    all.flat_map(|property| property.value().split(',')).filter_map(date_of).collect()
 }
 
 /// The date at the beginning of a date or time of a calendar.
@@ -218,6 +268,8 @@ mod tests {
             "DTSTART;VALUE=DATE:20260106\r\nRRULE:FREQ=YEARLY;UNTIL=20280106T000000Z\r\n\
              EXDATE;VALUE=DATE:20270106\r\nSUMMARY:Kings",
             "DTSTART;VALUE=DATE:20240229\r\nRRULE:FREQ=YEARLY;COUNT=2\r\nSUMMARY:Leap",
+            "DTSTART;VALUE=DATE:20260405\r\nRDATE;VALUE=DATE:20270328,20280416\r\n\
+             EXDATE;VALUE=DATE:20270328\r\nSUMMARY:Easter",
         ]);
         assert_eq!(refused, Vec::<String>::new());
         let expected = [
@@ -230,6 +282,8 @@ mod tests {
             "2028-01-06 to 2028-01-06: Kings",
             "2024-02-29 to 2024-02-29: Leap",
             "2028-02-29 to 2028-02-29: Leap",
+            "2026-04-05 to 2026-04-05: Easter",
+            "2028-04-16 to 2028-04-16: Easter",
         ];
         assert_eq!(closed, expected);
     }
@@ -242,7 +296,7 @@ mod tests {
             "SUMMARY:When?",
             "DTSTART:20261225T000000Z\r\nDTEND:20261226T000000Z\r\nSUMMARY:Elsewhere",
             "DTSTART;VALUE=DATE:20260105\r\nRRULE:FREQ=YEARLY\r\nEXDATE:20270105\r\nSUMMARY:But",
-            "DTSTART;VALUE=DATE:20260105\r\nRDATE;VALUE=DATE:20270107\r\nSUMMARY:List",
+            "DTSTART;VALUE=DATE:20270106\r\nRECURRENCE-ID;VALUE=DATE:20270105\r\nSUMMARY:Moved",
         ]);
         assert_eq!(closed, Vec::<String>::new());
         assert!(refused[0].starts_with("Meeting: it is not of whole days"), "{refused:?}");
@@ -250,7 +304,24 @@ mod tests {
         assert!(refused[2].starts_with("When?"), "{refused:?}");
         assert!(refused[3].starts_with("Elsewhere: it is not of whole days"), "{refused:?}");
         assert!(refused[4].contains("EXDATE"), "{refused:?}");
-        assert!(refused[5].contains("RDATE"), "{refused:?}");
+        assert!(refused[5].contains("RECURRENCE-ID"), "{refused:?}");
         assert!(closed_days("date,what\n2026-12-25,Christmas").is_err());
+    }
+
+    #[test]
+    fn several_calendars_in_any_case_are_read_and_one_that_is_cut_off_says_so() {
+        let two = calendar(&["DTSTART;VALUE=DATE:20270106\r\nSUMMARY:One"])
+            + &calendar(&["dtstart;VALUE=DATE:20270107\r\nsummary:Two"]).to_ascii_lowercase();
+        let (closed, refused) = closed_days(&two).expect("two calendars");
+        let shown: Vec<_> = closed.iter().map(|one| (one.first.date(), &*one.text)).collect();
+        let date = |day| NaiveDate::from_ymd_opt(2027, 1, day).expect("a date");
+        assert_eq!(shown, [(date(6), "One"), (date(7), "two")]);
+        assert_eq!(refused, []);
+        let cut = two.split("END:VCALENDAR").next().expect("a part");
+        let said = closed_days(cut).expect_err("it is cut off");
+        assert!(said.contains("a part is missing"), "{said}");
+        let broken = calendar(&["DTSTART;VALUE=DATE:20270106\r\nEND:VTODO"]);
+        let said = closed_days(&broken).expect_err("what begins does not end");
+        assert!(said.starts_with("it cannot be read: ") && !said.contains('\n'), "{said}");
     }
 }

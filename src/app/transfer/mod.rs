@@ -11,6 +11,8 @@ mod source;
 mod undo;
 mod visits;
 
+pub use visits::decode;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

@@ -28,6 +28,7 @@ use swipes::{Place, Swipe};
 use text::{ROW_BYTES_MAX, Row};
 
 pub use mapping::ListArgs;
+pub use text::decode;
 
 use crate::domain::Millis;
 use crate::domain::event::{Event, Kind};

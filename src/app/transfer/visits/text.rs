@@ -46,7 +46,8 @@ pub fn read(path: &Path) -> anyhow::Result<String> {
     Ok(decode(&fs::read(path).with_context(about)?))
 }
 
-fn decode(bytes: &[u8]) -> String {
+/// The text of a file, whatever its encoding, with every line ended by `\n`.
+pub fn decode(bytes: &[u8]) -> String {
     let text = match Encoding::for_bom(bytes) {
         Some((encoding, mark)) if encoding != UTF_8 => {
             encoding.decode_without_bom_handling(&bytes[mark..]).0.into_owned()
