@@ -99,11 +99,12 @@ async fn who_has_the_answer_is_told_so_and_who_has_an_older_one_gets_the_new() {
     }
 }
 
-/// Six weeks in which a busy hour is about now, then silence for twenty minutes.
+/// Seven weeks in which a busy hour is about now, then silence for twenty minutes. On every weekday
+/// each complete week since the first event has that hour.
 pub async fn fall_silent(service: &Service) -> Webhook {
     let webhook = service.add_gym("silent", "UTC");
     let mut times = vec![now() - 45 * DAY];
-    for week in 0..=5 {
+    for week in 0..=6 {
         let minutes = if week == 0 { -60..=-20 } else { -60..=20 };
         let around = now() - week * 7 * DAY;
         times.extend(minutes.flat_map(|minute| [around + minute * MINUTE; 3]));
