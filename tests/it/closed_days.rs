@@ -44,6 +44,15 @@ async fn they_are_written_and_taken_back_over_the_api() {
     let expected = [day.to_string(), (day + Days::new(1)).to_string()];
     assert_eq!(closed(&service, &token, from, until).await, expected);
 
+    let path = "/api/v1/gyms/mitte/reports/visits?interval=1d&format=csv";
+    for from in [from, day] {
+        let csv = service.get_ok(&token, &format!("{path}&from={from}&until={until}")).await;
+        let csv = csv.as_str().expect("a text");
+        let lines: Vec<_> = csv.lines().map(|line| line.rsplit(',').next()).collect();
+        assert_eq!(lines[0], Some("closed"), "its place depends on no data: {csv}");
+        assert_eq!(lines.iter().filter(|cell| **cell == Some("true")).count(), 2, "{csv}");
+    }
+
     for (body, status, code) in [
         ("{".to_owned(), 400, "not_json"),
         ("[]".to_owned(), 422, "bad_parameter"),

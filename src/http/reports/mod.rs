@@ -305,7 +305,19 @@ fn rows_of(report: &Report) -> Vec<serde_json::Value> {
     let mut lists = ["buckets", "groups", "cells", "cohorts"].into_iter();
     let list = lists.find(|name| rows.get(name).is_some()).map(|name| rows[name].take());
     match list {
-        Some(serde_json::Value::Array(list)) => list,
+        Some(serde_json::Value::Array(mut list)) => {
+            list.iter_mut().for_each(say_whether_closed);
+            list
+        }
         _ => vec![],
+    }
+}
+
+/// In JSON only a bucket of closed days says so. A column has its place whatever the data is: the
+/// last.
+fn say_whether_closed(row: &mut serde_json::Value) {
+    if let Some(bucket) = row.as_object_mut().filter(|row| row.contains_key("complete")) {
+        let closed = bucket.shift_remove("closed").unwrap_or(false.into());
+        bucket.insert("closed".to_owned(), closed);
     }
 }
