@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::patience::Patience;
 use crate::service::{Service, Webhook, delivery, now, run_json, verify};
 
 /// What a later version may answer otherwise: places in the log, what rests on the rule of silent
@@ -101,6 +102,38 @@ async fn a_database_of_an_earlier_version_goes_on_receiving_erasing_and_counting
         assert!(crate::service::run(folder.path(), &["rebuild"]).status.success());
         let after = service.get_ok(token, "/api/v1/gyms/mitte/reports/visits").await;
         assert_holds(&before, &after, "rebuilt");
+        assert_eq!(verify(folder.path())["ok"], true);
+    }
+}
+
+#[actix_web::test]
+async fn what_an_earlier_version_did_not_count_is_counted_while_reports_go_on() {
+    for version in versions() {
+        let (folder, facts) = copy(&version);
+        let service = Service::start_on(folder.clone());
+        let token = text(&facts, "/tokens/admin");
+        let asked = "interval=1mo&from=2025-01-01&until=2027-01-01";
+        let path = format!("/api/v1/gyms/mitte/reports/activity?{asked}");
+        let patience = Patience::until("activity is counted");
+        let activity = loop {
+            let (status, answer) = service.get(token, &path).await;
+            if status == 200 {
+                break answer;
+            }
+            assert_eq!((status, answer["code"].as_str()), (503, Some("unavailable")), "{answer}");
+            service.get_ok(token, &format!("/api/v1/gyms/mitte/reports/members?{asked}")).await;
+            patience.again().await;
+        };
+        let number = |bucket: &Value, field: &str| bucket[field].as_i64().unwrap_or_default();
+        let (mut active, mut most) = (0, 0);
+        for bucket in activity["buckets"].as_array().expect("a list") {
+            active += number(bucket, "new") + number(bucket, "returned") - number(bucket, "lapsed");
+            most = active.max(most);
+            if bucket["active"].is_i64() {
+                assert_eq!(number(bucket, "active"), active, "{bucket}");
+            }
+        }
+        assert!(most > 0, "somebody was active: {activity}");
         assert_eq!(verify(folder.path())["ok"], true);
     }
 }
