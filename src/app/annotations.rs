@@ -216,14 +216,9 @@ fn new_at<'a>(
     gym: &Gym,
     annotations: &'a [Annotation],
 ) -> Result<Vec<&'a Annotation>, StoreError> {
-    let known = all(snapshot, gym)?;
+    let known = snapshot.all_annotations(gym.id)?;
     let is_new = |one: &&Annotation| known.iter().all(|(_, other)| other != *one);
     Ok(annotations.iter().filter(is_new).collect())
-}
-
-fn all(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Vec<(i64, Annotation)>, StoreError> {
-    let always = [NaiveDate::MIN, NaiveDate::MAX].map(Day::from_date);
-    snapshot.annotations(gym.id, always[0], always[1])
 }
 
 fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
@@ -234,7 +229,7 @@ fn list(database: &Database, args: &ListArgs) -> anyhow::Result<()> {
     let rows = database.read(|snapshot| {
         let mut rows = Vec::new();
         for gym in &gyms {
-            let found = all(snapshot, gym)?;
+            let found = snapshot.all_annotations(gym.id)?;
             rows.extend(found.iter().map(|(id, annotation)| Row::of(gym, Some(*id), annotation)));
         }
         Ok(rows)

@@ -84,8 +84,7 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let annotations = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        let always = [NaiveDate::MIN, NaiveDate::MAX].map(Day::from_date);
-        let found = snapshot.annotations(gym.id, always[0], always[1])?;
+        let found = snapshot.all_annotations(gym.id)?;
         Ok(found.into_iter().map(|(id, annotation)| body(id, annotation)).collect())
     });
     Ok(HttpResponse::Ok().json(Annotations { annotations: annotations.await? }))

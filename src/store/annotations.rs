@@ -16,6 +16,11 @@ use crate::domain::names;
 pub const ANNOTATIONS_MAX: i64 = 1_000;
 
 impl Snapshot<'_> {
+    /// All of a gym's annotations, the earliest first, with their ids.
+    pub fn all_annotations(&self, gym: GymId) -> Result<Vec<(i64, Annotation)>, StoreError> {
+        self.annotations(gym, Day(i32::MIN), Day(i32::MAX))
+    }
+
     /// A gym's annotations that hold on any of these days, the earliest first, with their ids.
     pub fn annotations(
         &self,

@@ -1,7 +1,6 @@
 //! Annotations of a gym's days: shown on every report, written by managers.
 
 use actix_web::{HttpResponse, web};
-use chrono::NaiveDate;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use super::ways::{self, ways};
 use super::words::Words;
 use crate::clock;
 use crate::domain::annotation::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind};
-use crate::domain::calendar::{Day, day_of};
+use crate::domain::calendar::day_of;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 use crate::store::{Gym, Role};
@@ -27,8 +26,7 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
     let page = visitor.show(app, move |visitor, snapshot| {
         let gym = visitor.access.gym(snapshot, &slug)?;
         let words = visitor.words;
-        let always = [NaiveDate::MIN, NaiveDate::MAX].map(Day::from_date);
-        let found = snapshot.annotations(gym.id, always[0], always[1])?;
+        let found = snapshot.all_annotations(gym.id)?;
         let main = html! {
             (ways(visitor, snapshot, &gym, ways::ANNOTATIONS)?)
             p.note { (words.say("annotations.note")) }
