@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::annotations::AnnotationCommand;
 use super::demo::DemoArgs;
@@ -19,14 +20,16 @@ use super::tokens::TokenCommand;
 use super::transfer::export::ExportArgs;
 use super::transfer::import::ImportArgs;
 use super::users::UserCommand;
+use super::version;
 use super::webhooks::WebhookCommand;
 
 /// Attendance analytics for gyms with EGYM: one binary, one SQLite file, numbers a manager can
 /// trust.
 #[derive(Parser)]
-#[command(name = "footfall", version, max_term_width = 100)]
+#[command(name = "footfall", version = version::text(), max_term_width = 100)]
 pub struct Cli {
-    /// Configuration file [default: footfall.toml, if there is one]
+    /// Configuration file [default: footfall.toml, or else /etc/footfall/footfall.toml, if there is
+    /// one]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Data folder, made when missing [env: FOOTFALL_DATA] [default: data]
@@ -96,6 +99,25 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Post believable traffic to a running service
     Simulate(SimulateArgs),
+    /// Ask the service on this machine whether deliveries can be taken, as GET /readyz says. The exit
+    /// status says it, too
+    Health,
+    /// Write the manual pages, one for each command, into a folder
+    #[command(hide = true)]
+    Man(ManArgs),
+    /// Print what completes a command line in a shell
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// Whether it is about the service of this machine, and not about the program alone.
+    pub fn is_about_an_installation(&self) -> bool {
+        !matches!(
+            self,
+            Command::Demo(_) | Command::Simulate(_) | Command::Man(_) | Command::Completions(_)
+        )
+    }
 }
 
 #[derive(Args)]
@@ -139,4 +161,15 @@ pub struct VerifyArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct ManArgs {
+    /// An existing folder
+    pub folder: PathBuf,
+}
+
+#[derive(Args)]
+pub struct CompletionsArgs {
+    pub shell: Shell,
 }

@@ -27,6 +27,8 @@ pub const DEFAULTS: &str = include_str!("footfall.default.toml");
 
 /// Read from the working directory when no other file is named.
 const FILE: &str = "footfall.toml";
+/// Read when there is none in the working directory: where a package puts it.
+pub const SYSTEM_FILE: &str = "/etc/footfall/footfall.toml";
 /// Every variable of ours begins so.
 const PREFIX: &str = "FOOTFALL_";
 /// The variable that names the file.
@@ -103,6 +105,14 @@ pub struct TlsConfig {
     pub acme: AcmeConfig,
 }
 
+impl TlsConfig {
+    /// Whether `listen` speaks HTTPS.
+    pub fn is_on(&self) -> bool {
+        let is_named = |path: &PathBuf| !path.as_os_str().is_empty();
+        is_named(&self.certificate) || is_named(&self.key) || !self.acme.domains.is_empty()
+    }
+}
+
 /// Certificates that are fetched and renewed without a person. No domain: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +171,8 @@ pub enum LogFormat {
 pub struct Sources {
     /// `--config`; wins over `FOOTFALL_CONFIG`.
     pub config_path: Option<PathBuf>,
+    /// The file of the whole system, where it counts.
+    pub system_path: Option<PathBuf>,
     /// The environment. Variables without our prefix are passed over.
     pub env: Vec<(String, String)>,
     /// `--data`
@@ -192,6 +204,11 @@ impl fmt::Display for Origin {
 pub enum ConfigError {
     #[error("{path}: {source}; name a file that can be read with --config or {FILE_VARIABLE}")]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error(
+        "{SYSTEM_FILE}: {source}; run this as the user of the service, with `sudo -u footfall` before \
+         it, or name another file with --config or {FILE_VARIABLE}"
+    )]
+    UnreadableHere { source: io::Error },
     #[error("{path}: line {line}: {message}; correct the line, or take it out")]
     NotToml { path: PathBuf, line: usize, message: String },
     #[error("{origin}: there is no key `{key}`; the nearest one is `{nearest}`")]

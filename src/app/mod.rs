@@ -9,10 +9,12 @@ mod erase;
 pub mod eraser;
 mod foreign_text;
 mod gyms;
+mod health;
 mod jobs;
 mod limits;
 mod log;
 mod maintain;
+mod manual;
 mod notify;
 mod output;
 mod panics;
@@ -22,10 +24,12 @@ mod retention;
 mod serve;
 pub mod simulate;
 mod sockets;
+mod systemd;
 mod tls;
 mod tokens;
 mod transfer;
 mod users;
+mod version;
 mod webhooks;
 mod what_if;
 mod witness;
@@ -100,6 +104,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Digest(args) => notify::run(&open()?, &config, &args)?,
         Command::Verify(args) => return maintain::verify(&open_as_it_is()?, &args),
         Command::Simulate(args) => simulate::command(args)?,
+        Command::Health => health::ask(&config)?,
+        Command::Man(args) => manual::write_pages(&args)?,
+        Command::Completions(args) => manual::print_completions(&args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -140,6 +147,7 @@ fn environment() -> Vec<(String, String)> {
 fn load_config(cli: &Cli) -> anyhow::Result<Config> {
     let sources = Sources {
         config_path: cli.config.clone(),
+        system_path: cli.command.is_about_an_installation().then(|| config::SYSTEM_FILE.into()),
         env: environment(),
         data: cli.data.clone(),
         listen: cli.listen.clone(),

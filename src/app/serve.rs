@@ -3,19 +3,17 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config::Config;
-use super::jobs::{Ended, Jobs, counting};
+use super::jobs::{Jobs, counting};
 use super::notify::Notices;
 use super::sockets::{self, Sockets};
 use super::tls::Source;
-use super::{eraser, limits, log, notify, output, pulse, retention, witness};
+use super::{eraser, limits, log, notify, output, pulse, retention, systemd, witness};
 use crate::clock;
 use crate::http::metrics::reach;
 use crate::http::process::Process;
@@ -91,15 +89,14 @@ impl Service {
         let plain = self.plain_door(config, plain, door.address.port(), &settings)?;
         let (is_ready, ready) = watch::channel(self.source.is_none());
         let jobs = self.start_jobs(&is_ready);
-        tell_systemd(NotifyState::Ready);
         let said = format!("listening on {scheme}://{}", door.address);
         let ended = tokio::select! {
             stopped = stop_asked_for() => stopped,
             () = self.store.writer_ended() => Err(anyhow!("the writer ended; see the log")),
             error = door.failed() => Err(error).context("the server ended"),
-            never = say_where(ready, said) => match never {},
+            never = say_that_it_is_ready(&self.store, ready, said) => match never {},
         };
-        tell_systemd(NotifyState::Stopping);
+        systemd::stopping();
         ended?;
         tracing::info!("stopping: what has arrived is answered, nothing more is taken");
         let (closed, plain_closed) = tokio::join!(door.close(), async {
@@ -135,7 +132,8 @@ impl Service {
             jobs.start("certificate", move || source.clone().keep(is_ready.clone()));
         }
         if let Some(within) = sd_notify::watchdog_enabled() {
-            jobs.start("watchdog", move || tell_that_it_lives(within / 2));
+            let store = self.store.clone();
+            jobs.start("watchdog", move || systemd::tell_that_it_lives(store.clone(), within));
         }
         jobs
     }
@@ -156,27 +154,18 @@ impl Service {
     }
 }
 
-/// Says where it listens, once it can answer there.
-async fn say_where(mut ready: watch::Receiver<bool>, line: String) -> std::convert::Infallible {
+/// Tells systemd when it can store what comes, and says where it listens once it can answer there,
+/// too.
+async fn say_that_it_is_ready(
+    store: &Store,
+    mut ready: watch::Receiver<bool>,
+    line: String,
+) -> std::convert::Infallible {
+    systemd::ready_when_it_stores(store).await;
     if ready.wait_for(|ready| *ready).await.is_ok() {
         output::announce(&line);
     }
     std::future::pending().await
-}
-
-/// Without systemd nobody is told.
-fn tell_systemd(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "systemd cannot be told how the service is");
-    }
-}
-
-/// As long as this goes on, systemd starts no other process in our place.
-async fn tell_that_it_lives(every: Duration) -> Ended {
-    loop {
-        tell_systemd(NotifyState::Watchdog);
-        tokio::time::sleep(every).await;
-    }
 }
 
 /// The settings of the HTTP door.

@@ -82,3 +82,8 @@ pub use vitals::{Build, Erasures, Sizes, Vitals};
 pub use webhooks::{Begun, Webhook};
 pub use witness::Latest;
 pub use writer::{BATCH_MAX, QUEUE_MAX, Store, WriteError};
+
+/// The version of the SQLite that is inside.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

@@ -12,21 +12,26 @@ pub(super) fn defaults() -> Table {
     DEFAULTS.parse().expect("a test reads the default file")
 }
 
-/// The file that is named, or the one in the working directory if there is one.
+/// The file that is named, or the one in the working directory, or the one of the whole system, if
+/// there is one.
 pub(super) fn read_file(
     sources: &Sources,
     file: &Path,
 ) -> Result<Option<(PathBuf, Table)>, ConfigError> {
     let variable = || sources.env.iter().find(|(name, _)| name == FILE_VARIABLE);
     let named = sources.config_path.clone().or_else(|| variable().map(|(_, path)| path.into()));
-    let path = match named {
-        Some(path) => path,
-        // A working directory that may not be entered has no file for us either.
-        None if !file.exists() => return Ok(None),
-        None => file.to_owned(),
+    // A working directory that may not be entered has no file for us either.
+    let unnamed = || Some(file.to_owned()).filter(|file| file.exists());
+    let of_system = || sources.system_path.clone().filter(|file| file.exists());
+    let Some(path) = named.or_else(unnamed).or_else(of_system) else {
+        return Ok(None);
     };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
+        // Nobody named it, so who asked may not know of it.
+        Err(source) if sources.system_path.as_ref() == Some(&path) => {
+            return Err(ConfigError::UnreadableHere { source });
+        }
         Err(source) => return Err(ConfigError::Unreadable { path, source }),
     };
     match text.parse() {

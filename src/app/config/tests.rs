@@ -210,3 +210,21 @@ fn a_file_that_was_named_must_be_there() {
         assert!(text.starts_with("/nowhere/footfall.toml: No such file"), "{text}");
     }
 }
+
+#[test]
+fn the_file_of_the_system_counts_where_the_working_directory_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let [here, of_system] = ["here.toml", "system.toml"].map(|name| folder.path().join(name));
+    std::fs::write(&of_system, "listen = \"127.0.0.1:1\"").unwrap();
+    let sources = Sources { system_path: Some(of_system.clone()), ..Sources::default() };
+    let listen = || Config::load_with(&sources, &here).map(|config| config.listen);
+    assert_eq!(listen().unwrap(), "127.0.0.1:1");
+    std::fs::write(&here, "listen = \"127.0.0.1:2\"").unwrap();
+    assert_eq!(listen().unwrap(), "127.0.0.1:2");
+    std::fs::remove_file(&here).unwrap();
+    // A folder cannot be read by anybody, root neither.
+    std::fs::remove_file(&of_system).unwrap();
+    std::fs::create_dir(&of_system).unwrap();
+    let said = listen().unwrap_err().to_string();
+    assert!(said.contains("sudo -u footfall"), "{said}");
+}

@@ -7,6 +7,7 @@ mod log;
 mod output;
 mod restart;
 mod sockets;
+mod systemd;
 mod units;
 
 use serde_json::Value;
