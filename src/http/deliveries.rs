@@ -163,9 +163,10 @@ async fn append(
     bytes: &[u8],
 ) -> Result<Receipt, Problem> {
     let webhook = &sender.webhook;
-    let (id, gym, at) = (webhook.id, webhook.gym, event.at);
-    let written =
-        sender.write(app, received_at, move |tx| apply::deliver(tx, gym, &event, received_at, id));
+    let (id, at) = (webhook.id, event.at);
+    let person = app.store.database().person(webhook.gym, event.account);
+    let written = sender
+        .write(app, received_at, move |tx| apply::deliver(tx, &person, &event, received_at, id));
     match written.await {
         Ok(Outcome::Accepted { position, stays }) => {
             app.metrics.door.accepted(&webhook.slug, received_at - at, &stays);

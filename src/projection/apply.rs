@@ -8,7 +8,7 @@ use crate::domain::member::MemberDays;
 use crate::domain::rules::Rules;
 use crate::domain::stretch::{STRETCH_EVENTS_MAX, Stretch};
 use crate::domain::tally::{Contributions, Count, Key};
-use crate::store::{ErasureReason, Gym, StoreError, Tx};
+use crate::store::{ErasureReason, Gym, Person, StoreError, Tx};
 
 use super::witness::{is_erased, receipt, settled};
 use super::{erase, retention};
@@ -49,16 +49,16 @@ impl Target {
 }
 
 /// Appends an event that is delivered now, by the clock, to the log, once, and applies it. `by` is
-/// the webhook that brings it.
+/// the webhook that brings it, `person` whose it is.
 pub fn deliver(
     tx: &mut Tx<'_>,
-    gym: GymId,
+    person: &Person,
     event: &Event,
     clock: Millis,
     by: WebhookId,
 ) -> Result<Outcome, StoreError> {
-    let received_at = receipt(&tx.view(), clock, event.at)?;
-    take_in(tx, gym, event, received_at, clock, Some(by))
+    let received_at = receipt(tx, clock, event.at)?;
+    take_in(tx, person, event, received_at, clock, Some(by))
 }
 
 /// The same of an event that was delivered before.
@@ -69,7 +69,8 @@ pub fn append(
     received_at: Millis,
     by: Option<WebhookId>,
 ) -> Result<Outcome, StoreError> {
-    take_in(tx, gym, event, received_at, received_at, by)
+    let person = tx.view().person(gym, event.account);
+    take_in(tx, &person, event, received_at, received_at, by)
 }
 
 /// The same of one that waited in quarantine, where it was counted when it came: it is not counted
@@ -81,7 +82,9 @@ pub fn release(
     received_at: Millis,
     by: Option<WebhookId>,
 ) -> Result<Outcome, StoreError> {
-    let outcome = log_once(tx, gym, event, Arrival::delivered(received_at), received_at, by)?;
+    let person = tx.view().person(gym, event.account);
+    let arrival = Arrival::delivered(received_at);
+    let outcome = log_once(tx, &person, event, arrival, received_at, by)?;
     if let Outcome::Duplicate { of } = outcome {
         note_again(tx, of, received_at, by)?;
     }
@@ -90,13 +93,13 @@ pub fn release(
 
 fn take_in(
     tx: &mut Tx<'_>,
-    gym: GymId,
+    person: &Person,
     event: &Event,
     received_at: Millis,
     now: Millis,
     by: Option<WebhookId>,
 ) -> Result<Outcome, StoreError> {
-    let outcome = log_once(tx, gym, event, Arrival::delivered(received_at), now, by)?;
+    let outcome = log_once(tx, person, event, Arrival::delivered(received_at), now, by)?;
     let count = match outcome {
         Outcome::Duplicate { of } => {
             note_again(tx, of, received_at, by)?;
@@ -105,8 +108,8 @@ fn take_in(
         Outcome::Erased => Count::Erased,
         Outcome::Accepted { .. } | Outcome::StretchFull | Outcome::TooOld => return Ok(outcome),
     };
-    let generation = tx.gym(gym)?.generation;
-    count_at_the_door(tx, gym, generation, count, received_at);
+    let generation = tx.gym(person.gym)?.generation;
+    count_at_the_door(tx, person.gym, generation, count, received_at);
     Ok(outcome)
 }
 
@@ -125,35 +128,36 @@ fn note_again(
 /// is no second delivery, and not counted as one.
 pub fn import(
     tx: &mut Tx<'_>,
-    gym_id: GymId,
+    gym: GymId,
     event: &Event,
     arrival: Arrival,
     now: Millis,
 ) -> Result<Outcome, StoreError> {
-    log_once(tx, gym_id, event, arrival, now, None)
+    let person = tx.view().person(gym, event.account);
+    log_once(tx, &person, event, arrival, now, None)
 }
 
 fn log_once(
     tx: &mut Tx<'_>,
-    gym_id: GymId,
+    person: &Person,
     event: &Event,
     arrival: Arrival,
     now: Millis,
     by: Option<WebhookId>,
 ) -> Result<Outcome, StoreError> {
-    let gym = tx.gym(gym_id)?;
+    let gym = tx.gym(person.gym)?;
     let target = Target::of(&gym);
     if event.kind == Kind::MembershipDelete {
-        return delete(tx, &target, gym_id, event, arrival, now);
+        return delete(tx, &target, gym.id, event, arrival, now);
     }
-    let known = tx.view().known(gym_id, event.account)?;
+    let known = tx.view().known(person)?;
     if is_erased(&tx.view(), known.erased_until, event.at, now)? {
         return Ok(Outcome::Erased);
     }
     if retention::is_beyond(&tx.view(), &gym, event.at, now)? {
         return Ok(Outcome::TooOld);
     }
-    let member = known.member.map_or_else(|| tx.add_member(gym_id, event.account), Ok)?;
+    let member = known.member.map_or_else(|| tx.add_member(person), Ok)?;
     let mut entry = Entry {
         at: event.at,
         kind: event.kind.clone(),
@@ -168,12 +172,12 @@ fn log_once(
     if held >= STRETCH_EVENTS_MAX {
         return Ok(Outcome::StretchFull);
     }
-    let awaited = by.map_or(Ok(vec![]), |by| tx.others(gym_id, by, arrival.received_at))?;
-    entry.position = tx.append(gym_id, member, event, arrival, &awaited)?;
+    let awaited = by.map_or(Ok(vec![]), |by| tx.others(gym.id, by, arrival.received_at))?;
+    entry.position = tx.append(gym.id, member, event, arrival, &awaited)?;
     by.map_or(Ok(()), |by| tx.count_awaited(by, &awaited, event.at))?;
     let position = entry.position;
     let joined = put_in(tx, &target, member, &touching, entry)?;
-    tx.mark_applied(gym_id, Some(position));
+    tx.mark_applied(gym.id, Some(position));
     Ok(Outcome::Accepted { position, stays: newly_observed(&touching, &joined) })
 }
 

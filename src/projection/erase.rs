@@ -169,7 +169,8 @@ pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), Stor
     freeze(tx, &target, erasure.gym, member, &before, &MemberDays::default())?;
     let_linger(tx, erasure.gym, &before, now)?;
     if !after.is_empty() {
-        let newcomer = tx.add_member(erasure.gym, account)?;
+        let person = tx.view().person(erasure.gym, account);
+        let newcomer = tx.add_member(&person)?;
         tx.move_events(&positions(&after), newcomer)?;
         replace(tx, &target, newcomer, &[], &after)?;
     }

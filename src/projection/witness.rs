@@ -47,12 +47,9 @@ pub fn settled(snapshot: &Snapshot<'_>, clock: Millis) -> Result<Millis, StoreEr
 }
 
 /// When a delivery was received, for the record: the same, and its own event is a witness too.
-pub fn receipt(
-    snapshot: &Snapshot<'_>,
-    clock: Millis,
-    event_at: Millis,
-) -> Result<Millis, StoreError> {
-    let (Seen { witness, verdict, .. }, newest) = judge(snapshot, clock, 0, 0)?;
+pub fn receipt(tx: &mut Tx<'_>, clock: Millis, event_at: Millis) -> Result<Millis, StoreError> {
+    let kept = tx.witness()?;
+    let (Seen { witness, verdict, .. }, newest) = judge_by(kept, &tx.view(), clock, 0, 0)?;
     Ok(witness.settled(verdict, clock, newest.max(Some(event_at))))
 }
 
@@ -78,14 +75,23 @@ pub fn newest_event(snapshot: &Snapshot<'_>) -> Result<Option<Millis>, StoreErro
     Ok(newest.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().max())
 }
 
-/// Events are looked for only where they could decide.
 fn judge(
     snapshot: &Snapshot<'_>,
     clock: Millis,
     elapsed: Millis,
     step: Millis,
 ) -> Result<(Seen, Option<Millis>), StoreError> {
-    let kept = snapshot.witness()?;
+    judge_by(snapshot.witness()?, snapshot, clock, elapsed, step)
+}
+
+/// Events are looked for only where they could decide.
+fn judge_by(
+    kept: Option<Witness>,
+    snapshot: &Snapshot<'_>,
+    clock: Millis,
+    elapsed: Millis,
+    step: Millis,
+) -> Result<(Seen, Option<Millis>), StoreError> {
     let is_near = kept.is_some_and(|witness| witness.going_on(clock, elapsed).is_some());
     let newest = if is_near { None } else { newest_event(snapshot)? };
     let witness = kept.unwrap_or_else(|| Witness::first(clock, newest));

@@ -42,7 +42,7 @@ impl Database {
         written?;
         let to = into.join(KEY_FILE);
         let has_key = to.exists();
-        files::write_whole(&to, self.key()).map_err(in_file(&to))?;
+        files::write_whole(&to, self.key().bytes()).map_err(in_file(&to))?;
         let kept = draft.keep().map_err(in_file(&copy));
         if kept.is_err() && !has_key {
             drop(fs::remove_file(&to));
@@ -54,7 +54,7 @@ impl Database {
     /// log would be taken for the copy's.
     fn refuse_another(&self, into: &Path) -> Result<(), StoreError> {
         let key = into.join(KEY_FILE);
-        let has_key = key::read(&key)?.is_some_and(|there| there != *self.key());
+        let has_key = key::read(&key)?.is_some_and(|there| there.bytes() != self.key().bytes());
         let logs = ["-journal", "-wal"].map(|end| into.join(format!("{DATABASE_FILE}{end}")));
         let has_some = |log: &&PathBuf| fs::metadata(log).is_ok_and(|there| there.len() > 0);
         let left = if has_key { Some(&key) } else { logs.iter().find(has_some) };

@@ -291,7 +291,7 @@ impl Database {
 /// What can be read at one point of the database's history.
 pub struct Snapshot<'c> {
     pub(super) connection: &'c Connection,
-    pub(super) key: &'c [u8; 32],
+    pub(super) key: &'c Key,
 }
 
 pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::codec::Damaged;
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
+use super::key::Person;
 use super::ledger::LedgerEntry;
 use super::tx::Tx;
 use crate::domain::Millis;
@@ -242,11 +243,11 @@ impl Tx<'_> {
     }
 
     /// Another member of the same account: who comes after an erasure is a new one.
-    pub fn add_member(&mut self, gym: GymId, account: Account) -> Result<MemberId, StoreError> {
-        let key = self.view().account_key(gym, account);
+    pub fn add_member(&mut self, person: &Person) -> Result<MemberId, StoreError> {
         let sql = "INSERT INTO members (gym, account, account_key) VALUES (?1, ?2, ?3)";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        statement.execute(params![gym.0, account.0.as_bytes(), key])?;
+        let Person { gym, account, .. } = person;
+        statement.execute(params![gym.0, account.0.as_bytes(), person.account_key()])?;
         Ok(MemberId(self.transaction.last_insert_rowid()))
     }
 

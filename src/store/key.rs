@@ -19,15 +19,68 @@ use crate::domain::ids::{Account, GymId};
 /// The key's name in the data folder.
 pub(super) const KEY_FILE: &str = "footfall.key";
 
-/// The bytes of the key.
-pub(super) type Key = [u8; 32];
+/// The bytes of a key.
+const KEY_BYTES: usize = 32;
+
+#[derive(Clone)]
+pub(super) struct Key {
+    bytes: [u8; KEY_BYTES],
+    /// What begins every hash by it, so that it is worked out once.
+    begun: Hmac<Sha256>,
+}
+
+impl Key {
+    pub fn of(bytes: [u8; KEY_BYTES]) -> Key {
+        let begun = Hmac::new_from_slice(&bytes).expect("any length of key will do");
+        Key { bytes, begun }
+    }
+
+    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.bytes
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.begun.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    fn person(&self, gym: GymId, account: Account) -> Person {
+        let hash = self.hash(&[&gym.0.to_be_bytes(), account.0.as_bytes()]);
+        Person { gym, account, hash }
+    }
+}
+
+/// An account at a gym, with the keyed hash by which it is found. The hash takes longer than much of
+/// what is done with it, so it is worked out once, and of a delivery not by the writer.
+#[derive(Clone, Copy)]
+pub struct Person {
+    pub gym: GymId,
+    pub account: Account,
+    hash: [u8; 32],
+}
+
+impl Person {
+    /// Without the key, nobody can tell whose it is.
+    pub(super) fn account_hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// A part of the hash, for looking accounts up without an index of accounts. It always takes
+    /// eight bytes in a row, so that another can be written over it in place.
+    pub(super) fn account_key(&self) -> i64 {
+        eight_bytes(*self.hash.first_chunk().expect("a hash has 32 bytes"))
+    }
+}
 
 /// The key in a file; none when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Key>, StoreError> {
     match std::fs::read(path) {
-        Ok(bytes) => match Key::try_from(bytes.as_slice()) {
-            Ok(key) => Ok(Some(key)),
-            Err(_) => Err(wrong(path, format!("holds {} bytes, not 32", bytes.len()))),
+        Ok(bytes) => match bytes.as_slice().try_into() {
+            Ok(key) => Ok(Some(Key::of(key))),
+            Err(_) => Err(wrong(path, format!("holds {} bytes, not {KEY_BYTES}", bytes.len()))),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(wrong(path, format!("cannot be read ({error})"))),
@@ -48,15 +101,15 @@ pub(super) fn make(path: &Path) -> Result<Key, StoreError> {
         return Ok(made);
     }
     let key = fresh();
-    draft.write_all(&key).and_then(|()| draft.keep()).map_err(in_file(path))?;
+    draft.write_all(key.bytes()).and_then(|()| draft.keep()).map_err(in_file(path))?;
     Ok(key)
 }
 
 /// A key that nobody has.
 pub(super) fn fresh() -> Key {
-    let mut key = Key::default();
-    getrandom::fill(&mut key).expect("the system has random numbers");
-    key
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    Key::of(bytes)
 }
 
 fn wrong(path: &Path, why: impl Into<String>) -> StoreError {
@@ -69,9 +122,7 @@ pub(super) fn missing(path: &Path) -> StoreError {
 
 /// A hash of fixed words by the key.
 pub(super) fn check_value(key: &Key) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length of key will do");
-    mac.update(b"footfall: the key of this database");
-    mac.finalize().into_bytes().into()
+    key.hash(&[b"footfall: the key of this database"])
 }
 
 /// Whether a database holds anything that a key was needed for.
@@ -134,47 +185,45 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
 }
 
 impl Database {
+    pub fn person(&self, gym: GymId, account: Account) -> Person {
+        self.key().person(gym, account)
+    }
+
     /// Puts the key back when its file has gone: we hold the last of it. Whether it had.
     pub fn keep_key(&self) -> Result<bool, StoreError> {
         let path = self.folder().join(KEY_FILE);
         match read(&path)? {
-            Some(key) if key == *self.key() => Ok(false),
+            Some(key) if key.bytes() == self.key().bytes() => Ok(false),
             Some(_) => Err(wrong(&path, "is not the key of the database beside it any more")),
             // Where the database has gone too, it is the folder that is another.
             None if !self.file().exists() => Ok(false),
-            None => files::write_whole(&path, self.key()).map_err(in_file(&path)).map(|()| true),
+            None => {
+                files::write_whole(&path, self.key().bytes()).map_err(in_file(&path)).map(|()| true)
+            }
         }
     }
 }
 
 impl Snapshot<'_> {
-    /// A part of the hash below, for looking accounts up without an index of accounts. It always
-    /// takes eight bytes in a row, so that another can be written over it in place.
+    pub fn person(&self, gym: GymId, account: Account) -> Person {
+        self.key.person(gym, account)
+    }
+
+    /// By what an account is found: see [`Person`].
     pub(super) fn account_key(&self, gym: GymId, account: Account) -> i64 {
-        key_of(&self.account_hash(gym, account))
+        self.person(gym, account).account_key()
     }
 
     /// A keyed hash of a member: without the key, nobody can tell whose it is.
     pub fn account_hash(&self, gym: GymId, account: Account) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key).expect("any length of key will do");
-        mac.update(&gym.0.to_be_bytes());
-        mac.update(account.0.as_bytes());
-        mac.finalize().into_bytes().into()
+        self.person(gym, account).hash
     }
 
     /// A keyed hash of a text: without the key, nobody can try what it was.
     pub(super) fn keyed_hash(&self, text: &[u8]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key).expect("any length of key will do");
         // No account's hash begins so: those begin with a gym's number, which is not negative.
-        mac.update(&(-1_i64).to_be_bytes());
-        mac.update(text);
-        mac.finalize().into_bytes().into()
+        self.key.hash(&[&(-1_i64).to_be_bytes(), text])
     }
-}
-
-/// The part of an account's hash by which it is found.
-pub(super) fn key_of(hash: &[u8; 32]) -> i64 {
-    eight_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
 }
 
 fn eight_bytes(random: [u8; 8]) -> i64 {

@@ -286,7 +286,7 @@ mod tests {
         let lines = [
             line_of(&other_gym, 1_000, ERASED, key),
             line_of(&entry(6_000), 999, ERASED, key),
-            line_of(&entry(6_000), 1_000, ERASED, &[1; 32]),
+            line_of(&entry(6_000), 1_000, ERASED, &Key::of([1; 32])),
             whole.replace("5000", "7000"),
             format!("7 {hash} 999\n"),
             format!("9 {hash} 5000\n"),

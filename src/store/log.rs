@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
-use super::key::key_of;
+use super::key::Person;
 use super::redundancy::note_of;
 use super::tx::Tx;
 use crate::domain::Millis;
@@ -59,13 +59,14 @@ impl Snapshot<'_> {
         optional(found)
     }
 
-    /// The same, and up to when that account was erased, by one hash and in one read.
-    pub fn known(&self, gym: GymId, account: Account) -> Result<Known, StoreError> {
+    /// The same, and up to when that account was erased, in one read.
+    pub fn known(&self, person: &Person) -> Result<Known, StoreError> {
         let sql =
             "SELECT (SELECT id FROM members WHERE account_key = ?1 AND gym = ?2 AND account = ?3),
                     (SELECT erased_until FROM tombstones WHERE gym = ?2 AND account_hash = ?4)";
-        let hash = self.account_hash(gym, account);
-        let values = params![key_of(&hash), gym.0, account.0.as_bytes(), hash];
+        let Person { gym, account, .. } = person;
+        let (key, hash) = (person.account_key(), person.account_hash());
+        let values = params![key, gym.0, account.0.as_bytes(), hash];
         let known = self.connection.prepare_cached(sql)?.query_row(values, |row| {
             let member: Option<i64> = row.get(0)?;
             Ok(Known { member: member.map(MemberId), erased_until: row.get(1)? })
@@ -192,7 +193,8 @@ impl Tx<'_> {
         if let Some(member) = self.view().member(gym, account)? {
             return Ok(member);
         }
-        self.add_member(gym, account)
+        let person = self.view().person(gym, account);
+        self.add_member(&person)
     }
 
     /// Appends an event to the log, and returns its place there. From the webhooks `awaited` it is

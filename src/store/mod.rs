@@ -55,6 +55,7 @@ pub use foreign_text::Place;
 pub use gyms::{Gym, GymSettings};
 pub use identity::{Cursored, Epoch};
 pub use imports::{Import, ImportRun, ImportState, LaterDelivery, Undone};
+pub use key::Person;
 pub use ledger::{Ledger, LedgerEntry};
 pub use lingering::Lingering;
 pub use log::{Known, LoggedEvent};

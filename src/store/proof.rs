@@ -48,8 +48,51 @@ impl Tx<'_> {
         }))
     }
 
-    /// Forgets what was read of secrets, after one was changed.
-    pub(super) fn forget_secrets(&mut self) {
+    /// Forgets what was read of webhooks, after one was changed.
+    pub(super) fn forget_webhooks(&mut self) {
         self.secrets.clear();
+        self.heard.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Database, SecretHash};
+    use crate::domain::ids::{GymId, WebhookId};
+    use crate::domain::witness::Witness;
+
+    #[test]
+    fn what_a_transaction_read_of_webhooks_and_time_is_read_again_after_it_changed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = Database::open(folder.path()).expect("it opens");
+        let mut connection = database.connect().expect("it connects");
+        let sql = "INSERT INTO generations (id) VALUES (1);
+                   INSERT INTO gyms (id, slug, name, time_zone, visit_window, assumed_stay,
+                       assumed_tail, rejoin_grace, generation, created_at)
+                   VALUES (7, 'g', 'g', 'UTC', 480, 75, 20, 15, 1, 1000)";
+        connection.execute_batch(sql).expect("the schema is known");
+        let done = database.transact(&mut connection, |tx| {
+            let (gym, now, secret) = (GymId(7), 1_000, SecretHash::of(b"secret"));
+            assert!(tx.move_webhook_in("first", gym, &secret, now)?);
+            assert!(tx.move_webhook_in("second", gym, &secret, now)?);
+            let (first, second) = (WebhookId(1), WebhookId(2));
+            assert_eq!(tx.others(gym, first, now)?, []);
+            tx.record_test(second, now, true)?;
+            assert_eq!(tx.others(gym, first, now)?, [second]);
+            assert_eq!(tx.others(gym, first, now - 1)?, []);
+            assert_eq!(tx.others(gym, second, now)?, []);
+            tx.mark_delivered(first, now);
+            tx.flush()?;
+            assert_eq!(tx.others(gym, second, now)?, [first]);
+            assert!(tx.remove_webhook("second")?);
+            assert_eq!(tx.others(gym, first, now)?, []);
+            for at in [now, 2 * now] {
+                let witness = Witness::first(at, None);
+                tx.set_witness(witness)?;
+                assert_eq!(tx.witness()?, Some(witness));
+            }
+            Ok(())
+        });
+        done.expect("it commits");
     }
 }

@@ -3,6 +3,8 @@
 //! An event notes from which webhooks it is still awaited; a place in that note is overwritten in
 //! place when the webhook brings it. The sums stand beside, so they outlast the event.
 
+use std::collections::HashMap;
+
 use rusqlite::params;
 
 use super::codec::Damaged;
@@ -12,6 +14,9 @@ use super::tx::Tx;
 use crate::domain::calendar::Bucket;
 use crate::domain::ids::{GymId, Position, WebhookId};
 use crate::domain::{MINUTE, Millis};
+
+/// What a transaction read of a gym's webhooks that were heard of: each, and since when.
+pub(super) type Heard = HashMap<GymId, Vec<(WebhookId, Millis)>>;
 
 /// Sums are kept by this, which every time zone's hours consist of.
 const QUARTER: Millis = 15 * MINUTE;
@@ -45,16 +50,25 @@ impl Snapshot<'_> {
 impl Tx<'_> {
     /// The gym's other webhooks that had been heard of when a delivery came.
     pub fn others(
-        &self,
+        &mut self,
         gym: GymId,
         webhook: WebhookId,
         received_at: Millis,
     ) -> Result<Vec<WebhookId>, StoreError> {
-        let sql = "SELECT id FROM webhooks
-                   WHERE gym = ?1 AND id <> ?2 AND first_heard_at <= ?3";
+        if !self.heard.contains_key(&gym) {
+            let heard = self.read_heard(gym)?;
+            self.heard.insert(gym, heard);
+        }
+        let heard = self.heard.get(&gym).into_iter().flatten();
+        let others = heard.filter(|(id, since)| *id != webhook && *since <= received_at);
+        Ok(others.map(|(id, _)| *id).collect())
+    }
+
+    fn read_heard(&self, gym: GymId) -> Result<Vec<(WebhookId, Millis)>, StoreError> {
+        let sql = "SELECT id, first_heard_at FROM webhooks
+                   WHERE gym = ?1 AND first_heard_at IS NOT NULL";
         let mut statement = self.transaction.prepare_cached(sql)?;
-        let values = [gym.0, webhook.0, received_at];
-        let rows = statement.query_map(values, |row| Ok(WebhookId(row.get(0)?)))?;
+        let rows = statement.query_map([gym.0], |row| Ok((WebhookId(row.get(0)?), row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -44,11 +44,11 @@ impl Database {
         let lock = files::try_lock(&folder.join(LOCK_FILE))?;
         let _lock = lock.ok_or_else(|| StoreError::Locked(folder.to_owned()))?;
         let key = key::fresh();
-        let database = Database::with_key(folder, key)?;
+        let database = Database::with_key(folder, key.clone())?;
         let mut connection = database.connect()?;
         let rekeyed = database.transact(&mut connection, |tx| tx.take_key(&key))?;
         // Until it is there, the key is as lost as before, and another can be made.
-        files::write_whole(&path, &key).map_err(in_file(&path))?;
+        files::write_whole(&path, key.bytes()).map_err(in_file(&path))?;
         Ok(rekeyed)
     }
 }

@@ -89,7 +89,7 @@ impl Tx<'_> {
             self.transaction.execute(&sql, [gym.0])?;
         }
         self.forget_gym(gym);
-        self.forget_secrets();
+        self.forget_webhooks();
         Ok(())
     }
 

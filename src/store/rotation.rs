@@ -62,7 +62,7 @@ impl Tx<'_> {
     ) -> Result<Option<Step>, StoreError> {
         let Some(webhook) = self.view().webhook(public_id)? else { return Ok(None) };
         let step = webhook.next_step(held, now, overlap);
-        self.forget_secrets();
+        self.forget_webhooks();
         let id = webhook.id.0;
         match &step {
             Step::Change { kept } => {
@@ -101,7 +101,7 @@ impl Tx<'_> {
                        old_secret_hash = ?3, old_secret_until = ?4, old_secret_overlap = NULL
                    WHERE id = ?1";
         let (hash, until) = old.unzip();
-        self.forget_secrets();
+        self.forget_webhooks();
         self.transaction.execute(sql, params![webhook.id.0, secret.bytes(), hash, until])?;
         Ok(Rotation::Done)
     }
@@ -111,7 +111,7 @@ impl Tx<'_> {
         let sql = "UPDATE webhooks SET secret_hash = old_secret_hash, old_secret_hash = NULL,
                        old_secret_until = NULL, old_secret_overlap = NULL
                    WHERE public_id = ?1 AND old_secret_hash IS NOT NULL";
-        self.forget_secrets();
+        self.forget_webhooks();
         self.transaction.execute(sql, [public_id])?;
         Ok(())
     }

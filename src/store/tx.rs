@@ -11,9 +11,11 @@ use super::gyms::Gym;
 use super::identity::{Mark, progress_of};
 use super::key::Key;
 use super::proof::SeenSecrets;
+use super::redundancy::Heard;
 use super::transaction::Transaction;
 use crate::domain::Millis;
 use crate::domain::ids::{GymId, Position, WebhookId};
+use crate::domain::witness::Witness;
 
 pub struct Tx<'c> {
     pub(super) transaction: Transaction<'c>,
@@ -27,6 +29,9 @@ pub struct Tx<'c> {
     /// Gyms as they were when first looked at in this transaction.
     gyms: HashMap<GymId, Gym>,
     pub(super) secrets: SeenSecrets,
+    pub(super) heard: Heard,
+    /// The witnessed time, as it was when first looked at.
+    pub(super) witness: Option<Witness>,
     /// Whether there is something new to erase.
     pub(super) asks_to_erase: bool,
     /// Gyms whose reports changed, with the last position applied.
@@ -51,6 +56,8 @@ impl<'c> Tx<'c> {
             frozen: BTreeMap::new(),
             gyms: HashMap::new(),
             secrets: SeenSecrets::new(),
+            heard: Heard::new(),
+            witness: None,
             asks_to_erase: false,
             applied: HashMap::new(),
             delivered: HashMap::new(),

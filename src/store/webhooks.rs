@@ -145,7 +145,7 @@ impl Tx<'_> {
         let Some(gym) = optional(removed)? else { return Ok(false) };
         // What it brought and missed is no part of a report any more.
         self.mark_applied(gym, None);
-        self.forget_secrets();
+        self.forget_webhooks();
         Ok(true)
     }
 
@@ -164,6 +164,7 @@ impl Tx<'_> {
                            ?2 + old_secret_overlap), old_secret_until),
                        begun = nullif(begun, 'register') WHERE id = ?1";
         self.transaction.prepare_cached(sql)?.execute(params![webhook.0, at, is_current])?;
+        self.forget_webhooks();
         Ok(())
     }
 
@@ -175,6 +176,7 @@ impl Tx<'_> {
         let sql = "UPDATE webhooks SET last_delivery_at = max(coalesce(last_delivery_at, 0), ?2),
                        first_heard_at = coalesce(first_heard_at, ?2) WHERE id = ?1";
         self.transaction.prepare_cached(sql)?.execute([webhook.0, at])?;
+        self.forget_webhooks();
         Ok(())
     }
 }

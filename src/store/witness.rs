@@ -48,6 +48,14 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// The time that was witnessed, read once in a transaction.
+    pub fn witness(&mut self) -> Result<Option<Witness>, StoreError> {
+        if self.witness.is_none() {
+            self.witness = self.view().witness()?;
+        }
+        Ok(self.witness)
+    }
+
     /// Notes the time that was witnessed.
     pub fn set_witness(&mut self, witness: Witness) -> Result<(), StoreError> {
         let sql = "INSERT INTO witness (id, at, unconfirmed, lead, behind_since)
@@ -57,6 +65,7 @@ impl Tx<'_> {
         let Witness { at, unconfirmed, lead, behind_since } = witness;
         let values = params![at, unconfirmed, lead, behind_since];
         self.transaction.prepare_cached(sql)?.execute(values)?;
+        self.witness = None;
         Ok(())
     }
 
@@ -78,6 +87,7 @@ impl Tx<'_> {
         let sql = "UPDATE webhooks SET old_secret_until = ?1 WHERE old_secret_until > ?1";
         changed += self.transaction.execute(sql, [latest.old_secret])?;
         self.forget_gyms();
+        self.forget_webhooks();
         Ok(changed)
     }
 }
