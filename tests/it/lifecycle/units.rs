@@ -15,7 +15,7 @@ const EXPOSURE_MAX: &str = "20";
 fn analyze(args: &[&str]) -> Output {
     let folder = TempDir::new().expect("a temporary folder");
     // Where it is installed there may be none yet.
-    let service = SERVICE.replace("/usr/local/bin/footfall", BINARY);
+    let service = SERVICE.replace("/usr/bin/footfall", BINARY);
     let [unit, socket] =
         ["footfall.service", "footfall.socket"].map(|name| folder.path().join(name));
     std::fs::write(&unit, service).expect("it is written");
