@@ -1,6 +1,7 @@
 //! The data folder: where it is, how its one database is opened, and its key.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::identity::{MARK_FILE, Mark};
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::LEDGER_FILE;
 use super::opened::check_folder;
+use super::schema::migrate;
 use super::transaction::Transaction;
 use super::tx::Tx;
 use super::{Damaged, files};
@@ -36,10 +38,6 @@ const WRITER_CACHE_KIB: i64 = 65_536;
 const WAL_PAGES: i64 = 8_000;
 /// Prepared statements kept by a connection.
 const STATEMENTS_MAX: usize = 96;
-
-mod migrations {
-    refinery::embed_migrations!("migrations");
-}
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +109,8 @@ pub struct Database {
     mark: Arc<Mark>,
     sums: Sums,
     readers: Arc<Mutex<Vec<Connection>>>,
+    /// Nobody writes, and reading it must not make a file either.
+    is_still: bool,
 }
 
 impl Database {
@@ -136,14 +136,19 @@ impl Database {
 
     /// Brings the database of a folder up to date, by a key that may not be its own.
     pub(super) fn with_key(folder: &Path, key: Key) -> Result<Database, StoreError> {
-        let (key, mark) = (Arc::new(key), Arc::new(Mark::new(folder)));
-        let (sums, readers) = (Sums::default(), Arc::default());
-        let database = Database { folder: folder.to_owned(), key, mark, sums, readers };
+        let database = Database::as_it_is(folder, key, false);
         database.make_private()?;
         let mut connection = connect(&database.file())?;
         let has_migrated = migrate(&mut connection)?;
         checksums::take(&mut connection, has_migrated)?;
         Ok(database)
+    }
+
+    /// A folder in which nothing was done yet.
+    pub(super) fn as_it_is(folder: &Path, key: Key, is_still: bool) -> Database {
+        let (key, mark) = (Arc::new(key), Arc::new(Mark::new(folder)));
+        let (sums, readers) = (Sums::default(), Arc::default());
+        Database { folder: folder.to_owned(), key, mark, sums, readers, is_still }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -161,11 +166,16 @@ impl Database {
 
     /// Files that were put here, or made by an earlier version, are the owner's alone.
     fn make_private(&self) -> Result<(), StoreError> {
+        self.files().iter().try_for_each(|file| files::make_private(file))
+    }
+
+    /// Our files in the folder, whether or not they are there.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let log = [format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
         let names = [DATABASE_FILE, KEY_FILE, LEDGER_FILE, MARK_FILE, LOCK_FILE, EGYM_LOCK_FILE];
         let names =
             names.into_iter().chain([REBUILD_LOCK_FILE]).chain(log.iter().map(String::as_str));
-        names.into_iter().try_for_each(|name| files::make_private(&self.folder.join(name)))
+        names.map(|name| self.folder.join(name)).collect()
     }
 
     pub fn file(&self) -> PathBuf {
@@ -275,9 +285,7 @@ impl Database {
     }
 
     pub(super) fn connect_to_read(&self) -> Result<Connection, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(self.file(), flags)?;
-        connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+        let connection = open_to_read(&self.file(), self.is_still)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(connection)
@@ -288,6 +296,21 @@ impl Database {
     }
 }
 
+/// Opens a database to read; one that is `still` as a file that nobody writes.
+pub(super) fn open_to_read(file: &Path, is_still: bool) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if is_still {
+        let path = file.canonicalize().map_err(in_file(file))?;
+        let path: String = form_urlencoded::byte_serialize(path.as_os_str().as_bytes()).collect();
+        let uri = format!("file:{}?immutable=1", path.replace('+', "%20"));
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(file, flags)?
+    };
+    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    Ok(connection)
+}
+
 /// What can be read at one point of the database's history.
 pub struct Snapshot<'c> {
     pub(super) connection: &'c Connection,
@@ -296,19 +319,6 @@ pub struct Snapshot<'c> {
 
 pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     move |source| StoreError::File { path: path.to_owned(), source }
-}
-
-/// Brings a database up to date; whether there was anything to do.
-fn migrate(connection: &mut Connection) -> Result<bool, StoreError> {
-    let report = migrations::migrations::runner().run(connection).map_err(Box::new)?;
-    Ok(!report.applied_migrations().is_empty())
-}
-
-/// An empty database in memory, declared as it should be.
-pub(super) fn up_to_date() -> Result<Connection, StoreError> {
-    let mut connection = Connection::open_in_memory()?;
-    migrate(&mut connection)?;
-    Ok(connection)
 }
 
 /// A key for a folder in which nothing needs one yet.

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::codec;
-use super::database::{Snapshot, StoreError, up_to_date};
+use super::database::{Snapshot, StoreError};
+use super::schema::up_to_date;
 use crate::domain::calendar::Day;
 use crate::domain::ids::{Account, Generation, GymId};
 
@@ -15,16 +16,7 @@ const FAULTS_MAX: u32 = 100;
 impl Snapshot<'_> {
     /// What is wrong with the file as a database, whatever is in it.
     pub fn damage(&self) -> Result<Vec<String>, StoreError> {
-        let mut found = Vec::new();
-        let sql = format!("PRAGMA integrity_check({FAULTS_MAX})");
-        let mut statement = self.connection.prepare(&sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let text: String = row.get(0)?;
-            if text != "ok" {
-                found.push(format!("SQLite finds damage: {text}"));
-            }
-        }
+        let mut found = self.check_by("integrity_check")?;
         let mut statement = self.connection.prepare("PRAGMA foreign_key_check")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -35,6 +27,24 @@ impl Snapshot<'_> {
             found.push("the tables are not declared as footfall declares them".to_owned());
         }
         found.extend(self.repeated_positions()?);
+        Ok(found)
+    }
+
+    /// The same as far as a quick look shows it: pages and rows, but not what indexes say of them.
+    pub fn quick_damage(&self) -> Result<Vec<String>, StoreError> {
+        self.check_by("quick_check")
+    }
+
+    fn check_by(&self, check: &str) -> Result<Vec<String>, StoreError> {
+        let mut found = Vec::new();
+        let mut statement = self.connection.prepare(&format!("PRAGMA {check}({FAULTS_MAX})"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(0)?;
+            if text != "ok" {
+                found.push(format!("SQLite finds damage: {text}"));
+            }
+        }
         Ok(found)
     }
 

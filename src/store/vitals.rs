@@ -68,6 +68,13 @@ impl Snapshot<'_> {
         })
     }
 
+    /// Whether every event that is in the log was applied.
+    pub fn is_following(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT coalesce((SELECT max(position) FROM events), 0)
+                       <= coalesce((SELECT max(position) FROM gyms), 0)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
     fn erasures_in_sum(&self) -> Result<Erasures, StoreError> {
         // Ids are given in order and never deleted, so the last one is how many there are.
         let sql = "SELECT count(*), min(requested_at),
