@@ -5,6 +5,7 @@
 //! contributed, put in what they contribute now.
 
 pub mod apply;
+pub mod condition;
 pub mod erase;
 pub mod live;
 pub mod people;

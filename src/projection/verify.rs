@@ -51,18 +51,29 @@ pub fn verify(snapshot: &Snapshot<'_>) -> Result<Verification, StoreError> {
         Ok(vec![])
     });
     for gym in &gyms {
-        let name = format!("{}: ", gym.slug);
-        all.note(&name, || snapshot.misfiled(gym.generation));
-        let mut counts = [0; 3];
-        all.note(&name, || verify_gym(snapshot, gym, &mut counts));
-        all.events += counts[0];
-        all.receipts += counts[1];
-        all.tallies += counts[2];
+        all.note_gym(snapshot, gym);
     }
     Ok(all)
 }
 
+/// Verifies one gym.
+pub fn verify_one(snapshot: &Snapshot<'_>, gym: &Gym) -> Verification {
+    let mut all = Verification::default();
+    all.note_gym(snapshot, gym);
+    all
+}
+
 impl Verification {
+    fn note_gym(&mut self, snapshot: &Snapshot<'_>, gym: &Gym) {
+        let name = format!("{}: ", gym.slug);
+        self.note(&name, || snapshot.misfiled(gym.generation));
+        let mut counts = [0; 3];
+        self.note(&name, || verify_gym(snapshot, gym, &mut counts));
+        self.events += counts[0];
+        self.receipts += counts[1];
+        self.tallies += counts[2];
+    }
+
     /// Looks, and notes what is found. Damage may be such that looking fails, or that what is read
     /// is beyond what can be counted.
     fn note(&mut self, about: &str, look: impl FnOnce() -> Result<Vec<String>, StoreError>) {
