@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use super::annotations::AnnotationCommand;
 use super::demo::DemoArgs;
+use super::doctor::DoctorArgs;
 use super::egym::EgymCommand;
 use super::erase::EraseArgs;
 use super::gyms::GymCommand;
@@ -50,6 +51,9 @@ pub enum Command {
     Demo(DemoArgs),
     /// Read the configuration, and print what is in force
     CheckConfig,
+    /// Look at everything around the service, change nothing, and say what is wrong and what to do
+    /// next. Ends with status 1 for warnings and 2 for faults
+    Doctor(DoctorArgs),
     /// Gyms: add, list, set, archive, remove
     #[command(subcommand)]
     Gym(GymCommand),

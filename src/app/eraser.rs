@@ -118,7 +118,7 @@ fn complete_ledger(database: &Database, missing: &[LedgerEntry]) -> Result<(), S
 }
 
 /// Of some entries those that others do not have, or not up to the same instant.
-fn lacking(those: &[LedgerEntry], of: &[LedgerEntry]) -> Vec<LedgerEntry> {
+pub fn lacking(those: &[LedgerEntry], of: &[LedgerEntry]) -> Vec<LedgerEntry> {
     let name = |entry: &LedgerEntry| (entry.gym, entry.account_hash);
     let known: HashMap<_, _> =
         those.iter().map(|entry| (name(entry), entry.erased_until)).collect();

@@ -4,6 +4,7 @@ mod annotations;
 mod cli;
 pub mod config;
 mod demo;
+mod doctor;
 mod egym;
 mod erase;
 pub mod eraser;
@@ -68,7 +69,10 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     limits::outlive_full_files()?;
-    let config = load_config(&cli)?;
+    let config = match (load_config(&cli), &cli.command) {
+        (Err(error), Command::Doctor(args)) => return Ok(doctor::run_unconfigured(&error, args)),
+        (config, _) => config?,
+    };
     let open_as_it_is = || {
         let database = Database::open(&config.data)
             .with_context(|| format!("cannot open the data folder {}", config.data.display()))?;
@@ -102,6 +106,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::NewKey(args) => maintain::make_new_key(&config.data, &args)?,
         Command::Rebuild(args) => maintain::rebuild(&open()?, &args)?,
         Command::Digest(args) => notify::run(&open()?, &config, &args)?,
+        Command::Doctor(args) => return Ok(doctor::run(&config, &args)),
         Command::Verify(args) => return maintain::verify(&open_as_it_is()?, &args),
         Command::Simulate(args) => simulate::command(args)?,
         Command::Health => health::ask(&config)?,

@@ -7,6 +7,7 @@ mod closed_days;
 mod crash;
 mod damage;
 mod deletions;
+mod doctor;
 mod egym;
 mod erasure;
 mod files;

@@ -19,6 +19,7 @@ use super::{gyms, output, webhooks};
 use crate::egym::{Api, Registered};
 use crate::store::{Database, Gym, StoreError, Tx, Webhook};
 use pairs::Pair;
+pub use pairs::{BELONGS, NOT_AT_EGYM, NOT_HERE, REGISTERED};
 
 /// The variable that holds the API key. It is stored nowhere: who changes something at EGYM is
 /// there to say it, and what is not kept cannot leak.
@@ -104,11 +105,7 @@ struct Desk<'d> {
 
 pub fn run(database: &Database, config: &Config, command: EgymCommand) -> anyhow::Result<()> {
     let gym = gyms::find(database, command.gym())?;
-    let public_url = config.public_root().context(
-        "EGYM must be told where to deliver; set `public_url`, or FOOTFALL_PUBLIC_URL, to \
-         https://<your host>",
-    )?;
-    let desk = Desk { database, gym, api: connect(config)?, public_url };
+    let desk = Desk::at(database, config, gym)?;
     actix_web::rt::System::new().block_on(async {
         match command {
             EgymCommand::Register(args) => register::run(&desk, &args).await,
@@ -118,6 +115,21 @@ pub fn run(database: &Database, config: &Config, command: EgymCommand) -> anyhow
             EgymCommand::Remove(args) => remove::run(&desk, &args).await,
         }
     })
+}
+
+/// Whether the API key of a location is given.
+pub fn has_key() -> bool {
+    std::env::var_os(KEY_VARIABLE).is_some_and(|key| !key.is_empty())
+}
+
+/// How each webhook of a gym stands at EGYM: its name, and the difference in words.
+pub fn states(
+    database: &Database,
+    config: &Config,
+    gym: Gym,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let desk = Desk::at(database, config, gym)?;
+    actix_web::rt::System::new().block_on(pairs::states(&desk))
 }
 
 fn connect(config: &Config) -> anyhow::Result<Api> {
@@ -146,6 +158,16 @@ fn ask_for_key() -> anyhow::Result<String> {
     let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic());
     ensure!(is_plain, "that is no API key: it is empty, or has characters that no key has");
     Ok(key)
+}
+
+impl<'d> Desk<'d> {
+    fn at(database: &'d Database, config: &'d Config, gym: Gym) -> anyhow::Result<Desk<'d>> {
+        let public_url = config.public_root().context(
+            "EGYM must be told where to deliver; set `public_url`, or FOOTFALL_PUBLIC_URL, to \
+             https://<your host>",
+        )?;
+        Ok(Desk { database, gym, api: connect(config)?, public_url })
+    }
 }
 
 impl Desk<'_> {

@@ -11,6 +11,12 @@ use crate::domain::ids::Slug;
 use crate::egym::Registered;
 use crate::store::Webhook;
 
+/// What is said of a webhook that is the same at both sides, and of those that are not.
+pub const REGISTERED: &str = "registered";
+pub const NOT_AT_EGYM: &str = "not at EGYM";
+pub const NOT_HERE: &str = "not here";
+pub const BELONGS: &str = "belongs to gym";
+
 /// A webhook here, at EGYM, or at both.
 pub struct Pair {
     pub ours: Option<Webhook>,
@@ -49,18 +55,18 @@ impl Pair {
     /// In a word: what is the difference between the two sides.
     fn state(&self, desk: &Desk<'_>) -> String {
         if let Some(gym) = &self.stranger {
-            return format!("belongs to gym {gym}");
+            return format!("{BELONGS} {gym}");
         }
         let (ours, theirs) = match (&self.ours, &self.theirs) {
             (Some(ours), Some(theirs)) => (ours, theirs),
-            (Some(_), None) => return "not at EGYM".to_owned(),
-            (None, _) => return "not here".to_owned(),
+            (Some(_), None) => return NOT_AT_EGYM.to_owned(),
+            (None, _) => return NOT_HERE.to_owned(),
         };
         let secret = theirs.secret.as_bytes();
         let word = if theirs.url != desk.url_of(&ours.public_id) {
             "EGYM has another URL"
         } else if ours.secret.matches(secret) {
-            "registered"
+            REGISTERED
         } else if ours.old_secret_at(clock::now()).is_some_and(|old| old.hash.matches(secret)) {
             "EGYM has the old secret"
         } else {
@@ -111,6 +117,17 @@ pub async fn own(desk: &Desk<'_>) -> anyhow::Result<Vec<Pair>> {
         );
     }
     Ok(pairs)
+}
+
+/// All of them: by which name each is called, and its state.
+pub async fn states(desk: &Desk<'_>) -> anyhow::Result<Vec<(String, String)>> {
+    let pairs = all(desk).await?;
+    let named = pairs.iter().map(|pair| {
+        let theirs = pair.theirs.as_ref().map(|theirs| theirs.id.to_string());
+        let ours = pair.ours.as_ref().map(|ours| ours.public_id.clone());
+        (ours.or(theirs).unwrap_or_default(), pair.state(desk))
+    });
+    Ok(named.collect())
 }
 
 pub async fn list(desk: &Desk<'_>, args: &ListArgs) -> anyhow::Result<()> {

@@ -93,10 +93,15 @@ impl Notices {
     }
 
     /// Gyms that are named but do not exist.
-    fn unknown_gyms(&self, gyms: &[Gym]) -> Vec<&str> {
+    pub fn unknown_gyms(&self, gyms: &[Gym]) -> Vec<&str> {
         let named = self.entries.iter().flat_map(|(entry, _)| &entry.gyms).map(String::as_str);
         named.filter(|slug| gyms.iter().all(|gym| gym.slug.as_str() != *slug)).collect()
     }
+}
+
+/// Greets the mail server and logs in, and sends nothing.
+pub async fn greet_mail_server(config: &Config) -> anyhow::Result<()> {
+    Ok(Ways::open(config)?.greet().await?)
 }
 
 pub fn run(database: &Database, config: &Config, args: &DigestArgs) -> anyhow::Result<()> {

@@ -155,6 +155,17 @@ impl Ways {
         timeout(DELIVERY_MAX, sent).await.unwrap_or(Err(DeliveryError::TooSlow))
     }
 
+    /// Greets the mail server, if there is one, and logs in.
+    pub async fn greet(&self) -> Result<(), DeliveryError> {
+        let Some((transport, _)) = &self.mail else { return Ok(()) };
+        match timeout(DELIVERY_MAX, transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(DeliveryError::Smtp("it does not answer as one".to_owned())),
+            Ok(Err(error)) => Err(DeliveryError::of_smtp(&error)),
+            Err(_) => Err(DeliveryError::TooSlow),
+        }
+    }
+
     async fn mail(&self, to: &Mailbox, content: &Content) -> Result<(), DeliveryError> {
         let (transport, from) = self.mail.as_ref().expect("entries with mail were checked for it");
         let body = MultiPart::alternative_plain_html(content.text(), content.html());

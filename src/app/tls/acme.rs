@@ -16,6 +16,7 @@ use super::{provider, read_certificates};
 use crate::app::config::{AcmeChallenge, AcmeConfig, Config};
 use crate::app::jobs::Ended;
 use crate::app::output;
+use crate::domain::Millis;
 use crate::http::redirect::Challenges;
 use crate::http::tls::Expiry;
 
@@ -69,6 +70,12 @@ impl Acme {
 
     pub fn expiry(&self) -> Expiry {
         self.vault.expiry.clone()
+    }
+
+    /// When the certificate expires that is kept.
+    pub fn kept_until(&self) -> Option<Millis> {
+        self.vault.certificate()?;
+        self.vault.expiry.get()
     }
 
     pub fn is_for(&self, host: &str) -> bool {

@@ -112,6 +112,15 @@ impl Source {
         }
     }
 
+    /// When the certificate expires that is in the files, or kept from the authority; none before
+    /// there is one.
+    pub fn kept_until(&self) -> Option<Millis> {
+        match self {
+            Source::Files(files) => files.expiry().get(),
+            Source::Acme(acme) => acme.kept_until(),
+        }
+    }
+
     /// A line on the certificate, for `check-config`.
     pub fn describe(&self) -> String {
         match self {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod day;
+mod doctor;
 mod half_done;
 mod location;
 mod scene;
