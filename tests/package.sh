@@ -107,8 +107,8 @@ FOOTFALL_DATA="$work/copy" "$footfall" verify
 kill "$service" && wait "$service" || true
 service=''
 
-if ((EUID != 0)); then
-    echo '-- NOT installed: that needs root'
+if ((EUID != 0)) || ! unshare --mount true; then
+    echo '-- NOT installed: that needs root and a mount namespace'
     exit 0
 fi
 echo '-- installed, upgraded and purged'

@@ -20,7 +20,7 @@ use crate::service::{Service, Webhook, delivery, now, run_json, verify};
 /// cannot be searched for accounts, and what is told of a member's deliveries in quarantine.
 const MAY_DIFFER: [&str; 5] = ["position", "silent_spans", "complete", "extra", "quarantine"];
 
-fn versions() -> Vec<PathBuf> {
+pub fn versions() -> Vec<PathBuf> {
     let databases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/databases");
     let folders = fs::read_dir(databases).expect("databases of earlier versions");
     let folders: Vec<PathBuf> = folders.map(|entry| entry.expect("a folder").path()).collect();
@@ -29,7 +29,7 @@ fn versions() -> Vec<PathBuf> {
 }
 
 /// A copy of a version's data folder, and what is known of it.
-fn copy(version: &Path) -> (Arc<TempDir>, Value) {
+pub fn copy(version: &Path) -> (Arc<TempDir>, Value) {
     let folder = TempDir::new().expect("a temporary folder");
     for name in ["footfall.db", "footfall.key", "erasures.ledger"] {
         let to = folder.path().join(name);
@@ -40,17 +40,17 @@ fn copy(version: &Path) -> (Arc<TempDir>, Value) {
     (Arc::new(folder), serde_json::from_slice(&facts).expect("JSON"))
 }
 
-fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+pub fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).expect(pointer)
 }
 
-fn webhook(facts: &Value, gym: &str) -> Webhook {
+pub fn webhook(facts: &Value, gym: &str) -> Webhook {
     let of = |key: &str| text(facts, &format!("/webhooks/{gym}/{key}")).to_owned();
     Webhook { path: of("path"), secret: of("secret") }
 }
 
 /// Panics where something that was answered is not answered, or not the same.
-fn assert_holds(old: &Value, new: &Value, place: &str) {
+pub fn assert_holds(old: &Value, new: &Value, place: &str) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
             for (key, value) in old.iter().filter(|(key, _)| !MAY_DIFFER.contains(&key.as_str())) {

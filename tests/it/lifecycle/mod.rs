@@ -9,6 +9,7 @@ mod restart;
 mod sockets;
 mod systemd;
 mod units;
+mod upgrade;
 
 use serde_json::Value;
 

@@ -25,7 +25,11 @@ const ANSWER_SECONDS_MAX: u64 = 5;
 const SLOW: usize = 12;
 
 /// Gives a socket to a service as systemd does: as descriptor 3, for exactly this process.
-fn start_on_socket(folder: Arc<TempDir>, socket: &TcpListener, env: &[(&str, &str)]) -> Service {
+pub(super) fn start_on_socket(
+    folder: Arc<TempDir>,
+    socket: &TcpListener,
+    env: &[(&str, &str)],
+) -> Service {
     let mut shell = Command::new("sh");
     let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=listen \
                   exec \"$0\" \"$@\"";
@@ -54,7 +58,7 @@ fn slow_senders(address: &str, webhook: &Webhook) -> Vec<TcpStream> {
 }
 
 /// Posts until it is told to stop; returns how many were posted, and what went wrong.
-async fn deliver(
+pub(super) async fn deliver(
     client: reqwest::ClientBuilder,
     url: &str,
     webhook: &Webhook,
