@@ -1,16 +1,13 @@
 //! Connections: how many there are, in all and from one address, which of them has to go when there
 //! are too many, and what goes on on each. What is answered on one may not live here.
 
-use std::any::Any;
-use std::net::{Shutdown, TcpStream as Socket};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream as Socket};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::dev::Extensions;
-use actix_web::rt::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Settings;
@@ -46,6 +43,7 @@ pub struct Connections {
 /// A connection. The socket is a second handle of it, which closes when the connection does.
 pub struct Line {
     socket: Socket,
+    peer: Option<SocketAddr>,
     holder: Option<Network>,
     state: Mutex<State>,
     door: Arc<Connections>,
@@ -58,30 +56,6 @@ struct State {
     since: Instant,
     /// Its place; none when it was told to go.
     place: Option<Open<Option<Network>>>,
-}
-
-/// What the server is to call with each new connection; closes those of that door that are too many
-/// or on which nothing goes on for too long.
-pub fn hook(
-    settings: &Settings,
-    refused: impl Fn(&'static str) + Send + Sync + 'static,
-) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
-    let connections = Arc::new(Connections {
-        max: (settings.connections_max * FULL_PERCENT / 100).max(1),
-        per_address_max: settings.connections_per_address_max,
-        proxies: settings.trusted_proxies.clone(),
-        lines: Mutex::default(),
-        by_address: Tally::default(),
-        answer_bytes: AtomicU64::new(0),
-        refused: Box::new(refused),
-    });
-    let between = Duration::from_secs(settings.idle_seconds + settings.head_seconds);
-    actix_web::rt::spawn(close_in_time(Arc::downgrade(&connections), between));
-    move |connection, data| {
-        if let Some(line) = second_handle(connection).map(|socket| connections.add(socket)) {
-            data.insert(line);
-        }
-    }
 }
 
 /// Ends when the door has gone.
@@ -99,21 +73,36 @@ async fn close_in_time(connections: Weak<Connections>, between_requests: Duratio
     }
 }
 
-fn second_handle(connection: &dyn Any) -> Option<Socket> {
-    let secure = || Some(connection.downcast_ref::<TlsStream<TcpStream>>()?.get_ref().0);
-    let plain = connection.downcast_ref::<TcpStream>().or_else(secure)?;
-    plain.as_fd().try_clone_to_owned().ok().map(Socket::from)
-}
-
 impl Connections {
+    /// Those of a door; closes such as are too many, or on which nothing goes on for too long.
+    pub fn watched(
+        settings: &Settings,
+        refused: impl Fn(&'static str) + Send + Sync + 'static,
+    ) -> Arc<Connections> {
+        let connections = Arc::new(Connections {
+            max: (settings.connections_max * FULL_PERCENT / 100).max(1),
+            per_address_max: settings.connections_per_address_max,
+            proxies: settings.trusted_proxies.clone(),
+            lines: Mutex::default(),
+            by_address: Tally::default(),
+            answer_bytes: AtomicU64::new(0),
+            refused: Box::new(refused),
+        });
+        let between = Duration::from_secs(settings.idle_seconds + settings.head_seconds);
+        actix_web::rt::spawn(close_in_time(Arc::downgrade(&connections), between));
+        connections
+    }
+
     fn lines(&self) -> MutexGuard<'_, Vec<Weak<Line>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a connection in. Where there are too many, those go first on which nothing has gone on
     /// for longest; when all of an address are busy, the new one.
-    fn add(self: &Arc<Connections>, socket: Socket) -> Arc<Line> {
-        let address = socket.peer_addr().ok().map(|peer| peer.ip().to_canonical());
+    pub fn add(self: &Arc<Connections>, stream: &impl AsFd) -> io::Result<Arc<Line>> {
+        let socket = Socket::from(stream.as_fd().try_clone_to_owned()?);
+        let peer = socket.peer_addr().ok();
+        let address = peer.map(|peer| peer.ip().to_canonical());
         let is_proxy =
             address.is_some_and(|address| self.proxies.iter().any(|proxy| proxy.holds(address)));
         // Of nobody's own address are those that have none, and proxies.
@@ -124,14 +113,14 @@ impl Connections {
         }
         let place = self.by_address.open(holder, usize::MAX, usize::MAX);
         let state = Mutex::new(State { answers: false, since: Instant::now(), place });
-        let line = Arc::new(Line { socket, holder, state, door: self.clone() });
+        let line = Arc::new(Line { socket, peer, holder, state, door: self.clone() });
         if has_room {
             self.lines().push(Arc::downgrade(&line));
         } else {
             self.refuse("connections_per_address");
             line.close();
         }
-        line
+        Ok(line)
     }
 
     /// Whether there is room for one more from an address.
@@ -171,6 +160,11 @@ impl Connections {
 impl Line {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is at the other end; none who has gone already.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     fn is_over(&self, between_requests: Duration) -> bool {
@@ -273,7 +267,7 @@ mod tests {
         let of = door.clone();
         let connect = move || {
             let socket = Socket::connect(listener.local_addr().unwrap()).unwrap();
-            of.add(socket).begin()
+            of.add(&socket).unwrap().begin()
         };
         (door, connect)
     }

@@ -23,6 +23,7 @@ mod headers;
 mod health;
 mod json;
 pub mod known_webhooks;
+mod listening;
 mod members;
 pub mod metrics;
 mod openapi;
@@ -49,23 +50,24 @@ mod webhooks;
 pub mod what_if;
 
 use std::io;
-use std::time::Duration;
+use std::net::SocketAddr;
 
+use actix_tls::accept::max_concurrent_tls_connect;
 use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
-use actix_web::{
-    App as Actix, HttpRequest, HttpResponse, HttpServer, Resource, ResponseError, web,
-};
+use actix_web::{App as Actix, HttpRequest, HttpResponse, Resource, ResponseError, web};
 
 use tokio::sync::watch;
 
 use crate::store::{Snapshot, Store};
 use client_ip::Network;
+use connections::Connections;
 use drain::Drain;
 use hashing::Hashing;
 use known_webhooks::KnownWebhooks;
+use listening::{At, Way};
 use metrics::Metrics;
 use metrics::reach::{self, Reach};
 use problem::{Code, Problem};
@@ -147,9 +149,14 @@ pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Res
     let app = web::Data::new(App::new(store, settings, is_private, drain.stopping())?);
     let workers = settings.threads();
     let connections_max = (settings.connections_max / workers).max(1);
-    let (door, watched) = (app.clone(), web::Data::new(drain.clone()));
-    let server = HttpServer::new(move || {
+    let watched = web::Data::new(drain.clone());
+    let connections = Connections::watched(settings, {
+        let app = app.clone();
+        move |limit| app.metrics.door.refused(limit)
+    });
+    let app = move |at: SocketAddr| {
         Actix::new()
+            .app_data(At(at))
             .app_data(app.clone())
             .app_data(watched.clone())
             .app_data(web::QueryConfig::default().error_handler(|error, _| {
@@ -168,27 +175,21 @@ pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Res
             .wrap(from_fn(head::answer_as_get))
             .wrap(from_fn(drain::watch))
             .wrap(from_fn(patience::note))
-    });
-    let server = server
-        .on_connect(connections::hook(settings, move |limit| door.metrics.door.refused(limit)))
+    };
+    // Who is slow in a handshake takes no more from others than who is slow in a request.
+    max_concurrent_tls_connect(connections_max);
+    let server = Server::build()
         .workers(workers)
         .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
-        .max_connections(connections_max)
-        // Who is slow in a handshake takes no more from others than who is slow in a request.
-        .max_connection_rate(connections_max)
-        .keep_alive(Duration::from_secs(settings.idle_seconds))
-        .client_request_timeout(Duration::from_secs(settings.head_seconds))
-        .tls_handshake_timeout(Duration::from_secs(settings.head_seconds))
+        .max_concurrent_connections(connections_max)
         .disable_signals();
-    let server = match &settings.tls {
-        Some(tls) => server.listen_rustls_0_23(listener, tls.config.clone())?,
-        None => server.listen(listener)?,
-    };
+    let plain = Way::plain(&connections, settings);
     let server = match &settings.metrics.listener {
-        Some(listener) => server.listen(listener.try_clone()?)?,
+        Some(listener) => plain.clone().listen(listener.try_clone()?, server, app.clone())?,
         None => server,
     };
-    let server = server.run();
+    let tls = settings.tls.as_ref().map(|tls| tls.config.clone());
+    let server = Way { tls, ..plain }.listen(listener, server, app)?.run();
     let (handle, task) = (server.handle(), actix_web::rt::spawn(server));
     Ok(Door { address, handle, task, drain, is_shared })
 }

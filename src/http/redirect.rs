@@ -3,16 +3,18 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::http::header::{HOST, LOCATION};
 use actix_web::http::uri::Authority;
 use actix_web::middleware::from_fn;
-use actix_web::{App as Actix, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App as Actix, HttpRequest, HttpResponse, web};
 
+use super::connections::Connections;
 use super::drain::{self, Drain};
+use super::listening::Way;
 use super::problem::{Code, Problem};
-use super::{Door, Listening, Settings, connections, head, patience};
+use super::{Door, Listening, Settings, head, patience};
 
 /// What to answer when the authority asks for a token; none for any other.
 pub type Challenges = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -45,7 +47,7 @@ pub fn serve(
     let drain = Drain::default();
     let watched = web::Data::new(drain.clone());
     let plain = web::Data::new(Plain { home, challenges });
-    let server = HttpServer::new(move || {
+    let app = move |_| {
         Actix::new()
             .app_data(plain.clone())
             .app_data(watched.clone())
@@ -54,16 +56,13 @@ pub fn serve(
             .wrap(from_fn(head::answer_as_get))
             .wrap(from_fn(drain::watch))
             .wrap(from_fn(patience::note))
-    });
-    let server = server
-        .on_connect(connections::hook(settings, |_| {}))
+    };
+    let connections = Connections::watched(settings, |_| {});
+    let server = Server::build()
         .workers(1)
-        .max_connections(settings.connections_max)
-        .keep_alive(Duration::from_secs(settings.idle_seconds))
-        .client_request_timeout(Duration::from_secs(settings.head_seconds))
-        .disable_signals()
-        .listen(listener)?
-        .run();
+        .max_concurrent_connections(settings.connections_max)
+        .disable_signals();
+    let server = Way::plain(&connections, settings).listen(listener, server, app)?.run();
     let (handle, task) = (server.handle(), actix_web::rt::spawn(server));
     Ok(Door { address, handle, task, drain, is_shared })
 }

@@ -10,6 +10,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, ResponseError, web};
 
+use crate::http::listening::At;
 use crate::http::own_address::is_from_this_machine;
 use crate::http::{App, nowhere};
 
@@ -44,7 +45,7 @@ impl Reach {
     }
 
     fn is_own(self, request: &HttpRequest) -> bool {
-        self.own_address == Some(request.app_config().local_addr())
+        self.own_address.is_some() && self.own_address == request.app_data::<At>().map(|at| at.0)
     }
 
     /// Whether metrics are for who asks.

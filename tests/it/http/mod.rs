@@ -22,6 +22,7 @@ mod set_up;
 mod sign_in;
 mod strangers;
 mod stream;
+mod unread;
 
 use chrono::Timelike;
 use chrono_tz::Tz;

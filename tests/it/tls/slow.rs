@@ -1,6 +1,6 @@
 //! Who is slow, silent or talks too much takes no delivery's time from it, over HTTPS and without.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::authority::{Authority, Term};
+use crate::patience::Patience;
 use crate::service::{Service, connect, delivery, now};
 
 /// Connections over which nothing comes.
@@ -113,6 +114,39 @@ async fn deliveries_are_answered_beside_slow_clients_over_https() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_that_do_not_end_count_for_their_address() {
+    let (authority, folder) = (Authority::new(), folder());
+    let files = authority.issue(folder.path(), "service", Term::Now);
+    // Nothing but the limit of an address ends a handshake as early as this test looks.
+    let limits =
+        [("FOOTFALL_HTTP_CONNECTIONS_PER_ADDRESS_MAX", "20"), ("FOOTFALL_HTTP_HEAD_SECONDS", "60")];
+    let settings = [&files.env()[..], &limits].concat();
+    let service = Service::start_with(folder.clone(), "127.0.0.1:0", &settings);
+    let address = service.root.strip_prefix("https://").expect("HTTPS").to_owned();
+    let mut begun: Vec<_> = (0..60)
+        .map(|number| {
+            let mut line = connect(&address);
+            if number % 2 == 0 {
+                line.write_all(b"\x16\x03\x01\x02\x00\x01").expect("it takes it");
+            }
+            line.set_nonblocking(true).expect("it need not wait");
+            line
+        })
+        .collect();
+    let is_open = |line: &mut TcpStream| {
+        line.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    let mut open = || begun.iter_mut().filter_map(|line| is_open(line).then_some(())).count();
+    let patience = Patience::until("40 of 60 handshakes had to go");
+    while open() > 20 {
+        patience.again().await;
+    }
+    assert_eq!(open(), 20, "those within the limit may go on");
+    let newest = connect_securely(&address, &client_config(&authority, &folder));
+    drop((begun, newest));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_connections_take_no_files_from_deliveries() {
     let service = Service::start_with_files(folder(), 256);
     let webhook = service.add_gym("mitte", "Europe/Berlin");
@@ -135,7 +169,7 @@ fn stop_in_the_second_request(mut line: impl Line) {
     // It hangs up without a word.
     match line.read_to_end(&mut Vec::new()) {
         Ok(_) => {}
-        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}"),
+        Err(error) => assert_ne!(error.kind(), ErrorKind::WouldBlock, "{error}"),
     }
 }
 
