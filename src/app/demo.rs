@@ -13,7 +13,7 @@ use super::jobs::Jobs;
 use super::serve::{finish, settings, stop_asked_for};
 use super::simulate::traffic::{Delivery, Plan, deliveries};
 use super::simulate::{Source, post_live};
-use super::sockets::bind;
+use super::sockets::{LISTEN, bind};
 use super::{eraser, log, output, pulse};
 use crate::actions::readers::{self, TOKEN_PREFIX};
 use crate::actions::{By, at_once};
@@ -82,7 +82,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("footfall-demo-").tempdir()?;
     let prepared = prepare(folder.path(), args)?;
     let (store, writer) = Store::start(folder.path())?;
-    let listener = bind(&config.listen).or_else(|_| bind("127.0.0.1:0"))?;
+    let listener = bind(LISTEN, &config.listen).or_else(|_| bind(LISTEN, "127.0.0.1:0"))?;
     let listening = Listening { listener, is_shared: false };
     actix_web::rt::System::new().block_on(async move {
         let mut jobs = Jobs::new(process.clone());

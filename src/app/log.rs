@@ -40,11 +40,16 @@ impl Drop for Log {
     }
 }
 
+/// Which lines are wanted.
+pub fn filter(config: &LogConfig) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(&config.filter)
+        .with_context(|| format!("[log] filter {:?} is not understood", config.filter))
+}
+
 /// Logs go to standard error, so that standard output is for results. Panics are logged like the
 /// rest. Lines that are lost are counted with the process.
 pub fn start(config: &LogConfig, process: &Process) -> anyhow::Result<Log> {
-    let filter = EnvFilter::try_new(&config.filter)
-        .with_context(|| format!("[log] filter {:?} is not understood", config.filter))?;
+    let filter = filter(config)?;
     let (queue, lines) = sync_channel(LINES_WAITING_MAX);
     let counted = process.clone();
     let thread = std::thread::Builder::new().name("log".into());

@@ -125,8 +125,13 @@ fn warn_of_others(folder: &Path, mode: u32) -> String {
     )
 }
 
-/// Shows what is in force, and looks whether the certificate is good.
+/// Shows what is in force, and looks at all of it that `serve` would not start with, or could not
+/// use later.
 fn check_config(config: &Config) -> anyhow::Result<()> {
+    log::filter(&config.log)?;
+    sockets::check_addresses(config)?;
+    notify::Notices::open(config)?;
+    egym::trusted(config)?;
     let source = Source::of(config, clock::now())?;
     let certificate = source.as_ref().map(|source| format!("\n# {}", source.describe()));
     output::text(&format!("{}{}", config.to_toml(), certificate.unwrap_or_default()));

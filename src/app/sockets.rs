@@ -4,9 +4,10 @@
 use std::env;
 use std::net::TcpListener;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use listenfd::ListenFd;
 
+use super::config::Config;
 use crate::http::Listening;
 
 /// What a socket of systemd is for: its `FileDescriptorName=`.
@@ -41,7 +42,7 @@ impl Sockets {
     /// The socket of that name, or one of our own.
     pub fn take(&mut self, name: &str, address: &str) -> anyhow::Result<Listening> {
         let Some(place) = self.place(name) else {
-            return Ok(Listening { listener: bind(address)?, is_shared: false });
+            return Ok(Listening { listener: bind(name, address)?, is_shared: false });
         };
         let taken = self.handed.take_tcp_listener(place).with_context(|| {
             format!("socket {place} of systemd is for TCP; give an address to its ListenStream=")
@@ -88,9 +89,31 @@ impl Sockets {
     }
 }
 
-/// Takes the address, or says what may be wrong with it.
-pub fn bind(address: &str) -> anyhow::Result<TcpListener> {
+/// Refuses one address for two things. Where systemd hands sockets over, it would not be used.
+pub fn check_addresses(config: &Config) -> anyhow::Result<()> {
+    let addresses = [
+        ("listen", &config.listen),
+        ("tls.plain_listen", &config.tls.plain_listen),
+        ("metrics.listen", &config.metrics.listen),
+    ];
+    for (place, (key, address)) in addresses.iter().enumerate() {
+        let same = addresses[..place].iter().find(|(_, before)| before == address);
+        // Port 0 is another one each time.
+        if let Some((other, _)) = same.filter(|_| !address.is_empty() && !address.ends_with(":0")) {
+            bail!("`{key}` and `{other}` are both {address}; give each a port of its own");
+        }
+    }
+    Ok(())
+}
+
+/// Takes the address, or says what may be wrong with it, and which key chooses another.
+pub fn bind(name: &str, address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address}; is it taken? --listen chooses another")
+        let key = match name {
+            PLAIN => "`tls.plain_listen`",
+            METRICS => "`metrics.listen`",
+            _ => "`listen`, or --listen,",
+        };
+        format!("cannot listen on {address}; is it taken? {key} chooses another")
     })
 }

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use super::database::{StoreError, in_file};
 
 /// What a file's name ends with until it is whole.
@@ -126,10 +128,11 @@ pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
 pub(super) fn check_owner(folder: &Path, database: &Path) -> Result<(), StoreError> {
     let of = |path: &Path| fs::metadata(path).map(|metadata| metadata.uid());
     let owner = of(folder).map_err(in_file(folder))?;
-    let of_database = of(database).ok();
-    let (whose, owner) = match of_database {
-        Some(of_database) if owner == 0 || owner == user() => (database, of_database),
-        None if owner == 0 => return Ok(()),
+    // A folder that root keeps to itself is no volume for us.
+    let is_given_by_root = owner == 0 && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    let (whose, owner) = match of(database).ok() {
+        Some(of_database) if is_given_by_root || owner == user() => (database, of_database),
+        None if is_given_by_root => return Ok(()),
         Some(_) | None => (folder, owner),
     };
     if owner == user() {

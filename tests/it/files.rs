@@ -204,6 +204,39 @@ fn another_user_than_the_folders_owner_is_refused() {
     assert_eq!(names(empty.path()), Vec::<String>::new());
 }
 
+/// Runs the binary as somebody who is not root.
+fn run_as_somebody(folder: &Path, args: &[&str]) -> Output {
+    use std::os::unix::process::CommandExt;
+    let copy = folder.parent().expect("it is in one").join("footfall-for-all");
+    fs::copy(BINARY, &copy).expect("a copy");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).expect("for all");
+    let mut command = Command::new(&copy);
+    command.arg("--data").arg(folder).args(args).uid(SOMEBODY).current_dir("/");
+    command.output().expect("the binary runs")
+}
+
+#[test]
+fn whoever_comes_to_roots_folder_is_told_to_be_root_and_not_to_take_it() {
+    if !is_root() {
+        return;
+    }
+    let outer = TempDir::new().expect("a temporary folder");
+    let folder = outer.path().join("data");
+    fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o755)).expect("for all");
+    assert!(
+        run(&folder, &["gym", "add", "mitte", "--name", "Mitte", "--time-zone", "UTC"])
+            .status
+            .success()
+    );
+    for mode in [0o700, 0o755] {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("it is ours");
+        let output = run_as_somebody(&folder, &["gym", "list"]);
+        let told = said(&output);
+        assert!(!output.status.success() && told.contains("sudo -u root"), "{mode:o}: {told}");
+        assert!(!told.contains("give it back"), "{mode:o}: {told}");
+    }
+}
+
 #[test]
 fn a_log_of_the_database_that_is_another_users_is_named() {
     if !is_root() {

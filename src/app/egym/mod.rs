@@ -133,16 +133,20 @@ pub fn states(
 }
 
 fn connect(config: &Config) -> anyhow::Result<Api> {
-    let root = &config.egym.root;
-    let trusted = if root.as_os_str().is_empty() {
-        Vec::new()
-    } else {
-        let read = std::fs::read(root);
-        let bytes = read.with_context(|| format!("`egym.root`: cannot read {}", root.display()))?;
-        Certificate::from_pem_bundle(&bytes)
-            .with_context(|| format!("`egym.root`: {} is not PEM", root.display()))?
-    };
+    let trusted = trusted(config)?;
     Ok(Api::new(&config.egym.url, ask_for_key()?, trusted)?)
+}
+
+/// Whom to believe that it is EGYM, besides the public roots.
+pub fn trusted(config: &Config) -> anyhow::Result<Vec<Certificate>> {
+    let root = &config.egym.root;
+    if root.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = std::fs::read(root);
+    let bytes = read.with_context(|| format!("`egym.root`: cannot read {}", root.display()))?;
+    Certificate::from_pem_bundle(&bytes)
+        .with_context(|| format!("`egym.root`: {} is not PEM", root.display()))
 }
 
 /// From the environment, or from the person; never an argument, which others could read.

@@ -124,7 +124,9 @@ fn row(label: &str, this: Option<f64>, before: Option<f64>, digits: usize) -> [S
     let shown = |figure: Option<f64>| figure.map_or(NONE.into(), |f| format!("{f:.digits$}"));
     let change = match (this, before) {
         (Some(this), Some(before)) => {
-            let change = format!("{:+.digits$}", this - before);
+            // Of what is shown, so that the columns add up.
+            let rounded = |figure: f64| format!("{figure:.digits$}").parse().unwrap_or(figure);
+            let change = format!("{:+.digits$}", rounded(this) - rounded(before));
             // What rounds to nothing has no sign.
             if change.trim_start_matches(['+', '-', '0', '.']).is_empty() {
                 change[1..].to_owned()

@@ -25,8 +25,11 @@ pub fn table(words: &Words, cohorts: &[&Value]) -> Markup {
                     th scope="row" { (cohort["month"].as_str().unwrap_or_default()) }
                     td { (words.whole(size)) }
                     @for count in active(cohort) {
-                        @let share = share(count, size).unwrap_or(0.0);
-                        td class=(shade(share, 1.0)) { (words.percent(share)) }
+                        @match share(count, size) {
+                            Some(share) => td class=(shade(share, 1.0)) { (words.percent(share)) },
+                            // Of nobody there is no share.
+                            None => td { "–" },
+                        }
                     }
                 } } }
             } }))
