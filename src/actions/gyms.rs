@@ -26,6 +26,13 @@ pub struct Said {
     pub frozen_days_keep_zone: bool,
 }
 
+impl Said {
+    /// Whether it names what a gym is counted by.
+    pub fn is_about_counting(&self) -> bool {
+        self.time_zone.is_some() || self.rules.iter().any(Option::is_some)
+    }
+}
+
 /// For how long events are kept.
 #[derive(Debug, Clone, Copy)]
 pub enum Retain {

@@ -102,6 +102,9 @@ pub fn run(database: &Database, args: &RetentionArgs) -> anyhow::Result<()> {
         };
         rows.push(Row::of(gym, &frozen, now));
     }
+    if !args.dry_run {
+        wait_for_empty_log(&database.connect()?)?;
+    }
     output::show(args.json, &rows, || {
         let went = if args.dry_run { "WOULD GO: EVENTS" } else { "GONE: EVENTS" };
         let header =
@@ -147,9 +150,6 @@ fn freeze_all(database: &Database, gym: &Gym, now: Millis) -> Result<Frozen, Sto
         }
         all.add(frozen);
         let_others_write(database, started.elapsed());
-    }
-    if !all.is_empty() {
-        wait_for_empty_log(&connection)?;
     }
     Ok(all)
 }
@@ -210,10 +210,10 @@ async fn freeze_everywhere(store: &Store) -> Result<(), WriteError> {
             tokio::time::sleep(started.elapsed()).await;
         }
         if !all.is_empty() {
-            empty_log(store).await?;
             let Frozen { events, quarantined, .. } = all;
             tracing::info!(gym = %gym.slug, events, quarantined, "retention froze what was too old");
         }
     }
-    Ok(())
+    // Also when nothing was: a run that was killed has left free room in the file.
+    empty_log(store).await
 }

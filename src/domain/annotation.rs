@@ -13,6 +13,8 @@ use super::names::{self, NameError};
 pub const ANNOTATION_CHARACTERS_MAX: usize = 200;
 /// The most days that an annotation can be about.
 const DAYS_MAX: i32 = 366;
+/// The years that it can be about, those of reports.
+const YEARS: RangeInclusive<i32> = 2000..=2099;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnnotationKind {
@@ -61,6 +63,8 @@ pub struct Annotation {
 /// Why something is no annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadAnnotation {
+    #[error("its days are from 2000 to 2099, as those of reports")]
+    OutOfRange,
     #[error("the first day must not be after the last")]
     Backwards,
     #[error("it is about {DAYS_MAX} days at most; write a second one for the rest")]
@@ -81,6 +85,9 @@ impl Annotation {
     ) -> Result<Annotation, BadAnnotation> {
         if first > last {
             return Err(BadAnnotation::Backwards);
+        }
+        if ![first, last].iter().all(|day| YEARS.contains(&day.date().year())) {
+            return Err(BadAnnotation::OutOfRange);
         }
         if last.0 - first.0 >= DAYS_MAX {
             return Err(BadAnnotation::TooLong);
@@ -109,7 +116,9 @@ impl Annotation {
                 last.with_year(year + ends).or_else(|| last.pred_opt()?.with_year(year + ends))?;
             Some((Day::from_date(begins), Day::from_date(last).plus(1)))
         };
-        let years = if self.yearly { first.year()..=until.date().year() } else { self.only_year() };
+        // A run that began the year before may reach into the range.
+        let earliest = first.year().max(from.date().year() - 1);
+        let years = if self.yearly { earliest..=until.date().year() } else { self.only_year() };
         let runs = years.filter_map(of_year);
         runs.filter(|run| run.0 < run.1 && run.0 < until && from < run.1).collect()
     }
@@ -133,6 +142,26 @@ mod tests {
 
     fn day(date: &str) -> Day {
         Day::from_date(date.parse().expect("a date"))
+    }
+
+    #[test]
+    fn years_that_no_report_reaches_are_refused_and_cost_nothing_where_they_were_kept() {
+        let [ancient, far] = [day("-262143-01-01"), day("2100-01-01")];
+        for days in [(ancient, ancient), (far, far)] {
+            let made = Annotation::new(days, AnnotationKind::Closed, true, "x");
+            assert_eq!(made, Err(BadAnnotation::OutOfRange));
+        }
+        let kept = Annotation {
+            first: ancient,
+            last: ancient,
+            kind: AnnotationKind::Closed,
+            yearly: true,
+            text: String::new(),
+        };
+        for _ in 0..100_000 {
+            let run = (day("2026-01-01"), day("2026-01-02"));
+            assert_eq!(kept.runs(day("2025-12-31"), day("2026-06-01")), [run]);
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub const NAME_CHARACTERS_MAX: usize = 100;
 pub enum NameError {
     #[error("it has 1 to {0} characters")]
     Length(usize),
+    #[error("`.` and `..` are no names: in a path they lead elsewhere")]
+    Dots,
     #[error(
         "U+{:04X} in it is not seen, or changes how what stands beside it is seen; take it out",
         *.0 as u32
@@ -22,7 +24,8 @@ pub enum NameError {
 
 /// The name of a person, a token or a gym, as it is kept.
 pub fn name(text: &str) -> Result<String, NameError> {
-    line(text, NAME_CHARACTERS_MAX)
+    let name = line(text, NAME_CHARACTERS_MAX)?;
+    if [".", ".."].contains(&&*name) { Err(NameError::Dots) } else { Ok(name) }
 }
 
 /// A line of text, as it is kept.
@@ -42,8 +45,8 @@ pub fn composed(text: &str) -> String {
 
 /// What two names have in common that are the same but for case and the way accents are written.
 pub fn folded(name: &str) -> String {
-    // First up, since several letters have one capital.
-    composed(&composed(name.trim()).to_uppercase().to_lowercase())
+    // Up, since several letters have one capital; before it down, since one letter has two.
+    composed(&composed(name.trim()).to_lowercase().to_uppercase().to_lowercase())
 }
 
 /// The text with what is not seen made visible, for a terminal or a log: also names that were kept
@@ -80,6 +83,7 @@ mod tests {
             Ok("Zoë O’Neill, 2. Schicht 🏋️".to_owned())
         );
         assert_eq!(name("A\u{308}nne"), Ok("Änne".to_owned()));
+        assert_eq!(name(" .. "), Err(NameError::Dots));
         assert_eq!(name(" \t"), Err(NameError::Length(NAME_CHARACTERS_MAX)));
         assert_eq!(name(&"a".repeat(101)), Err(NameError::Length(NAME_CHARACTERS_MAX)));
         for hidden in ['\n', '\r', '\u{1b}', '\0', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}'] {
@@ -90,7 +94,9 @@ mod tests {
 
     #[test]
     fn names_are_compared_without_case() {
-        for (one, other) in [("Ann", "aNN"), ("Ärger", "a\u{308}RGER"), ("Straße", "STRASSE")] {
+        for (one, other) in
+            [("Ann", "aNN"), ("Ärger", "a\u{308}RGER"), ("Straße", "STRASSE"), ("Straße", "STRAẞE")]
+        {
             assert_eq!(folded(one), folded(other));
         }
         assert_eq!(folded("ΝΙΚΟΣ"), folded("νικος"));

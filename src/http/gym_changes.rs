@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::auth::Access;
 use super::gyms::GymBody;
 use super::problem::{Code, Problem};
-use super::{App, json, openapi};
+use super::{App, blocking, json, openapi};
 use crate::actions::gyms::{self, Changed, Retain, Said};
 use crate::clock;
 use crate::domain::ids::Slug;
 use crate::domain::report::busy::Public;
 use crate::projection::removal;
-use crate::store::{Holdings, Role, Tx};
+use crate::store::{Gym, Holdings, Role};
 
 /// What is said of a gym. What is left out, or null, stays as it is; of a gym that is new, it is the
 /// default.
@@ -104,8 +104,8 @@ impl GymChange {
 
 /// What became of a gym that was made or changed.
 enum Done {
-    Made(GymBody),
-    Changed(Box<Changed>, GymBody),
+    Made(Gym),
+    Changed(Box<Changed>),
 }
 
 /// Makes a gym, or changes it. For the role `admin`; making one for all gyms only.
@@ -166,27 +166,32 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Admin)?;
     let (said, now) = (json::read::<GymChange>(sent).await?.said()?, clock::now());
+    let recounts = app.pages.recounts.clone();
     let done = access.write(app, Role::Admin, move |tx, access| {
-        let body = |tx: &mut Tx<'_>, gym| GymBody::of(&tx.view(), gym);
         let new = slug.parse::<Slug>().ok().filter(|_| may_add && access.reader.gyms.is_none());
         if let Some(new) = new.filter(|_| access.gym(&tx.view(), &slug).is_err()) {
             let gym = gyms::add(tx, access.by(), &new, &said, now)?;
-            return Ok(Done::Made(body(tx, &gym)?));
+            return Ok(Done::Made(gym));
         }
         let gym = access.gym(&tx.view(), &slug)?;
-        let changed = gyms::change(tx, gym.id, &said, now)?;
-        let body = body(tx, &changed.gym)?;
-        Ok(Done::Changed(Box::new(changed), body))
-    });
-    match done.await? {
-        Done::Made(body) => Ok(HttpResponse::Created().json(body)),
-        Done::Changed(changed, body) if changed.is_to_be_recounted() => {
-            let Changed { gym, settings } = *changed;
-            app.pages.recounts.begin(app.store.database(), gym, settings, false)?;
-            Ok(HttpResponse::Accepted().json(body))
+        if said.is_about_counting() {
+            // What is being counted would take the place of what is said now.
+            recounts.is_free(gym.id)?;
         }
-        Done::Changed(_, body) => Ok(HttpResponse::Ok().json(body)),
-    }
+        Ok(Done::Changed(Box::new(gyms::change(tx, gym.id, &said, now)?)))
+    });
+    let (gym, mut answer) = match done.await? {
+        Done::Made(gym) => (gym, HttpResponse::Created()),
+        Done::Changed(changed) if changed.is_to_be_recounted() => {
+            let Changed { gym, settings } = *changed;
+            app.pages.recounts.begin(app.store.database(), gym.clone(), settings, false)?;
+            (gym, HttpResponse::Accepted())
+        }
+        Done::Changed(changed) => (changed.gym, HttpResponse::Ok()),
+    };
+    // Deliveries wait for what is written, and not for what a gym looks like.
+    let body = blocking(app.clone(), move |snapshot| Ok(GymBody::of(snapshot, &gym)?)).await?;
+    Ok(answer.json(body))
 }
 
 /// Removes a gym with all that is stored of it. For the role `admin`.

@@ -13,6 +13,10 @@ const JSON_BYTES_MAX: usize = 16 * 1024;
 /// Reads it, once it is known that who sends it may.
 pub async fn read<T: DeserializeOwned>(payload: web::Payload) -> Result<T, Problem> {
     let bytes = whole(payload).await?;
+    // A list would be taken for the fields in their order, and one that is missing for none.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::new(Code::BadParameter, "what is sent is an object, not a list"));
+    }
     serde_json::from_slice(&bytes).map_err(|error| {
         let code = if error.is_data() { Code::BadParameter } else { Code::NotJson };
         Problem::new(code, error.to_string())

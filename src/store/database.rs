@@ -260,9 +260,9 @@ impl Database {
         work: impl FnOnce(&mut Tx<'_>) -> Result<R, StoreError>,
     ) -> Result<R, StoreError> {
         let mut tx = self.begin(connection)?;
-        let result = work(&mut tx)?;
-        tx.commit()?;
-        Ok(result)
+        let result = work(&mut tx).and_then(|result| tx.commit().map(|_| result));
+        self.keep_room(connection);
+        result
     }
 
     /// Moves the write-ahead log into the database and empties its file. False when a reader or

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, ErrorCode};
 
 use super::database::{Database, StoreError};
+use super::vitals::Sizes;
 
 /// Free pages of 4 KiB that stay for what comes next.
 const FREE_PAGES_KEPT: i64 = 256;
@@ -11,7 +12,25 @@ const SHRINK_PAGES: i64 = 512;
 /// SQLite's word for a database whose pages can be moved up to where there is room.
 const INCREMENTAL: i64 = 2;
 
+/// What stays free on the disk beside twice the write-ahead log, in bytes; with less, the log is moved
+/// into the database early. Moving it needs room too: a log that has taken the last of it can neither
+/// go on nor be moved.
+const FREE_BYTES_KEPT: u64 = 8 * 1024 * 1024;
+/// A log of fewer bytes is not worth it.
+const LOG_BYTES_MIN: u64 = 256 * 1024;
+
 impl Database {
+    /// After a commit, or one that failed: moves the write-ahead log into the database when the disk
+    /// has little room left for both.
+    pub(super) fn keep_room(&self, connection: &Connection) {
+        let Ok(Sizes { write_ahead_log: log, disk_free: free, .. }) = self.sizes() else { return };
+        if log >= LOG_BYTES_MIN && free < 2 * log + FREE_BYTES_KEPT {
+            // A reader that still needs the log, or a disk that takes nothing, is met again after
+            // the next one.
+            drop(Database::empty_log(connection));
+        }
+    }
+
     /// Gives some free pages back to the disk; true when there are more. What stood at the end of
     /// the file moves up, whole pages at a time; the file ends earlier when the write-ahead log was
     /// emptied.

@@ -265,6 +265,7 @@ impl Writer {
             };
             job.finish(committed);
         }
+        self.database.keep_room(&self.connection);
         self.committed.send_modify(|commits| *commits += 1);
     }
 

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::json;
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::erasure::{completed, traces};
-use crate::service::{Service, Webhook, run, run_json, verify};
+use crate::service::{Service, Webhook, delivery, now, run, run_json, verify};
 
 /// Bodies that wait in quarantine, each with more than fits a page.
 const BODIES: i64 = 300;
@@ -94,4 +97,37 @@ async fn a_database_of_an_earlier_version_shrinks_once_it_was_compacted() {
     run_json(service.data(), &["erase", &ada.to_string(), "--all-gyms", "--json"]);
     assert!(size(service.data()) < full.max(before), "from then on it shrinks by itself");
     assert_eq!(traces(service.data(), ada), Vec::<String>::new());
+}
+
+/// A small disk, until it is dropped; none where disks cannot be made.
+struct SmallDisk(Arc<TempDir>);
+
+impl SmallDisk {
+    fn of(size: &str) -> Option<SmallDisk> {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "none"]);
+        let is_there = mount.arg(folder.path()).output().is_ok_and(|done| done.status.success());
+        is_there.then(|| SmallDisk(Arc::new(folder)))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Whatever is open on it goes on until it is closed.
+        drop(Command::new("umount").arg("--lazy").arg(self.0.path()).output());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_write_ahead_log_does_not_take_the_last_room_of_a_disk() {
+    let Some(disk) = SmallDisk::of("16m") else { return };
+    let service = Service::start_on(disk.0.clone());
+    let webhook = service.add_gym("mitte", "UTC");
+    for number in 0..2_000 {
+        let body = delivery(Uuid::new_v4(), now() - number * 60_000, "GYM_CHECKIN");
+        assert_eq!(service.post(&webhook, body).await.0, 200, "delivery {number}");
+    }
+    assert_eq!(verify(service.data())["ok"], true);
+    assert!(service.stop());
 }

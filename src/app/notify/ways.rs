@@ -14,7 +14,7 @@ use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as SmtpTls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use reqwest::Url;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub enum Recipient {
 impl Recipient {
     /// All that an entry names.
     pub fn of(entry: &NotifyEntry) -> anyhow::Result<Vec<Recipient>> {
-        let mails = entry.mail.iter().map(|address| Ok(Recipient::Mail(address.parse()?)));
+        let mails = entry.mail.iter().map(|address| Ok(Recipient::Mail(mailbox(address)?)));
         let mut recipients = mails.collect::<anyhow::Result<Vec<_>>>()?;
         if !entry.webhook.is_empty() {
             recipients.push(Recipient::Webhook(entry.webhook.reveal().parse()?));
@@ -190,7 +190,14 @@ impl Ways {
 /// A name of its own, in the sender's domain: a mail server that finds none, or one that is not the
 /// sender's, takes a mail for what spammers send.
 fn message_id(from: &Mailbox) -> String {
-    format!("<{}@{}>", Uuid::new_v4(), ascii_domain(from.email.domain()))
+    format!("<{}@{}>", Uuid::new_v4(), from.email.domain())
+}
+
+/// Whom a mail is from or to, with the domain as it travels: not every mail server takes another.
+fn mailbox(text: &str) -> anyhow::Result<Mailbox> {
+    let Mailbox { name, email } = text.parse()?;
+    let email = Address::new(email.user(), ascii_domain(email.domain()))?;
+    Ok(Mailbox { name, email })
 }
 
 /// A domain as it travels in headers, where some letters are spelled in others.
@@ -217,7 +224,7 @@ fn open_mail(
     public_host: Option<&str>,
 ) -> anyhow::Result<(AsyncSmtpTransport<Tokio1Executor>, Mailbox)> {
     let from: Mailbox =
-        config.from.parse().context("[mail] `from` is missing: whose mail is it?")?;
+        mailbox(&config.from).context("[mail] `from` is missing: whose mail is it?")?;
     let tls = match config.tls {
         Tls::Starttls => SmtpTls::Required(trusted(config)?),
         Tls::Tls => SmtpTls::Wrapper(trusted(config)?),

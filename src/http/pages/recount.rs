@@ -37,6 +37,10 @@ pub enum State {
     Failed,
 }
 
+fn busy() -> Problem {
+    Problem::new(Code::Unavailable, "a gym is being counted again; wait until that is done")
+}
+
 impl Recounts {
     fn all(&self) -> MutexGuard<'_, HashMap<GymId, Recount>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,6 +56,13 @@ impl Recounts {
         }
     }
 
+    /// Refuses while that gym is being counted for good.
+    pub fn is_free(&self, gym: GymId) -> Result<(), Problem> {
+        let is_running =
+            |recount: Recount| !recount.is_trial && matches!(recount.state, State::Running(_));
+        if self.of(gym).is_some_and(is_running) { Err(busy()) } else { Ok(()) }
+    }
+
     /// Begins to count a gym by other rules, or in another zone. One goes on at a time.
     pub fn begin(
         &self,
@@ -63,8 +74,7 @@ impl Recounts {
         let mut all = self.all();
         let is_running = |recount: &Recount| matches!(recount.state, State::Running(_));
         if all.values().any(is_running) || database.is_rebuilding() {
-            let detail = "a gym is being counted again; wait until that is done";
-            return Err(Problem::new(Code::Unavailable, detail));
+            return Err(busy());
         }
         let rules = settings.rules;
         all.insert(gym.id, Recount { rules, is_trial, state: State::Running(0) });

@@ -11,6 +11,7 @@ use super::lockout::LOCK_MINUTES;
 use super::visitor::{Visitor, answer, back_to};
 use super::words::Words;
 use crate::clock;
+use crate::domain::names::visible;
 use crate::http::auth::{SESSION_DAYS, cookie_name, is_from_here, known_name, used_since};
 use crate::http::client_ip::{client_ip, holder};
 use crate::http::own_address::is_https;
@@ -100,8 +101,9 @@ async fn try_password(
     let known = known_by(stored.as_deref().unwrap_or_default());
     let told = request.cookie(known_name(is_https(app, request)));
     let is_known = stored.is_some() && told.is_some_and(|told| told.value() == known);
-    // No name holds a control character, so this is nobody else's.
-    let name = if is_known { format!("\0{name}") } else { name };
+    // A browser that is known counts for itself, under what no stranger can send: of theirs, what is
+    // not seen is taken out.
+    let name = if is_known { format!("\0{name}") } else { visible(&name) };
     if !lockout.begin(&name, &address, clock::now()) {
         return Err("sign_in.locked");
     }
