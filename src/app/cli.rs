@@ -136,8 +136,8 @@ pub struct RebuildArgs {
 
 #[derive(Args)]
 pub struct BackupArgs {
-    /// An empty or new folder
-    pub folder: PathBuf,
+    /// An empty or new folder [default: one more in `backup.folder`, as the service makes them]
+    pub folder: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

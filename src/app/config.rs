@@ -57,6 +57,7 @@ pub struct Config {
     pub http: HttpConfig,
     pub metrics: MetricsConfig,
     pub tls: TlsConfig,
+    pub backup: BackupConfig,
     pub egym: EgymConfig,
     pub log: LogConfig,
     pub mail: MailConfig,
@@ -136,6 +137,18 @@ pub enum AcmeChallenge {
     /// A request on port 80.
     #[serde(rename = "http-01")]
     Http01,
+}
+
+/// Backups that are made by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupConfig {
+    /// Hours between two; 0: none is made.
+    pub every: u32,
+    /// Copies that are kept at most.
+    pub keep: u32,
+    /// Where they are kept; empty when nobody said.
+    pub folder: PathBuf,
 }
 
 /// How EGYM's API is reached.

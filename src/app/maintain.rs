@@ -7,13 +7,21 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cli::{BackupArgs, CompactArgs, NewKeyArgs, RebuildArgs, VerifyArgs};
-use super::{eraser, gyms, output};
+use super::config::Config;
+use super::{backups, eraser, gyms, output};
+use crate::clock;
 use crate::projection::{rebuild, verify};
 use crate::store::{Database, Gym, GymSettings, Rekeyed};
 
-pub fn back_up(database: &Database, args: &BackupArgs) -> anyhow::Result<()> {
-    database.back_up(&args.folder)?;
-    let folder = args.folder.display().to_string();
+pub fn back_up(database: &Database, config: &Config, args: &BackupArgs) -> anyhow::Result<()> {
+    let folder = if let Some(folder) = &args.folder {
+        database.back_up(folder)?;
+        folder
+    } else {
+        backups::Shelf::open(database, &config.backup)?.add(clock::now())?;
+        &config.backup.folder
+    };
+    let folder = folder.display().to_string();
     output::show(args.json, &serde_json::json!({ "folder": folder }), || {
         format!("{folder} has a copy of the database and its key; keep both private")
     });

@@ -1,6 +1,7 @@
 //! The program: command line, configuration, start and graceful stop, telemetry, demo.
 
 mod annotations;
+mod backups;
 mod cli;
 pub mod config;
 mod demo;
@@ -99,7 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Annotation(command) => annotations::run(&open()?, command)?,
         Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Retention(args) => retention::run(&open()?, &args)?,
-        Command::Backup(args) => maintain::back_up(&open()?, &args)?,
+        Command::Backup(args) => maintain::back_up(&open()?, &config, &args)?,
         Command::Export(args) => transfer::export::run(&open()?, &args)?,
         Command::Import(args) => transfer::import::run(&open()?, &args)?,
         Command::Compact(args) => maintain::compact(&open()?, &args)?,

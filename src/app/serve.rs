@@ -13,7 +13,7 @@ use super::jobs::{Jobs, counting};
 use super::notify::Notices;
 use super::sockets::{self, Sockets};
 use super::tls::Source;
-use super::{eraser, limits, log, notify, output, pulse, retention, systemd, witness};
+use super::{backups, eraser, limits, log, notify, output, pulse, retention, systemd, witness};
 use crate::clock;
 use crate::http::metrics::reach;
 use crate::http::process::Process;
@@ -23,6 +23,7 @@ use crate::projection::witness::settled;
 use crate::store::Store;
 
 pub fn run(config: &Config) -> anyhow::Result<()> {
+    backups::check(config)?;
     let mut handed_over = Sockets::handed_over();
     let process = Process::default();
     let _log = log::start(&config.log, &process)?;
@@ -88,7 +89,7 @@ impl Service {
         let mut door = http::serve(self.store.clone(), listening, &settings)?;
         let plain = self.plain_door(config, plain, door.address.port(), &settings)?;
         let (is_ready, ready) = watch::channel(self.source.is_none());
-        let jobs = self.start_jobs(&is_ready);
+        let jobs = self.start_jobs(config, &is_ready);
         let said = format!("listening on {scheme}://{}", door.address);
         let ended = tokio::select! {
             stopped = stop_asked_for() => stopped,
@@ -111,7 +112,7 @@ impl Service {
     }
 
     /// Everything that goes on by itself, each under its name.
-    fn start_jobs(&self, is_ready: &watch::Sender<bool>) -> Jobs {
+    fn start_jobs(&self, config: &Config, is_ready: &watch::Sender<bool>) -> Jobs {
         let mut jobs = Jobs::new(self.process.clone());
         let store = self.store.clone();
         jobs.start("eraser", move || eraser::run(store.clone()));
@@ -123,6 +124,12 @@ impl Service {
         jobs.start("counting", move || counting::run(store.clone()));
         let store = self.store.clone();
         jobs.start("heartbeat", move || pulse::run(store.clone()));
+        if config.backup.every > 0 {
+            let (store, backup, process) =
+                (self.store.clone(), config.backup.clone(), self.process.clone());
+            let job = move || backups::run(store.clone(), backup.clone(), process.clone());
+            jobs.start("backups", job);
+        }
         if self.notices.are_wanted() {
             let (store, notices) = (self.store.clone(), self.notices.clone());
             jobs.start("notices", move || notify::keep(store.clone(), notices.clone()));

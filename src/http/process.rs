@@ -5,11 +5,25 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::domain::Millis;
+
 /// Shared by all who write and read it.
 #[derive(Debug, Clone, Default)]
 pub struct Process {
     jobs: Arc<Mutex<BTreeMap<&'static str, JobState>>>,
     log_lines_lost: Arc<AtomicU64>,
+    backups: Arc<Mutex<Option<Backups>>>,
+}
+
+/// Backups that are made by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backups {
+    /// How often, in milliseconds.
+    pub every: Millis,
+    /// When the last good one was made.
+    pub last: Option<Millis>,
+    /// How large that is.
+    pub bytes: u64,
 }
 
 /// How one background job is.
@@ -27,6 +41,27 @@ impl Process {
 
     pub fn log_lines_lost(&self) -> u64 {
         self.log_lines_lost.load(Ordering::Relaxed)
+    }
+
+    /// Backups are to be made.
+    pub fn expect_backups(&self, every: Millis) {
+        *self.kept() = Some(Backups { every, last: None, bytes: 0 });
+    }
+
+    /// A good one is there.
+    pub fn note_backup(&self, last: Millis, bytes: u64) {
+        if let Some(backups) = self.kept().as_mut() {
+            (backups.last, backups.bytes) = (Some(last), bytes);
+        }
+    }
+
+    /// None where none are to be made.
+    pub fn backups(&self) -> Option<Backups> {
+        *self.kept()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Backups>> {
+        self.backups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A job runs.

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::checksums::{self, Sums};
 use super::identity::{MARK_FILE, Mark};
+use super::kept::BACKUP_LOCK_FILE;
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::LEDGER_FILE;
 use super::opened::check_folder;
@@ -173,8 +174,10 @@ impl Database {
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let log = [format!("{DATABASE_FILE}-wal"), format!("{DATABASE_FILE}-shm")];
         let names = [DATABASE_FILE, KEY_FILE, LEDGER_FILE, MARK_FILE, LOCK_FILE, EGYM_LOCK_FILE];
-        let names =
-            names.into_iter().chain([REBUILD_LOCK_FILE]).chain(log.iter().map(String::as_str));
+        let names = names
+            .into_iter()
+            .chain([REBUILD_LOCK_FILE, BACKUP_LOCK_FILE])
+            .chain(log.iter().map(String::as_str));
         names.map(|name| self.folder.join(name)).collect()
     }
 

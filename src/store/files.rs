@@ -87,7 +87,7 @@ pub fn write_whole(to: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A new name is on disk only when its folder is.
-fn sync_folder(of: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(of: &Path) -> io::Result<()> {
     let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
     match fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()) {
         // There are file systems that do not know this.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -93,13 +94,16 @@ impl Database {
 
     /// Reads the ledger. What cannot be applied is passed over, and stays in the file.
     pub fn ledger(&self) -> Result<Ledger, StoreError> {
-        let path = self.folder().join(LEDGER_FILE);
-        let bytes = match fs::read(&path) {
+        self.read_ledger(&self.folder().join(LEDGER_FILE))
+    }
+
+    pub(super) fn read_ledger(&self, path: &Path) -> Result<Ledger, StoreError> {
+        let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Ledger::default());
             }
-            Err(source) => return Err(in_file(&path)(source)),
+            Err(source) => return Err(in_file(path)(source)),
         };
         let made = self.read(|snapshot| snapshot.gyms_made_at())?;
         let mut ledger = Ledger::default();

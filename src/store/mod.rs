@@ -18,6 +18,7 @@ mod gyms;
 mod identity;
 mod imports;
 mod integrity;
+mod kept;
 mod key;
 mod ledger;
 mod lingering;

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: real servers on free ports, real SQLite files.
 
 mod architecture;
+mod backups;
 mod browser;
 mod clock;
 mod closed_days;

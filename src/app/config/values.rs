@@ -51,6 +51,8 @@ pub(super) fn check(key: &str, value: &Value) -> Result<(), String> {
             let good = matches!(value.as_str(), Some("tls-alpn-01" | "http-01"));
             demand(good, "`tls-alpn-01` or `http-01`")
         }
+        "backup.every" => within(value, 0, 8_760),
+        "backup.keep" => within(value, 1, 1_000),
         "egym.url" => demand(value.as_str().is_some_and(is_root), "the root of a URL: https://…"),
         "log.format" => demand(matches!(value.as_str(), Some("text" | "json")), "`text` or `json`"),
         _ => notify::check(key, value),

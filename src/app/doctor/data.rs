@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Found, Place};
-use crate::app::{eraser, notify, warn_of_others, witness};
+use crate::app::{backups, eraser, notify, warn_of_others, witness};
 use crate::clock;
-use crate::domain::DAY;
 use crate::domain::Millis;
+use crate::domain::{DAY, HOUR};
 use crate::projection::condition::{self, Finding};
 use crate::projection::live::{LEARN_MAX, Watch};
 use crate::projection::verify::verify_one;
@@ -58,7 +58,7 @@ pub fn ledger(place: &Place<'_>) -> Found {
         ));
     }
     let tombstones = place.database.read(|snapshot| snapshot.tombstones_after(Millis::MIN))?;
-    let came_back = eraser::lacking(&ledger.entries, &tombstones).len();
+    let came_back = eraser::lacking(&tombstones, &ledger.entries).len();
     if came_back > 0 {
         found.push(Finding::warning(
             format!(
@@ -111,6 +111,28 @@ pub fn clock(place: &Place<'_>) -> Found {
     let is_wrong = !seen.verdict.is_good();
     let finding = || Finding::fault(witness::describe(&seen), next);
     Ok(is_wrong.then(finding).into_iter().collect())
+}
+
+pub fn backup(place: &Place<'_>) -> Vec<Finding> {
+    let wanted = &place.config.backup;
+    if wanted.every == 0 {
+        return vec![];
+    }
+    let next = "make `backup.folder` writable for the user of the service and give it room; \
+                `footfall backup` tries it at once";
+    let last = match backups::last(place.database, wanted) {
+        Ok(last) => last,
+        Err(error) => {
+            return vec![Finding::fault(format!("no backup can be found: {error:#}"), next)];
+        }
+    };
+    match last.map(|last| (place.now - last.made_at) / HOUR) {
+        None => vec![Finding::warning("no backup was made yet", next)],
+        Some(hours) if hours > 2 * Millis::from(wanted.every) => {
+            vec![Finding::fault(format!("the last good backup is {hours} hours old"), next)]
+        }
+        Some(_) => vec![],
+    }
 }
 
 pub fn deletions(place: &Place<'_>) -> Found {

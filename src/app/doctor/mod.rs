@@ -48,8 +48,12 @@ const OF_SETTINGS: [(&str, OfSettings); 2] =
     [("certificate", outside::certificate), ("mail", outside::mail)];
 
 /// What reads nothing of the database.
-const OF_PLACE: [(&str, OfPlace); 3] =
-    [("service", data::service), ("permissions", data::permissions), ("address", outside::address)];
+const OF_PLACE: [(&str, OfPlace); 4] = [
+    ("service", data::service),
+    ("permissions", data::permissions),
+    ("backup", data::backup),
+    ("address", outside::address),
+];
 
 /// What needs a data folder that can be read.
 const OF_DATA: [(&str, OfData); 10] = [

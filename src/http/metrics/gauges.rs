@@ -162,6 +162,16 @@ impl Gauges {
             jobs.iter().map(|(name, job)| counter(&[("name", name)], number(job.restarts)));
         let help = "How often the background job ended and was started again.";
         self.count("footfall_job_restarts_total", help, restarts);
+        let backups = process.backups();
+        let help = "When the last good backup was made by itself; 0 before the first.";
+        let last = backups.map(|backups| seconds(backups.last.unwrap_or(0)));
+        self.one("footfall_backup_last_timestamp_seconds", help, last);
+        let help = "Size of the last good backup.";
+        let bytes = backups.and_then(|backups| backups.last.map(|_| number(backups.bytes)));
+        self.one("footfall_backup_last_bytes", help, bytes);
+        let help = "How often a backup is to be made.";
+        let every = backups.map(|backups| seconds(backups.every));
+        self.one("footfall_backup_interval_seconds", help, every);
         let lost = counter(&[], number(process.log_lines_lost()));
         let help = "Lines of the log that could not be written.";
         self.count("footfall_log_lines_lost_total", help, [lost]);
