@@ -223,6 +223,7 @@ impl Writer {
                     Message::Shrink(reply) => {
                         self.write(&mut batch);
                         drop(reply.send(Database::shrink(&self.connection)));
+                        self.database.keep_room(&self.connection);
                     }
                     Message::Close => {
                         self.write(&mut batch);

@@ -16,6 +16,7 @@ use super::{provider, read_certificates};
 use crate::app::config::{AcmeChallenge, AcmeConfig, Config};
 use crate::app::jobs::Ended;
 use crate::app::output;
+use crate::clock;
 use crate::domain::Millis;
 use crate::http::redirect::Challenges;
 use crate::http::tls::Expiry;
@@ -33,6 +34,9 @@ const PAUSE_REFUSED_MIN: Duration = Duration::from_secs(15 * 60);
 const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 /// With so many doublings, every pause is the longest.
 const PAUSE_POWER_MAX: u32 = 12;
+/// Said at a start soon after an order that failed.
+const REFUSED_BEFORE: &str = "the authority refused an order a short while ago, and counts them; \
+                              SIGHUP asks at once";
 /// Certificates are kept in this folder of the data folder.
 const FOLDER: &str = "acme";
 
@@ -94,6 +98,13 @@ impl Acme {
         if let Some(kept) = self.vault.certificate() {
             self.shown.use_certificate(kept);
             is_ready.send_replace(true);
+        }
+        // A clock that was ahead lets nobody wait for longer.
+        let refused_for = self.vault.refused_for().min(PAUSE_MAX);
+        if !refused_for.is_zero() && self.vault.renewal_in().is_zero() {
+            let next_order_in_seconds = refused_for.as_secs();
+            tracing::warn!(next_order_in_seconds, "no certificate yet: {REFUSED_BEFORE}");
+            next = Next::After(refused_for);
         }
         loop {
             let ended = tokio::select! {
@@ -168,6 +179,10 @@ impl Acme {
                  from outside and is `tls.plain_listen`; SIGHUP asks at once"
             }
         };
+        if error.was_refused() {
+            let millis = Millis::try_from(pause.as_millis()).expect("an hour at most");
+            self.vault.keep_refusal(clock::now() + millis);
+        }
         tracing::warn!(%error, domains, next_order_in_seconds = seconds, "no certificate: {check}");
         pause
     }

@@ -57,7 +57,11 @@ impl OrderError {
     /// more.
     pub fn was_refused(&self) -> bool {
         match self {
-            OrderError::Unproved { .. } | OrderError::NotLookedAt => true,
+            // The last is an order that ended as none should.
+            OrderError::Unproved { .. }
+            | OrderError::NotLookedAt
+            | OrderError::Unusable(_)
+            | OrderError::Authority(Error::Str(_)) => true,
             // A nonce is good for a moment only, and the next order has another.
             OrderError::Authority(Error::Api(problem)) => {
                 problem.r#type.as_deref() != Some(BAD_NONCE)
@@ -66,7 +70,6 @@ impl OrderError {
             OrderError::Authority(_)
             | OrderError::NoChallenge(..)
             | OrderError::Handshake(_)
-            | OrderError::Unusable(_)
             | OrderError::Endless => false,
         }
     }

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{provider, validity};
 use crate::app::config::AcmeConfig;
 use crate::clock;
+use crate::domain::Millis;
 use crate::http::tls::Expiry;
 use crate::store::{make_private_folder, write_whole};
 
@@ -26,6 +27,7 @@ pub struct Vault {
     folder: PathBuf,
     account: PathBuf,
     certificate: PathBuf,
+    refusal: PathBuf,
     /// Hears when the certificate that is in use expires.
     pub expiry: Expiry,
     /// When it is renewed: a third of its time before.
@@ -39,6 +41,7 @@ impl Vault {
         Vault {
             account: folder.join(name("account", &contact, &acme.directory)),
             certificate: folder.join(name("certificate", &acme.domains, &acme.directory)),
+            refusal: folder.join(name("refusal", &acme.domains, &acme.directory)),
             folder,
             expiry: Expiry::default(),
             renew_at: AtomicI64::default(),
@@ -71,6 +74,19 @@ impl Vault {
         let opened = self.open(pem.as_bytes())?;
         self.write(&self.certificate, pem.as_bytes());
         Ok(opened)
+    }
+
+    /// Notes until when the authority, which has refused an order, is not asked again: also by the
+    /// process that follows this one.
+    pub fn keep_refusal(&self, until: Millis) {
+        self.write(&self.refusal, until.to_string().as_bytes());
+    }
+
+    /// For how long the authority is not to be asked.
+    pub fn refused_for(&self) -> Duration {
+        let kept = read(&self.refusal).and_then(|kept| String::from_utf8(kept).ok()?.parse().ok());
+        let left = kept.map_or(0, |until: Millis| until - clock::now());
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 
     /// How long until the certificate is renewed; nothing before there is one.

@@ -80,14 +80,22 @@ async fn after_a_failed_proof_the_authority_is_left_in_peace() {
     let mut command = std::process::Command::new(BINARY);
     command.args(["serve", "--listen", &listen]).env("FOOTFALL_DATA", data.path());
     let log = std::fs::File::create(data.path().join("log")).expect("a file");
-    let mut program = Program::start(command.envs(env).stderr(log));
+    let mut program = Program::start(command.envs(env).stderr(log.try_clone().expect("a file")));
     let said = || std::fs::read_to_string(data.path().join("log")).expect("a log");
     let patience = Patience::until("the proof has failed");
     while !said().contains("next_order_in_seconds=900") {
         patience.again().await;
     }
     program.kill();
+    // Nor by the process that follows.
+    let mut program = Program::start(command.stderr(log));
+    let patience = Patience::until("the next process waits, too");
+    while !said().contains("refused an order a short while ago") {
+        patience.again().await;
+    }
+    program.kill();
     let said = said();
+    assert_eq!(said.matches("port 443 of it is reached").count(), 1, "{said}");
     assert!(said.contains("next_order_in_seconds=900"), "{said}");
     assert!(said.contains("port 443 of it is reached from outside"), "{said}");
     assert!(said.contains(DOMAIN), "{said}");
