@@ -148,6 +148,10 @@ pub fn change(tx: &mut Tx<'_>, id: GymId, said: &Said, now: Millis) -> Result<Ch
     if at_once != gym.settings {
         tx.set_gym(id, &at_once, gym.generation)?;
     }
+    if said.is_about_counting() {
+        let wanted = Some(&settings).filter(|settings| must_recount(&gym.settings, settings));
+        tx.want(id, wanted)?;
+    }
     archive(tx, &gym, said.archived, now)?;
     Ok(Changed { gym: tx.gym(id)?, settings })
 }

@@ -166,7 +166,7 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Admin)?;
     let (said, now) = (json::read::<GymChange>(sent).await?.said()?, clock::now());
-    let recounts = app.pages.recounts.clone();
+    let (recounts, database) = (app.pages.recounts.clone(), app.store.database().clone());
     let done = access.write(app, Role::Admin, move |tx, access| {
         let new = slug.parse::<Slug>().ok().filter(|_| may_add && access.reader.gyms.is_none());
         if let Some(new) = new.filter(|_| access.gym(&tx.view(), &slug).is_err()) {
@@ -176,7 +176,7 @@ async fn change(
         let gym = access.gym(&tx.view(), &slug)?;
         if said.is_about_counting() {
             // What is being counted would take the place of what is said now.
-            recounts.is_free(gym.id)?;
+            recounts.is_free(&database)?;
         }
         Ok(Done::Changed(Box::new(gyms::change(tx, gym.id, &said, now)?)))
     });

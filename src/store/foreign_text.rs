@@ -235,7 +235,7 @@ mod tests {
         ("events", &["type", "awaited_from"]),
         ("foreign_accounts", &["account_hash"]),
         ("frozen", &["cells"]),
-        ("gyms", &["slug", "name", "time_zone", "public"]),
+        ("gyms", &["slug", "name", "time_zone", "public", "wanted"]),
         ("identity", &["key_check"]),
         ("imports", &["file", "gyms", "state"]),
         ("member_days", &["days", "past"]),

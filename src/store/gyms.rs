@@ -72,7 +72,26 @@ impl Snapshot<'_> {
     }
 }
 
+impl Snapshot<'_> {
+    /// By what a gym is to be counted, where that was said and is not done.
+    pub fn wanted(&self, gym: &Gym) -> Result<Option<GymSettings>, StoreError> {
+        let sql = "SELECT wanted FROM gyms WHERE id = ?1";
+        let wanted: Option<String> =
+            self.connection.query_row(sql, [gym.id.0], |row| row.get(0))?;
+        let read = |text: String| wanted_from(&text, &gym.settings).ok_or(Damaged);
+        Ok(wanted.map(read).transpose()?)
+    }
+}
+
 impl Tx<'_> {
+    /// Notes by what a gym is to be counted, until [`Tx::set_gym`] says that it is; none when what
+    /// holds is what is wanted.
+    pub fn want(&mut self, id: GymId, wanted: Option<&GymSettings>) -> Result<(), StoreError> {
+        let sql = "UPDATE gyms SET wanted = ?2 WHERE id = ?1";
+        self.transaction.execute(sql, params![id.0, wanted.map(counted_by)])?;
+        Ok(())
+    }
+
     /// Adds a gym; false when the slug is taken.
     pub fn add_gym(
         &mut self,
@@ -108,7 +127,8 @@ impl Tx<'_> {
                 generation.0,
                 now,
                 settings.retain_months,
-                settings.public.name()
+                settings.public.name(),
+                counted_by(settings),
             ],
         )?;
         Ok(true)
@@ -125,7 +145,8 @@ impl Tx<'_> {
         self.transaction.execute(
             "UPDATE gyms SET name = ?2, time_zone = ?3, capacity = ?4, visit_window = ?5,
                  assumed_stay = ?6, assumed_tail = ?7, rejoin_grace = ?8, generation = ?9,
-                 retain_months = ?10, public = ?11, revision = revision + 1
+                 retain_months = ?10, public = ?11, revision = revision + 1,
+                 wanted = nullif(wanted, ?12)
              WHERE id = ?1",
             params![
                 id.0,
@@ -177,6 +198,21 @@ impl Tx<'_> {
                    ON CONFLICT (id) DO UPDATE SET at = excluded.at";
         Ok(self.transaction.prepare_cached(sql)?.execute([now])? > 0)
     }
+}
+
+/// What a gym is counted by, as it is kept while it is wanted.
+fn counted_by(settings: &GymSettings) -> String {
+    let minutes = settings.rules.minutes().map(|minutes| minutes.to_string());
+    format!("{} {}", settings.zone.name(), minutes.join(" "))
+}
+
+/// Reads it over what holds now.
+fn wanted_from(text: &str, now: &GymSettings) -> Option<GymSettings> {
+    let (zone, minutes) = text.split_once(' ')?;
+    let minutes: Vec<u32> = minutes.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [window, stay, tail, grace] = minutes.try_into().ok()?;
+    let rules = Rules::new(window, stay, tail, grace).ok()?;
+    Some(GymSettings { zone: zone.parse().ok()?, rules, ..now.clone() })
 }
 
 fn gym_from(row: &Row<'_>) -> Result<Gym, StoreError> {

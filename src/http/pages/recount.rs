@@ -37,8 +37,13 @@ pub enum State {
     Failed,
 }
 
-fn busy() -> Problem {
-    Problem::new(Code::Unavailable, "a gym is being counted again; wait until that is done")
+fn are_free(all: &HashMap<GymId, Recount>, database: &Database) -> Result<(), Problem> {
+    let is_running = |recount: &Recount| matches!(recount.state, State::Running(_));
+    if all.values().any(is_running) || database.is_rebuilding() {
+        let detail = "a gym is being counted again; wait until that is done";
+        return Err(Problem::new(Code::Unavailable, detail));
+    }
+    Ok(())
 }
 
 impl Recounts {
@@ -56,11 +61,9 @@ impl Recounts {
         }
     }
 
-    /// Refuses while that gym is being counted for good.
-    pub fn is_free(&self, gym: GymId) -> Result<(), Problem> {
-        let is_running =
-            |recount: Recount| !recount.is_trial && matches!(recount.state, State::Running(_));
-        if self.of(gym).is_some_and(is_running) { Err(busy()) } else { Ok(()) }
+    /// Refuses while a gym is being counted.
+    pub fn is_free(&self, database: &Database) -> Result<(), Problem> {
+        are_free(&self.all(), database)
     }
 
     /// Begins to count a gym by other rules, or in another zone. One goes on at a time.
@@ -72,10 +75,7 @@ impl Recounts {
         is_trial: bool,
     ) -> Result<(), Problem> {
         let mut all = self.all();
-        let is_running = |recount: &Recount| matches!(recount.state, State::Running(_));
-        if all.values().any(is_running) || database.is_rebuilding() {
-            return Err(busy());
-        }
+        are_free(&all, database)?;
         let rules = settings.rules;
         all.insert(gym.id, Recount { rules, is_trial, state: State::Running(0) });
         drop(all);

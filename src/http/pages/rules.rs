@@ -174,9 +174,30 @@ pub async fn recount(
         let rules = Rules::new(visit_window, assumed_stay, assumed_tail, rejoin_grace);
         let rules = rules.map_err(|error| Problem::new(Code::BadParameter, error.to_string()))?;
         let settings = GymSettings { rules, ..gym.settings.clone() };
-        app.pages.recounts.begin(app.store.database(), gym, settings, wanted.r#do != "apply")
+        let is_trial = wanted.r#do != "apply";
+        if !is_trial {
+            want(&app, &visitor, gym.slug.to_string(), rules).await?;
+        }
+        app.pages.recounts.begin(app.store.database(), gym, settings, is_trial)
     };
     visitor.lead(begun.await, &back)
+}
+
+/// Says by which rules the gym is to be counted, so that a stop meanwhile loses nothing.
+async fn want(
+    app: &web::Data<App>,
+    visitor: &Visitor,
+    slug: String,
+    rules: Rules,
+) -> Result<(), Problem> {
+    let (recounts, database) = (app.pages.recounts.clone(), app.store.database().clone());
+    let (said, now) = (Said { rules: rules.minutes().map(Some), ..Said::default() }, clock::now());
+    let said = visitor.access.write(app, Role::Admin, move |tx, access| {
+        recounts.is_free(&database)?;
+        let id = access.gym(&tx.view(), &slug)?.id;
+        Ok(gyms::change(tx, id, &said, now).map(|_| ())?)
+    });
+    said.await
 }
 
 #[derive(Deserialize)]

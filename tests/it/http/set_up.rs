@@ -198,3 +198,33 @@ async fn a_user_s_link_is_that_of_the_command() {
     let users = run_json(service.data(), &["user", "list", "--json"]);
     assert_eq!((&users[0]["name"], &users[0]["role"]), (&json!("Ann"), &json!("manager")));
 }
+
+#[tokio::test]
+async fn rules_that_were_said_before_a_stop_hold_after_it() {
+    let mut service = Service::start();
+    service.add_gym("mitte", BERLIN);
+    let token = service.add_token("it", "admin", &[]);
+    // So many that they are not counted before the process is gone.
+    let list = service.data().join("visits.csv");
+    let first = chrono::DateTime::from_timestamp_millis(now() - 300 * 86_400_000).expect("a time");
+    let rows = (0..30_000).map(|number| {
+        let at = |minutes| {
+            (first + Duration::from_secs(60 * minutes)).format("%Y-%m-%d %H:%M").to_string()
+        };
+        format!(
+            "{},{},{}\n",
+            Uuid::from_u128(number % 500 + 1),
+            at(number as u64),
+            at(number as u64 + 50)
+        )
+    });
+    let text: String = std::iter::once("account,entered,left\n".to_owned()).chain(rows).collect();
+    std::fs::write(&list, text).expect("it is written");
+    run_json(service.data(), &["import", list.to_str().expect("text"), "--gym", "mitte", "--json"]);
+    let body = json!({ "name": "Mitte", "rules": { "assumed_stay": 60 } });
+    assert_eq!(send(&service, &token, Method::PATCH, "/gyms/mitte", body).await.0, 202);
+    service.kill();
+    let service = Service::start_on(service.folder.clone());
+    let stay = |gym: &Value| gym["rules"]["assumed_stay"] == 60 && gym["name"] == "Mitte";
+    eventually(&service, &token, "/api/v1/gyms/mitte", stay).await;
+}
