@@ -107,11 +107,11 @@ impl Connections {
             address.is_some_and(|address| self.proxies.iter().any(|proxy| proxy.holds(address)));
         // Of nobody's own address are those that have none, and proxies.
         let holder = address.filter(|_| !is_proxy).map(holder);
-        let has_room = holder.is_none_or(|holder| self.make_room_for(holder));
         if self.by_address.count() >= self.max {
             self.free("connections", self.max, |_| true);
         }
-        let place = self.by_address.open(holder, usize::MAX, usize::MAX);
+        let place = self.place_for(holder);
+        let has_room = place.is_some();
         let state = Mutex::new(State { answers: false, since: Instant::now(), place });
         let line = Arc::new(Line { socket, peer, holder, state, door: self.clone() });
         if has_room {
@@ -123,12 +123,17 @@ impl Connections {
         Ok(line)
     }
 
-    /// Whether there is room for one more from an address.
-    fn make_room_for(&self, holder: Network) -> bool {
-        self.by_address.count_of(&Some(holder)) < self.per_address_max
-            || self.free("connections_per_address", self.per_address_max, |line| {
-                line.holder == Some(holder)
-            })
+    /// A place for one more from an address; none when all of its connections are busy. Several
+    /// threads take connections in at once, so each takes its place before it goes on.
+    fn place_for(&self, holder: Option<Network>) -> Option<Open<Option<Network>>> {
+        let max = holder.map_or(usize::MAX, |_| self.per_address_max);
+        loop {
+            let place = self.by_address.open(holder, max, usize::MAX);
+            let limit = "connections_per_address";
+            if place.is_some() || !self.free(limit, max, |line| line.holder == holder) {
+                return place;
+            }
+        }
     }
 
     /// Closes some of so many connections, of those on which nothing goes on; false when there are

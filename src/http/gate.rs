@@ -111,11 +111,6 @@ impl<K: Hash + Eq + Clone> Tally<K> {
         self.counts().all
     }
 
-    /// How many of a key are.
-    pub fn count_of(&self, key: &K) -> usize {
-        self.counts().by_key.get(key).copied().unwrap_or(0)
-    }
-
     fn counts(&self) -> MutexGuard<'_, Counts<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -33,7 +33,7 @@ fn to_count(snapshot: &Snapshot<'_>) -> Result<Vec<(GymId, Option<GymSettings>)>
 /// Goes on until it is dropped.
 pub async fn run(store: Store) -> Ended {
     loop {
-        for (gym, wanted) in store.read(|snapshot| to_count(snapshot))? {
+        for (gym, wanted) in store.read(to_count)? {
             while store.database().is_rebuilding() {
                 sleep(WAIT).await;
             }

@@ -169,7 +169,9 @@ mod tests {
     fn changes_have_a_sign_unless_there_is_none() {
         let change = |this, before, digits| row("", this, before, digits)[3].clone();
         assert_eq!(change(Some(212.0), Some(200.0), 0), "+12");
-        assert_eq!(change(Some(1.04), Some(1.08), 1), "0.0");
+        // The columns add up as they are shown.
+        assert_eq!(change(Some(1.04), Some(1.08), 1), "-0.1");
+        assert_eq!(change(Some(86.4), Some(85.6), 0), "0");
         assert_eq!(change(Some(1.0), Some(1.5), 1), "-0.5");
         assert_eq!(change(None, Some(1.0), 1), NONE);
     }
