@@ -3,6 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::problem::{Code, Problem};
@@ -212,6 +213,9 @@ pub fn known_name(is_https: bool) -> &'static str {
 
 /// What the cookie of a session holds. One that came another way than this request does not count.
 pub fn session_secret(request: &HttpRequest) -> Option<String> {
+    if !request.headers().contains_key(header::COOKIE) {
+        return None;
+    }
     let name = cookie_name(own_address::is_https(app_of(request), request));
     Some(request.cookie(name)?.value().to_owned())
 }

@@ -17,7 +17,7 @@ const OF_PROXIES: [&str; 6] =
 pub fn is_https(app: &App, request: &HttpRequest) -> bool {
     app.certificate.is_some()
         || (is_from_proxy(request, &app.trusted_proxies) && is_told_https(request))
-        || host(request).is_some_and(|host| app.public_host().is_some_and(|own| own == host))
+        || app.public_host().is_some_and(|own| host(request).is_some_and(|host| own == host))
 }
 
 /// What the nearest proxy says, which is the last of several.

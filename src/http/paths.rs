@@ -30,6 +30,11 @@ pub async fn mend<B: MessageBody>(
 
 /// A path without empty parts, and without white space at the ends of its parts.
 fn meant(path: &str) -> Cow<'_, str> {
+    let is_plain =
+        |rest: &str| rest.split('/').all(|part| !part.is_empty() && part == without_blanks(part));
+    if path.strip_prefix('/').is_some_and(is_plain) {
+        return Cow::Borrowed(path);
+    }
     let parts = path.split('/').map(without_blanks).filter(|part| !part.is_empty());
     let mut meant: String = parts.flat_map(|part| ["/", part]).collect();
     if meant == FOLDER && path.ends_with('/') {

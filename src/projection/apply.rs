@@ -150,7 +150,7 @@ fn log_once(
     if event.kind == Kind::MembershipDelete {
         return delete(tx, &target, gym.id, event, arrival, now);
     }
-    let known = tx.view().known(person)?;
+    let known = tx.known(person)?;
     if is_erased(&tx.view(), known.erased_until, event.at, now)? {
         return Ok(Outcome::Erased);
     }
@@ -245,7 +245,7 @@ fn touching(
     at: Millis,
 ) -> Result<Vec<Stretch>, StoreError> {
     let window = target.rules.visit_window();
-    tx.view().stretches_touching(target.generation, member, at - window, at + window)
+    tx.stretches_touching(target.generation, member, at - window, at + window)
 }
 
 fn put_in(

@@ -59,21 +59,6 @@ impl Snapshot<'_> {
         optional(found)
     }
 
-    /// The same, and up to when that account was erased, in one read.
-    pub fn known(&self, person: &Person) -> Result<Known, StoreError> {
-        let sql =
-            "SELECT (SELECT id FROM members WHERE account_key = ?1 AND gym = ?2 AND account = ?3),
-                    (SELECT erased_until FROM tombstones WHERE gym = ?2 AND account_hash = ?4)";
-        let Person { gym, account, .. } = person;
-        let (key, hash) = (person.account_key(), person.account_hash());
-        let values = params![key, gym.0, account.0.as_bytes(), hash];
-        let known = self.connection.prepare_cached(sql)?.query_row(values, |row| {
-            let member: Option<i64> = row.get(0)?;
-            Ok(Known { member: member.map(MemberId), erased_until: row.get(1)? })
-        });
-        Ok(known?)
-    }
-
     /// How many events the log holds.
     pub fn event_count(&self) -> Result<i64, StoreError> {
         Ok(self.connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0))?)
@@ -188,6 +173,21 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// Who that is, and up to when that account was erased, in one read.
+    pub fn known(&self, person: &Person) -> Result<Known, StoreError> {
+        let sql =
+            "SELECT (SELECT id FROM members WHERE account_key = ?1 AND gym = ?2 AND account = ?3),
+                    (SELECT erased_until FROM tombstones WHERE gym = ?2 AND account_hash = ?4)";
+        let Person { gym, account, .. } = person;
+        let (key, hash) = (person.account_key(), person.account_hash());
+        let values = params![key, gym.0, account.0.as_bytes(), hash];
+        let known = self.transaction.statement(sql)?.query_row(values, |row| {
+            let member: Option<i64> = row.get(0)?;
+            Ok(Known { member: member.map(MemberId), erased_until: row.get(1)? })
+        });
+        Ok(known?)
+    }
+
     /// The member of that account at that gym, made when missing.
     pub fn member_or_new(&mut self, gym: GymId, account: Account) -> Result<MemberId, StoreError> {
         if let Some(member) = self.view().member(gym, account)? {
@@ -212,7 +212,7 @@ impl Tx<'_> {
         let Arrival { received_at, imported } = arrival;
         let (kind, awaited) = (event.kind.name(), note_of(awaited));
         let values = params![gym.0, member.0, event.at, kind, received_at, imported, &awaited];
-        self.transaction.prepare_cached(sql)?.execute(values)?;
+        self.transaction.statement(sql)?.execute(values)?;
         let position = Position(self.transaction.last_insert_rowid());
         // All columns, in their order: see the checksums.
         let row = [

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Rows, params};
 use uuid::Uuid;
 
 use super::codec;
@@ -24,18 +24,9 @@ impl Snapshot<'_> {
         from: Millis,
         until: Millis,
     ) -> Result<Vec<Stretch>, StoreError> {
-        let sql = "SELECT entries, fold, last FROM receipts
-                   WHERE generation = ?1 AND member = ?2 AND start <= ?3 ORDER BY start DESC";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![generation.0, member.0, until])?;
-        let mut touching = Vec::new();
-        while let Some(row) = rows.next()? {
-            if row.get::<_, Millis>(2)? < from {
-                break;
-            }
-            touching.push(stretch_from(row)?);
-        }
-        Ok(touching)
+        let mut statement = self.connection.prepare_cached(LATEST_FIRST)?;
+        let rows = statement.query(params![generation.0, member.0, until])?;
+        touching(rows, from)
     }
 
     /// When a member's last event was.
@@ -166,6 +157,19 @@ impl Snapshot<'_> {
 }
 
 impl Tx<'_> {
+    /// The member's stretches with an event in `[from, until]`, latest first.
+    pub fn stretches_touching(
+        &self,
+        generation: Generation,
+        member: MemberId,
+        from: Millis,
+        until: Millis,
+    ) -> Result<Vec<Stretch>, StoreError> {
+        let mut statement = self.transaction.statement(LATEST_FIRST)?;
+        let rows = statement.query(params![generation.0, member.0, until])?;
+        touching(rows, from)
+    }
+
     /// Stores a stretch, in the place of `old`, which begins when it does. Told what is there, SQLite
     /// need not look; and an index whose columns are not named is not touched.
     pub fn put_receipt(
@@ -190,7 +194,7 @@ impl Tx<'_> {
                  WHERE generation = ?1 AND member = ?2 AND start = ?3"
             }
         };
-        let written = self.transaction.prepare_cached(sql)?.execute(params![
+        let written = self.transaction.statement(sql)?.execute(params![
             generation.0,
             member.0,
             stretch.start(),
@@ -239,9 +243,24 @@ impl Tx<'_> {
         let blob = codec::days_to_blob(days);
         let past = codec::past_to_blob(&days.past());
         let values = params![generation.0, member.0, last_day, blob, past];
-        self.transaction.prepare_cached(sql)?.execute(values)?;
+        self.transaction.statement(sql)?.execute(values)?;
         Ok(())
     }
+}
+
+const LATEST_FIRST: &str = "SELECT entries, fold, last FROM receipts
+     WHERE generation = ?1 AND member = ?2 AND start <= ?3 ORDER BY start DESC";
+
+/// Of a member's stretches, latest first, those with an event at `from` or later.
+fn touching(mut rows: Rows<'_>, from: Millis) -> Result<Vec<Stretch>, StoreError> {
+    let mut touching = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, Millis>(2)? < from {
+            break;
+        }
+        touching.push(stretch_from(row)?);
+    }
+    Ok(touching)
 }
 
 fn days_from(row: &Row<'_>) -> Result<MemberDays, StoreError> {

@@ -33,6 +33,24 @@ impl Table {
             Table::Frozen => "frozen",
         }
     }
+
+    /// What reads a row, adds it, changes it and deletes it.
+    fn of_one_row(self) -> [&'static str; 4] {
+        match self {
+            Table::Tallies => [
+                "SELECT cells FROM tallies WHERE slot = ?1",
+                "INSERT INTO tallies (slot, cells) VALUES (?1, ?2)",
+                "UPDATE tallies SET cells = ?2 WHERE slot = ?1",
+                "DELETE FROM tallies WHERE slot = ?1 AND ?2 IS NOT NULL",
+            ],
+            Table::Frozen => [
+                "SELECT cells FROM frozen WHERE slot = ?1",
+                "INSERT INTO frozen (slot, cells) VALUES (?1, ?2)",
+                "UPDATE frozen SET cells = ?2 WHERE slot = ?1",
+                "DELETE FROM frozen WHERE slot = ?1 AND ?2 IS NOT NULL",
+            ],
+        }
+    }
 }
 
 /// One number for owner, family and bucket. Buckets are counted from 1970 and events are not
@@ -180,10 +198,9 @@ impl Tx<'_> {
         if additions.is_empty() {
             return Ok(());
         }
-        let name = table.name();
-        let select = format!("SELECT cells FROM {name} WHERE slot = ?1");
+        let [select, insert, update, delete] = table.of_one_row();
         let stored = {
-            let mut statement = self.transaction.prepare_cached(&select)?;
+            let mut statement = self.transaction.statement(select)?;
             let mut rows = statement.query([slot])?;
             match rows.next()? {
                 Some(row) => {
@@ -195,12 +212,11 @@ impl Tx<'_> {
         };
         let sum = stored.as_ref().map_or_else(|| additions.clone(), |cells| cells.plus(additions));
         let sql = match (stored.is_some(), sum.is_empty()) {
-            (_, true) => format!("DELETE FROM {name} WHERE slot = ?1 AND ?2 IS NOT NULL"),
-            (true, false) => format!("UPDATE {name} SET cells = ?2 WHERE slot = ?1"),
-            (false, false) => format!("INSERT INTO {name} (slot, cells) VALUES (?1, ?2)"),
+            (_, true) => delete,
+            (true, false) => update,
+            (false, false) => insert,
         };
-        let mut statement = self.transaction.prepare_cached(&sql)?;
-        statement.execute(params![slot, codec::cells_to_blob(&sum)])?;
+        self.transaction.statement(sql)?.execute(params![slot, codec::cells_to_blob(&sum)])?;
         Ok(())
     }
 
