@@ -25,7 +25,7 @@ use crate::store::{Database, Store, make_private_folder};
 
 /// A copy's folder is called so, and by when it was made, in UTC.
 const PREFIX: &str = "footfall-";
-const STAMP: &str = "%Y-%m-%dT%H%M%SZ";
+pub const STAMP: &str = "%Y-%m-%dT%H%M%SZ";
 /// What is not whole yet.
 const DRAFT: &str = "unfinished";
 /// What is made to forget.
@@ -213,7 +213,12 @@ impl Copy {
 
 /// Opens a copy, and proves its numbers.
 fn check_copy(folder: &Path) -> anyhow::Result<()> {
-    let found = Database::look(folder)?.read(verify)?;
+    prove(&Database::look(folder)?)
+}
+
+/// Fails when the numbers of a copy are not right.
+pub fn prove(copy: &Database) -> anyhow::Result<()> {
+    let found = copy.read(verify)?;
     match found.differences.first() {
         None => Ok(()),
         Some(first) => bail!("the copy is not good: {first}; run `footfall verify`"),

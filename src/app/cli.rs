@@ -15,6 +15,7 @@ use super::erase::EraseArgs;
 use super::gyms::GymCommand;
 use super::notify::DigestArgs;
 use super::quarantine::QuarantineCommand;
+use super::restore::RestoreArgs;
 use super::retention::RetentionArgs;
 use super::simulate::SimulateArgs;
 use super::tokens::TokenCommand;
@@ -85,6 +86,9 @@ pub enum Command {
     Digest(DigestArgs),
     /// Copy the database and its key into a folder, while the service runs
     Backup(BackupArgs),
+    /// Put a backup in place of the database; the service must be stopped. It is verified first, what
+    /// was there is kept, and whoever was erased since is erased again
+    Restore(RestoreArgs),
     /// Write gyms, webhooks and events as JSON lines
     Export(ExportArgs),
     /// Take in what was exported, or a club system's visits; what is there already is left alone

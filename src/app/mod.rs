@@ -22,6 +22,7 @@ mod output;
 mod panics;
 mod pulse;
 mod quarantine;
+mod restore;
 mod retention;
 mod serve;
 pub mod simulate;
@@ -101,6 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Retention(args) => retention::run(&open()?, &args)?,
         Command::Backup(args) => maintain::back_up(&open()?, &config, &args)?,
+        Command::Restore(args) => return restore::run(&config.data, &args),
         Command::Export(args) => transfer::export::run(&open()?, &args)?,
         Command::Import(args) => transfer::import::run(&open()?, &args)?,
         Command::Compact(args) => maintain::compact(&open()?, &args)?,

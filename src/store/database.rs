@@ -24,9 +24,9 @@ pub(super) const DATABASE_FILE: &str = "footfall.db";
 /// The lock that the one service on this folder holds.
 pub(super) const LOCK_FILE: &str = "footfall.lock";
 /// The lock of the one command that may change webhooks here and at EGYM.
-const EGYM_LOCK_FILE: &str = "footfall.egym.lock";
+pub(super) const EGYM_LOCK_FILE: &str = "footfall.egym.lock";
 /// The lock of the one rebuild that may run on this folder.
-const REBUILD_LOCK_FILE: &str = "footfall.rebuild.lock";
+pub(super) const REBUILD_LOCK_FILE: &str = "footfall.rebuild.lock";
 /// How long a transaction waits for one of another process, in milliseconds.
 const BUSY_MS_MAX: u64 = 2_000;
 /// How long emptying the write-ahead log waits for a reader, in milliseconds. Nobody can write
@@ -333,7 +333,7 @@ fn first_key(folder: &Path, path: &Path) -> Result<Key, StoreError> {
     if is_needed { Err(key::missing(path)) } else { key::make(path) }
 }
 
-fn connect(file: &Path) -> Result<Connection, StoreError> {
+pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
     // A database that is made now can give back what it does not need any more. Said to one that is

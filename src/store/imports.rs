@@ -14,7 +14,7 @@ use crate::domain::Millis;
 use crate::domain::ids::Position;
 
 /// The lock of the one command that may import, or undo an import, at a time.
-const IMPORT_LOCK_FILE: &str = "footfall.import.lock";
+pub(super) const IMPORT_LOCK_FILE: &str = "footfall.import.lock";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportState {

@@ -50,7 +50,7 @@ impl Database {
     }
 }
 
-fn is_served(folder: &Path) -> bool {
+pub(super) fn is_served(folder: &Path) -> bool {
     let lock = folder.join(LOCK_FILE);
     lock.exists() && matches!(files::try_lock(&lock), Ok(None))
 }

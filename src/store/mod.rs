@@ -34,6 +34,7 @@ mod receipts;
 mod redundancy;
 mod rekey;
 mod removal;
+mod restore;
 mod room;
 mod rotation;
 mod schema;
@@ -75,6 +76,7 @@ pub use quarantine::{
 pub use redundancy::Redundancy;
 pub use rekey::Rekeyed;
 pub use removal::Holdings;
+pub use restore::Restore;
 pub use rotation::{Rotation, Step};
 pub use secret::{Secret, SecretHash, hex};
 pub use tallies::Sums;

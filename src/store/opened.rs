@@ -63,7 +63,7 @@ fn id_of(path: &Path) -> Option<Id> {
     Some((metadata.dev(), metadata.ino()))
 }
 
-fn beside(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(ending);
     path.into()

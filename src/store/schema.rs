@@ -38,7 +38,8 @@ pub(super) fn check_version(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn version_of(connection: &Connection) -> Result<i64, StoreError> {
+/// Fails where no footfall was at work.
+pub(super) fn version_of(connection: &Connection) -> Result<i64, StoreError> {
     let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }

@@ -32,6 +32,7 @@ mod random;
 mod rebuild;
 mod reference;
 mod restore;
+mod restoring;
 mod retention;
 mod room;
 mod service;
