@@ -127,8 +127,7 @@ impl Tx<'_> {
                 generation.0,
                 now,
                 settings.retain_months,
-                settings.public.name(),
-                counted_by(settings),
+                settings.public.name()
             ],
         )?;
         Ok(true)
@@ -159,7 +158,8 @@ impl Tx<'_> {
                 grace,
                 generation.0,
                 settings.retain_months,
-                settings.public.name()
+                settings.public.name(),
+                counted_by(settings),
             ],
         )?;
         self.forget_gym(id);
