@@ -39,7 +39,14 @@ pub fn run(data: &Path, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     backups::prove(&copy).with_context(unusable)?;
     drop(copy);
     let stamp = local(Tz::UTC, clock::now()).format(backups::STAMP);
-    let kept_name = format!("before-restore-{stamp}");
+    let stamped = format!("before-restore-{stamp}");
+    // Of one second there may be several.
+    let mut kept_name = stamped.clone();
+    let mut number = 1;
+    while data.join(&kept_name).exists() {
+        number += 1;
+        kept_name = format!("{stamped}-{number}");
+    }
     output::note(&describe(data, args, restore.has_other().then_some(&kept_name)));
     if !args.yes {
         confirm()?;
