@@ -61,7 +61,10 @@ pub fn wait_for_copies_beside(database: &Database) -> Result<(), StoreError> {
 }
 
 fn read_some(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    if read_some_bodies(tx)? { Ok(()) } else { tx.read_old_extras() }
+    if !read_some_bodies(tx)? && !tx.read_old_extras()? {
+        tx.read_old_types()?;
+    }
+    Ok(())
 }
 
 /// Reads some bodies; false when none are left. A deletion among them is carried out as of its receipt: it never waits in quarantine.

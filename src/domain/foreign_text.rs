@@ -66,6 +66,12 @@ pub fn read(bytes: &[u8]) -> ForeignText {
     read_as(bytes, false)
 }
 
+/// Whether a word names nobody, and nobody could be hidden in it.
+pub fn is_plain_word(word: &str) -> bool {
+    let read = read(word.as_bytes());
+    read.is_searchable && read.accounts.is_empty()
+}
+
 /// Reads a text that may have been cut off in the middle of an account.
 pub fn read_fragment(bytes: &[u8]) -> ForeignText {
     read_as(bytes, true)

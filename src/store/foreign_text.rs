@@ -7,10 +7,12 @@
 use rusqlite::params;
 use uuid::Uuid;
 
+use super::codec::Damaged;
 use super::database::{Snapshot, StoreError};
 use super::gyms::optional;
 use super::quarantine::Quarantined;
 use super::tx::Tx;
+use crate::domain::event::Kind;
 use crate::domain::foreign_text;
 use crate::domain::ids::{Account, GymId};
 
@@ -23,12 +25,15 @@ pub enum Place {
     Extras,
     /// What people note on days: few, so they are read when they must be.
     Annotations,
+    /// Types that we do not know: none is kept that could name anybody, since this is looked at.
+    Types,
 }
 
 impl Place {
     /// All of them. Beside them accounts stand in `members`, as such, and in no other column; in
     /// no file but scratch copies, without which an erasure is not complete.
-    pub const ALL: [Place; 3] = [Place::Quarantine, Place::Extras, Place::Annotations];
+    pub const ALL: [Place; 4] =
+        [Place::Quarantine, Place::Extras, Place::Annotations, Place::Types];
 
     /// Its number in the store: never change one, only add.
     pub(super) fn number(self) -> i64 {
@@ -36,6 +41,7 @@ impl Place {
             Place::Quarantine => 1,
             Place::Extras => 2,
             Place::Annotations => 3,
+            Place::Types => 4,
         }
     }
 
@@ -45,6 +51,7 @@ impl Place {
             Place::Quarantine => ("quarantine", "body"),
             Place::Extras => ("extras", "fields"),
             Place::Annotations => ("annotations", "text"),
+            Place::Types => ("events", "type"),
         }
     }
 }
@@ -52,6 +59,10 @@ impl Place {
 /// Rows that an older version wrote and that are read in one transaction.
 const OLD_EXTRAS_MAX: i64 = 1_000;
 const OLD_BODIES_MAX: i64 = 32;
+const OLD_TYPES_MAX: i64 = 50_000;
+/// What takes the place of a type that may name somebody, with the event's position behind it: so it
+/// stays a type of its own.
+const NAMELESS: &str = "NAMELESS_";
 
 impl Snapshot<'_> {
     /// Whether there is text that an older version wrote and nobody has read yet.
@@ -136,6 +147,8 @@ impl Tx<'_> {
         for (place, row) in &named {
             if *place == Place::Quarantine.number() {
                 self.remove_quarantined(*row)?;
+            } else if *place == Place::Types.number() {
+                self.forget_type(*row)?;
             } else {
                 let sql = "UPDATE extras SET fields = NULL WHERE position = ?1";
                 self.transaction.prepare_cached(sql)?.execute([row])?;
@@ -180,10 +193,47 @@ impl Tx<'_> {
         Ok(self.transaction.execute_batch(sql)?)
     }
 
+    /// Reads some types that an older version kept, notes whom they name, and writes over what cannot
+    /// be searched; false when all were read.
+    pub fn read_old_types(&mut self) -> Result<bool, StoreError> {
+        let Some((after, until)) = self.view().unread(Place::Types)? else { return Ok(false) };
+        let last = until.min(after + OLD_TYPES_MAX);
+        let sql = "SELECT position, gym, type FROM events WHERE position > ?1 AND position <= ?2";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut rows = statement.query([after, last])?;
+        let mut unfit = Vec::new();
+        while let Some(row) = rows.next()? {
+            let name = row.get_ref(2)?.as_str().map_err(|_| Damaged)?;
+            let is_unknown = matches!(Kind::from_name(name), Kind::Unknown(_));
+            if is_unknown && !foreign_text::is_plain_word(name) {
+                let read = foreign_text::read(name.as_bytes());
+                unfit.push((row.get(0)?, GymId(row.get(1)?), read));
+            }
+        }
+        drop(rows);
+        drop(statement);
+        for (position, gym, read) in unfit {
+            if read.is_searchable {
+                self.note_accounts(gym, &read.accounts, Place::Types, position)?;
+            } else {
+                self.forget_type(position)?;
+            }
+        }
+        self.mark_read(Place::Types, last)?;
+        Ok(true)
+    }
+
+    fn forget_type(&mut self, position: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE events SET type = ?2 WHERE position = ?1";
+        let values = params![position, format!("{NAMELESS}{position}")];
+        self.transaction.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+
     /// Reads some unknown fields that an older version kept, notes whom they name, and empties what
-    /// cannot be searched.
-    pub fn read_old_extras(&mut self) -> Result<(), StoreError> {
-        let Some((after, until)) = self.view().unread(Place::Extras)? else { return Ok(()) };
+    /// cannot be searched; false when all were read.
+    pub fn read_old_extras(&mut self) -> Result<bool, StoreError> {
+        let Some((after, until)) = self.view().unread(Place::Extras)? else { return Ok(false) };
         let sql = "SELECT position, events.gym, fields, account FROM extras
                    JOIN events USING (position) JOIN members ON members.id = member
                    WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
@@ -205,7 +255,8 @@ impl Tx<'_> {
                 self.transaction.prepare_cached(sql)?.execute([position])?;
             }
         }
-        self.mark_read(Place::Extras, last)
+        self.mark_read(Place::Extras, last)?;
+        Ok(true)
     }
 
     /// Notes up to which row a place was read.
@@ -231,8 +282,8 @@ mod tests {
         ("annotations", &["kind"]),
         ("checksums", &["name", "columns"]),
         ("erasures", &["reason"]),
-        // The sender's word, which is refused when an account could stand in it; webhooks by number.
-        ("events", &["type", "awaited_from"]),
+        // Webhooks by number.
+        ("events", &["awaited_from"]),
         ("foreign_accounts", &["account_hash"]),
         ("frozen", &["cells"]),
         ("gyms", &["slug", "name", "time_zone", "public", "wanted"]),
