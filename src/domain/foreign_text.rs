@@ -46,6 +46,11 @@ impl Default for ForeignText {
 }
 
 impl ForeignText {
+    /// Whether it names nobody, and nobody could be hidden in it.
+    pub fn names_nobody(&self) -> bool {
+        self.is_searchable && self.accounts.is_empty()
+    }
+
     /// What two texts are that stand beside each other. Some of an account may be in each.
     pub fn beside(mut self, other: ForeignText) -> ForeignText {
         self.accounts.extend(other.accounts);
@@ -64,12 +69,6 @@ impl ForeignText {
 /// Reads a text that came whole.
 pub fn read(bytes: &[u8]) -> ForeignText {
     read_as(bytes, false)
-}
-
-/// Whether a word names nobody, and nobody could be hidden in it.
-pub fn is_plain_word(word: &str) -> bool {
-    let read = read(word.as_bytes());
-    read.is_searchable && read.accounts.is_empty()
 }
 
 /// Reads a text that may have been cut off in the middle of an account.

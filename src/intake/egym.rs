@@ -100,7 +100,7 @@ fn kind_of(payload: &Payload<'_>) -> Result<String, Unfit> {
             Err(Unfit::Shape(format!("`type` has 1 to {TYPE_BYTES_MAX} bytes")))
         }
         (Some(kind), true) if !matches!(Kind::from_name(&kind), Kind::Unknown(_)) => Ok(kind),
-        (Some(kind), true) if foreign_text::is_plain_word(&kind) => Ok(kind),
+        (Some(kind), true) if foreign_text::read(kind.as_bytes()).names_nobody() => Ok(kind),
         (Some(_), true) => {
             Err(Unfit::Shape("`type` is no plain word; whom it names could not be erased".into()))
         }

@@ -205,8 +205,8 @@ impl Tx<'_> {
         while let Some(row) = rows.next()? {
             let name = row.get_ref(2)?.as_str().map_err(|_| Damaged)?;
             let is_unknown = matches!(Kind::from_name(name), Kind::Unknown(_));
-            if is_unknown && !foreign_text::is_plain_word(name) {
-                let read = foreign_text::read(name.as_bytes());
+            let read = is_unknown.then(|| foreign_text::read(name.as_bytes()));
+            if let Some(read) = read.filter(|read| !read.names_nobody()) {
                 unfit.push((row.get(0)?, GymId(row.get(1)?), read));
             }
         }
