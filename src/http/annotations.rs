@@ -5,17 +5,54 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Access;
+use super::openapi::{AnnotationKindWord, EndOfRange};
 use super::problem::{Code, Problem};
-use super::{App, blocking, json, openapi};
+use super::{App, blocking, json, openapi, times};
 use crate::clock;
 use crate::domain::annotation::{Annotation, AnnotationKind, BadAnnotation};
-use crate::domain::calendar::Day;
-use crate::store::{ANNOTATIONS_MAX, Role};
+use crate::domain::calendar::{Bucket, Day, day_of, day_start};
+use crate::store::{ANNOTATIONS_MAX, Gym, Role};
+
+/// Which annotations are asked for.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Parameters {
+    /// Only those that hold on a day from this instant on: a local date, or RFC 3339.
+    #[param(inline, value_type = Option<EndOfRange>)]
+    from: Option<String>,
+    /// Only those that hold on a day before this.
+    #[param(inline, value_type = Option<EndOfRange>)]
+    until: Option<String>,
+    /// Only those of this kind.
+    #[param(inline, value_type = Option<AnnotationKindWord>)]
+    kind: Option<String>,
+}
 
 /// A gym's annotations.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Annotations {
     annotations: Vec<AnnotationBody>,
+    /// Of a range: when each of them holds in it, a yearly one once for each year; the earliest
+    /// first. Without a range it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurrences: Option<Vec<Occurrence>>,
+}
+
+/// A run of days on which an annotation holds.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = AnnotationOccurrence)]
+pub struct Occurrence {
+    id: i64,
+    /// Where its first day begins at the gym.
+    #[schema(format = DateTime)]
+    start: String,
+    /// Where its last day ends at the gym.
+    #[schema(format = DateTime)]
+    until: String,
+    #[schema(schema_with = annotation_kind_words)]
+    kind: &'static str,
+    text: String,
 }
 
 /// What people know of a gym's days and no event tells.
@@ -37,7 +74,7 @@ pub struct Note {
     /// In it.
     #[schema(value_type = String, format = Date)]
     to: NaiveDate,
-    #[schema(schema_with = kind_words)]
+    #[schema(schema_with = annotation_kind_words)]
     kind: String,
     /// On the same dates of every later year too.
     #[serde(default)]
@@ -47,19 +84,22 @@ pub struct Note {
 
 impl Note {
     fn checked(&self) -> Result<Annotation, Problem> {
-        let bad = |why: String| Problem::new(Code::BadParameter, why);
-        let unknown = || {
-            let words = AnnotationKind::ALL.map(AnnotationKind::name).join(", ");
-            bad(format!("there is no kind {:?}; there are {words}", self.kind))
-        };
-        let kind = AnnotationKind::from_name(&self.kind).ok_or_else(unknown)?;
+        let kind = parse_kind(&self.kind)?;
         let days = (Day::from_date(self.from), Day::from_date(self.to));
         let checked = Annotation::new(days, kind, self.yearly, &self.text);
-        checked.map_err(|error: BadAnnotation| bad(error.to_string()))
+        checked.map_err(|bad: BadAnnotation| Problem::new(Code::BadParameter, bad.to_string()))
     }
 }
 
-fn kind_words() -> utoipa::openapi::Object {
+fn parse_kind(word: &str) -> Result<AnnotationKind, Problem> {
+    AnnotationKind::from_name(word).ok_or_else(|| {
+        let words = AnnotationKind::ALL.map(AnnotationKind::name).join(", ");
+        let detail = format!("there is no kind {word:?}; there are {words}");
+        Problem::new(Code::BadParameter, detail)
+    })
+}
+
+pub fn annotation_kind_words() -> utoipa::openapi::Object {
     openapi::one_of(AnnotationKind::ALL.map(AnnotationKind::name))
 }
 
@@ -69,25 +109,60 @@ fn body(id: i64, annotation: Annotation) -> AnnotationBody {
     AnnotationBody { id, note: Note { from, to, kind: kind.name().into(), yearly, text } }
 }
 
-/// A gym's annotations, the earliest first.
+/// A gym's annotations, the earliest first: all, or those of a range or a kind.
 #[utoipa::path(
     get,
     path = "/api/v1/gyms/{gym}/annotations",
     tag = "gyms",
     operation_id = "annotations",
-    responses((status = 200, description = "All of them", body = Annotations), openapi::GymProblems)
+    params(Parameters),
+    responses(
+        (status = 200, description = "All that were asked for", body = Annotations),
+        openapi::RangeProblems,
+    )
 )]
 pub async fn list(
     app: web::Data<App>,
     access: Access,
     slug: web::Path<String>,
+    asked: web::Query<Parameters>,
 ) -> Result<HttpResponse, Problem> {
+    let now = clock::now();
     let annotations = blocking(app, move |snapshot| {
         let gym = access.gym(snapshot, &slug)?;
-        let found = snapshot.all_annotations(gym.id)?;
-        Ok(found.into_iter().map(|(id, annotation)| body(id, annotation)).collect())
+        let kind = asked.kind.as_deref().map(parse_kind).transpose()?;
+        let mut found = snapshot.all_annotations(gym.id)?;
+        found.retain(|(_, annotation)| kind.is_none_or(|kind| annotation.kind == kind));
+        let ends = (asked.from.as_deref(), asked.until.as_deref());
+        let occurrences = match ends {
+            (None, None) => None,
+            ends => {
+                Some(occurrences(&gym, &mut found, times::range(ends, gym.settings.zone, now)?))
+            }
+        };
+        let annotations = found.into_iter().map(|(id, annotation)| body(id, annotation)).collect();
+        Ok(Annotations { annotations, occurrences })
     });
-    Ok(HttpResponse::Ok().json(Annotations { annotations: annotations.await? }))
+    Ok(HttpResponse::Ok().json(annotations.await?))
+}
+
+/// When annotations hold in a range; those that do not are taken out.
+fn occurrences(gym: &Gym, found: &mut Vec<(i64, Annotation)>, range: Bucket) -> Vec<Occurrence> {
+    let zone = gym.settings.zone;
+    let (first, until) = (day_of(zone, range.from), day_of(zone, range.until - 1).plus(1));
+    let mut holding = Vec::new();
+    found.retain(|(id, annotation)| {
+        let runs = annotation.runs(first, until);
+        holding.extend(runs.iter().map(|days| (*days, *id, annotation.clone())));
+        !runs.is_empty()
+    });
+    holding.sort_by_key(|(days, id, _)| (*days, *id));
+    let told = holding.into_iter().map(|((first, until), id, annotation)| {
+        let [start, until] =
+            [first, until].map(|day| times::instant_to_the_minute(zone, day_start(zone, day)));
+        Occurrence { id, start, until, kind: annotation.kind.name(), text: annotation.text }
+    });
+    told.collect()
 }
 
 /// Writes an annotation. For the role `manager`.

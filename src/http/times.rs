@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat};
 use chrono_tz::Tz;
 
 use super::problem::{Code, Problem};
-use crate::domain::calendar::{Day, day_start, local};
+use crate::domain::calendar::{Bucket, Day, day_of, day_start, local};
 use crate::domain::{DAY, Millis};
 
 /// No range reaches before 2000-01-01 on any gym's clock: a day before it in UTC, in milliseconds.
@@ -12,6 +12,10 @@ const EARLIEST: Millis = 946_684_800_000 - DAY;
 /// No range reaches beyond the start of this year on any gym's clock: the time zone database knows no
 /// later clock change.
 const YEAR_MAX: i32 = 2100;
+/// The longest range, in days: twenty years.
+pub const RANGE_DAYS_MAX: i64 = 7_305;
+/// Without `from`, a range covers so many local days up to `until`.
+const DAYS_DEFAULT: i32 = 7;
 
 /// An instant on the gym's clock, to the millisecond.
 pub fn instant(zone: Tz, at: Millis) -> String {
@@ -41,6 +45,30 @@ pub fn parse(name: &str, text: &str, zone: Tz) -> Result<Millis, Problem> {
         );
         Problem::new(Code::BadRange, detail)
     })
+}
+
+/// Reads a range by its ends, `from` and `until`: without the second, to the end of the gym's today.
+pub fn range(
+    (from, until): (Option<&str>, Option<&str>),
+    zone: Tz,
+    now: Millis,
+) -> Result<Bucket, Problem> {
+    let until = match until {
+        Some(text) => parse("until", text, zone)?,
+        None => day_start(zone, day_of(zone, now).plus(1)),
+    };
+    let from = match from {
+        Some(text) => parse("from", text, zone)?,
+        None => day_start(zone, day_of(zone, until - 1).plus(1 - DAYS_DEFAULT)),
+    };
+    if from >= until {
+        return Err(Problem::new(Code::BadRange, "`from` must be before `until`"));
+    }
+    if until - from > RANGE_DAYS_MAX * DAY {
+        let detail = format!("a range has at most {RANGE_DAYS_MAX} days");
+        return Err(Problem::new(Code::BadRange, detail));
+    }
+    Ok(Bucket { from, until })
 }
 
 fn day_of_range(date: NaiveDate) -> Option<Day> {

@@ -106,6 +106,26 @@ async fn a_calendar_says_them_once_for_all_gyms() {
     std::fs::write(file, bytes).expect("it is written");
     assert_eq!(import(&["--dry-run"])["added"][0]["text"], "Heilige Drei K\u{f6}nige");
 
+    // Of a range, as instants at the gym, once for each year; of another kind, none.
+    let path = "/api/v1/gyms/mitte/annotations?from=2026-12-26T12:00:00Z&until=2028-01-01";
+    let told = service.get_ok(&token, path).await;
+    let runs = told["occurrences"].as_array().expect("a list");
+    let ends: Vec<_> = runs.iter().map(|run| [&run["start"], &run["until"]]).collect();
+    let [from, until] = ["25T00:00:00+01:00", "27T00:00:00+01:00"];
+    let expected = ["2026", "2027"].map(|year| [from, until].map(|end| format!("{year}-12-{end}")));
+    assert_eq!(json!(ends), json!(expected));
+    assert_eq!((&runs[0]["kind"], &runs[0]["text"]), (&json!("closed"), &json!("Christmas")));
+    assert_eq!(told["annotations"].as_array().map(Vec::len), Some(1));
+    for none in ["kind=refit", "from=2024-12-20&until=2025-01-01"] {
+        let path = format!("/api/v1/gyms/mitte/annotations?{none}");
+        assert_eq!(service.get_ok(&token, &path).await["annotations"], json!([]), "{none}");
+    }
+    for (bad, code) in [("kind=shut", "bad_parameter"), ("from=x", "bad_range")] {
+        let path = format!("/api/v1/gyms/mitte/annotations?{bad}");
+        let (status, problem) = service.get(&token, &path).await;
+        assert_eq!((status, problem["code"].as_str()), (422, Some(code)), "{problem}");
+    }
+
     let removed = run(service.data(), &["annotation", "remove", "mitte", "1"]);
     assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
     let removed = run(service.data(), &["annotation", "remove", "mitte", "2"]);

@@ -32,6 +32,7 @@ problems! {
         TimeInFuture StretchFull BeyondRetention Unavailable;
     TokenProblems: Unauthorized Unavailable;
     GymProblems: Unauthorized NotFound Unavailable;
+    RangeProblems: Unauthorized NotFound BadParameter BadRange Unavailable;
     ReportProblems: Unauthorized NotFound BadParameter BadRange TooManyBuckets Unavailable;
     ManagerProblems: Unauthorized Forbidden BadParameter Unavailable;
     RoleProblems: Unauthorized Forbidden NotFound Unavailable;

@@ -23,11 +23,12 @@ use crate::domain::ids::SLUG_CHARS_MAX;
 pub use answers::{
     ChangeProblems, CursorProblems, DeliveryProblems, GymProblems, HealthProblems, IfNoneMatch,
     JsonOrCsv, ListProblems, ManagerProblems, NamingProblems, OpenGymProblems, PageProblems,
-    ReleaseProblems, ReportProblems, RoleProblems, TokenProblems, WriteProblems, codes,
+    RangeProblems, ReleaseProblems, ReportProblems, RoleProblems, TokenProblems, WriteProblems,
+    codes,
 };
 pub use shapes::{
-    ComparisonWord, Delivery, EndOfRange, FormatWord, GroupingWord, IntervalWord, OccupancyEvent,
-    WindowWord, one_of, summed_buckets, sums,
+    AnnotationKindWord, ComparisonWord, Delivery, EndOfRange, FormatWord, GroupingWord,
+    IntervalWord, OccupancyEvent, WindowWord, one_of, summed_buckets, sums,
 };
 
 const ABOUT: &str = "\

@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::event::EARLIEST_AT;
+use crate::http::annotations::annotation_kind_words;
 use crate::http::answer::format_words;
 use crate::http::reports::{comparison_words, grouping_words, interval_words, window_words};
 use crate::intake::egym::TYPE_BYTES_MAX;
@@ -40,6 +41,7 @@ shapes! {
     WindowWord: window_words();
     ComparisonWord: comparison_words();
     FormatWord: format_words();
+    AnnotationKindWord: annotation_kind_words();
     /// What a sender posts.
     Delivery: delivery();
     /// One of the events of the stream, which is what the schema of a stream is about.

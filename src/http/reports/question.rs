@@ -4,10 +4,10 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use utoipa::openapi::Object;
 
+use crate::domain::Millis;
 use crate::domain::activity::Window;
-use crate::domain::calendar::{self, Bucket, Interval, day_of, day_start};
+use crate::domain::calendar::{self, Bucket, Interval};
 use crate::domain::report::durations::GroupBy;
-use crate::domain::{DAY, Millis};
 use crate::http::openapi::{
     ComparisonWord, EndOfRange, FormatWord, GroupingWord, IntervalWord, WindowWord, one_of,
 };
@@ -16,10 +16,6 @@ use crate::http::times;
 
 /// The most buckets one answer may have, over all its gyms and both sides of a comparison.
 pub const BUCKETS_MAX: usize = 10_000;
-/// The longest range, in days: twenty years.
-pub const RANGE_DAYS_MAX: i64 = 7_305;
-/// Without `from`, a report covers so many local days up to `until`.
-const DAYS_DEFAULT: i32 = 7;
 
 /// The reports there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -185,7 +181,8 @@ impl Question {
         let interval = name.interval(asked)?;
         let group_by = parse_word("group_by", &GROUPINGS, parameters.group_by.as_deref())?;
         let compare = parse_word("compare", &COMPARISONS, parameters.compare.as_deref())?;
-        let (from, until) = parse_range(parameters, zone, now)?;
+        let ends = (parameters.from.as_deref(), parameters.until.as_deref());
+        let Bucket { from, until } = times::range(ends, zone, now)?;
         let (from, until) = calendar::widen_to(zone, from, until, name.step(interval));
         let group_by = group_by.unwrap_or(GroupBy::None);
         let window = parse_word("window", &WINDOWS, parameters.window.as_deref())?;
@@ -264,29 +261,6 @@ pub fn limit_buckets<'q>(
         }
     }
     Ok(())
-}
-
-fn parse_range(
-    parameters: &Parameters,
-    zone: Tz,
-    now: Millis,
-) -> Result<(Millis, Millis), Problem> {
-    let until = match &parameters.until {
-        Some(text) => times::parse("until", text, zone)?,
-        None => day_start(zone, day_of(zone, now).plus(1)),
-    };
-    let from = match &parameters.from {
-        Some(text) => times::parse("from", text, zone)?,
-        None => day_start(zone, day_of(zone, until - 1).plus(1 - DAYS_DEFAULT)),
-    };
-    if from >= until {
-        return Err(Problem::new(Code::BadRange, "`from` must be before `until`"));
-    }
-    if until - from > RANGE_DAYS_MAX * DAY {
-        let detail = format!("a range has at most {RANGE_DAYS_MAX} days");
-        return Err(Problem::new(Code::BadRange, detail));
-    }
-    Ok((from, until))
 }
 
 fn parse_word<T: Copy>(
