@@ -8,6 +8,8 @@ mod rules;
 
 use std::collections::BTreeSet;
 
+use footfall::domain::annotation::AnnotationKind;
+use footfall::domain::calendar::day_of;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -48,12 +50,24 @@ impl Watched {
             assert_eq!(status, 200, "{answer}");
         }
         let watched = Watched { service, webhook, erased };
+        watched.annotate();
         watched.knock().await;
         let patience = Patience::until("the erasure is done");
         while value(&watched.text().await, "footfall_erasures_done_total") != Some(1.0) {
             patience.again().await;
         }
         watched
+    }
+
+    /// Notes of every kind, on a day of the week before last.
+    fn annotate(&self) {
+        let day = day_of(chrono_tz::UTC, now()).plus(-10).date().to_string();
+        for kind in AnnotationKind::ALL.map(AnnotationKind::name) {
+            let args =
+                ["annotation", "add", "--gym", "mitte", "--kind", kind, "--from", &day, kind];
+            let added = run(self.service.data(), &args);
+            assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+        }
     }
 
     /// A `TEST`, a body that cannot be read, a wrong secret, and a webhook that is none.

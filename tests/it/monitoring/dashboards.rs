@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use footfall::domain::annotation::AnnotationKind;
 use serde_json::Value;
 
 use super::{Watched, texts};
@@ -39,6 +40,12 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn panels(board: &Value) -> impl Iterator<Item = &Value> {
     list(board, "panels").iter().filter(|panel| panel["type"] != "row")
+}
+
+/// All that a dashboard asks: what its panels show, and what is marked in all of them.
+fn questions(board: &Value) -> impl Iterator<Item = &Value> {
+    let marks = list(&board["annotations"], "list").iter().map(|layer| &layer["target"]);
+    panels(board).flat_map(|panel| list(panel, "targets")).chain(marks)
 }
 
 #[test]
@@ -123,8 +130,9 @@ fn no_data_source_is_hard_wired() {
             let is_it = |one: &&Value| one["type"] == "datasource" && one["name"] == name;
             variables.iter().find(is_it).map(|variable| variable["query"].clone())
         };
-        let targets = panels(board).flat_map(|panel| list(panel, "targets"));
-        let sources = targets.chain(panels(board)).map(|one| &one["datasource"]);
+        let layers = list(&board["annotations"], "list");
+        let asking = questions(board).chain(panels(board)).chain(layers);
+        let sources = asking.map(|one| &one["datasource"]);
         // A panel of text has none, and one with several says so: each question names its own.
         for source in sources.filter(|source| !source.is_null() && source["uid"] != MIXED) {
             let uid = source["uid"].as_str().expect("a data source has an id");
@@ -154,9 +162,8 @@ async fn every_question_to_the_api_has_an_answer_with_its_columns() {
     let watched = Watched::start().await;
     let token = watched.service.add_token("grafana", "viewer", &[]);
     let boards = boards();
-    let targets = boards.iter().flat_map(panels).flat_map(|panel| list(panel, "targets"));
     let mut asked = 0;
-    for target in targets.filter(|target| target["url"].is_string()) {
+    for target in boards.iter().flat_map(questions).filter(|target| target["url"].is_string()) {
         for interval in ["1h", "1d", "1w", "1mo"] {
             let path = path(target, interval);
             let body = watched.service.get_ok(&token, &path).await;
@@ -165,15 +172,49 @@ async fn every_question_to_the_api_has_an_answer_with_its_columns() {
             if rows.is_empty() && target["root_selector"] == MAY_BE_EMPTY {
                 continue;
             }
-            let first = rows.first().expect("there is a row");
             for column in list(target, "columns") {
                 let selector = column["selector"].as_str().expect("a selector");
-                assert!(first.pointer(&pointer(selector)).is_some(), "{path}: no {selector}");
+                let value = |row: &&Value| row.pointer(&pointer(selector)).is_some_and(is_known);
+                assert!(rows.iter().any(|row| value(&row)), "{path}: no {selector} in {rows:?}");
             }
             asked += 1;
         }
     }
-    assert!(asked >= 20, "{asked}");
+    assert!(asked >= 80, "{asked}");
+}
+
+fn is_known(value: &Value) -> bool {
+    !value.is_null()
+}
+
+/// What Grafana takes an annotation's fields for goes by the names of the columns.
+#[tokio::test]
+async fn what_is_marked_in_all_panels_is_each_kind_of_annotation_once() {
+    let watched = Watched::start().await;
+    let token = watched.service.add_token("grafana", "viewer", &[]);
+    let boards = boards();
+    let layers = boards.iter().flat_map(|board| list(&board["annotations"], "list"));
+    let mut marked = Vec::new();
+    for target in layers.map(|layer| &layer["target"]) {
+        let columns = list(target, "columns").iter().map(|column| (&column["text"], column));
+        let fields: BTreeMap<_, _> =
+            columns.filter_map(|(name, column)| Some((name.as_str()?, column))).collect();
+        for (name, kind) in [("time", "timestamp"), ("timeEnd", "timestamp"), ("text", "string")] {
+            assert_eq!(fields[name]["type"], kind, "{target}");
+        }
+        let found = watched.service.get_ok(&token, &path(target, "1d")).await;
+        for row in list(&found, "occurrences") {
+            let of =
+                |name: &str| row[fields[name]["selector"].as_str().expect("it has one")].as_str();
+            let [start, end] = ["time", "timeEnd"].map(|name| {
+                let text = of(name).expect("a text");
+                chrono::DateTime::parse_from_rfc3339(text).expect("a time").timestamp_millis()
+            });
+            assert!((DAY - 3_600_000..=DAY + 3_600_000).contains(&(end - start)), "a day: {row}");
+            marked.push(of("text").expect("a text").to_owned());
+        }
+    }
+    assert_eq!(marked, AnnotationKind::ALL.map(AnnotationKind::name));
 }
 
 /// The columns that dashboards ask for of a list of the API's.

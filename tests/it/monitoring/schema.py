@@ -28,10 +28,17 @@ def unmixed(panel):
     return [{**panel, "datasource": one["datasource"], "targets": [one]} for one in targets]
 
 
+def as_panel(layer):
+    """What an annotation asks is any question of its data source; the types know it in panels only."""
+    target = layer.pop("target")
+    return {"type": "table", "datasource": layer["datasource"], "targets": [target]}
+
+
 register_default_plugins()
 with open(sys.argv[1], encoding="utf-8") as file:
     board = json.load(file)
 board["panels"] = [part for panel in board["panels"] for part in unmixed(panel)]
+board["panels"] += [as_panel(layer) for layer in board["annotations"]["list"]]
 kept = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
 findings = list(lost(board, kept))
 print("\n".join(findings))
