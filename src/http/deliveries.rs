@@ -210,9 +210,8 @@ async fn quarantine(
     });
     match written.await {
         Ok(quarantine_id) => Problem {
-            code: unfitting.code,
-            detail: unfitting.detail,
             quarantine_id: Some(quarantine_id),
+            ..Problem::new(unfitting.code, unfitting.detail)
         },
         Err(error) => error.into(),
     }

@@ -163,6 +163,7 @@ pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Res
                 Problem::new(Code::BadParameter, error.to_string()).into()
             }))
             .app_data(web::PathConfig::default().error_handler(|_, _| nowhere().into()))
+            .wrap(from_fn(pages::for_people))
             .wrap(from_fn(metrics::count))
             .wrap(from_fn(reach::guard))
             .wrap(from_fn(headers::add))
@@ -309,10 +310,15 @@ fn nowhere() -> Problem {
 }
 
 async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
-    let methods = openapi::methods(&request.match_pattern().unwrap_or_default());
+    wrong_method(&openapi::methods(&request.match_pattern().unwrap_or_default()))
+}
+
+/// Says which methods a path takes.
+fn wrong_method(methods: &str) -> HttpResponse {
     let problem = Problem::new(Code::MethodNotAllowed, format!("this path takes {methods}"));
     let mut answer = problem.error_response();
     answer.headers_mut().insert(ALLOW, methods.parse().expect("methods are plain ASCII"));
+    answer.extensions_mut().insert(problem);
     answer
 }
 

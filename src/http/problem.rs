@@ -100,6 +100,15 @@ pub struct Problem {
     pub detail: String,
     /// Where the delivery waits, when it could not be appended.
     pub quarantine_id: Option<i64>,
+    /// What a page says of it; else it says what its code means.
+    pub on_pages: Option<OnPages>,
+}
+
+/// A message of the pages, in every language that they speak, and what fills it.
+#[derive(Debug, Clone)]
+pub struct OnPages {
+    pub key: &'static str,
+    pub values: Vec<String>,
 }
 
 /// How a problem is written (RFC 9457).
@@ -125,7 +134,14 @@ pub struct ProblemBody {
 
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Problem {
-        Problem { code, detail: detail.into(), quarantine_id: None }
+        Problem { code, detail: detail.into(), quarantine_id: None, on_pages: None }
+    }
+
+    /// The same, with the message that says it on a page.
+    pub fn as_message(mut self, key: &'static str, values: &[&str]) -> Problem {
+        let values = values.iter().map(|&value| value.to_owned()).collect();
+        self.on_pages = Some(OnPages { key, values });
+        self
     }
 
     /// The store failed: logged here, once, and told in general words. What will fail again the next

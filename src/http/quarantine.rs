@@ -204,7 +204,9 @@ pub async fn release_one(
             Release { status: "appended", position: Some(position.0), detail: None }
         }
         Released::Dropped(why) => Release { status: "dropped", position: None, detail: Some(why) },
-        Released::StillUnfit(why) => return Err(Problem::new(Code::WrongShape, why)),
+        Released::StillUnfit(why) => {
+            return Err(Problem::new(Code::WrongShape, why).as_message("set_up.still_unfit", &[]));
+        }
         Released::NotFound => return Err(not_in_quarantine()),
     };
     Ok(body)

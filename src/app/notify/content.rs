@@ -32,29 +32,9 @@ impl Content {
 
     pub fn of_digest(digest: &Digest) -> Content {
         let name = &digest.gym.settings.name;
-        let (this, before) = (&digest.this, digest.before.as_ref());
-        let (over, earlier) = match digest.period {
-            Period::Day => ("day", "a week before"),
-            Period::Week => ("week", "week before"),
-        };
-        let so_far = if digest.so_far.is_some() { " so far" } else { "" };
-        let this_one = format!("this {over}{so_far}");
-        let header = [String::new(), this_one, earlier.into(), "change".into()];
-        let number = |label: &str, of: fn(&Figures) -> Option<f64>, digits: usize| {
-            row(label, of(this), before.and_then(of), digits)
-        };
-        let rows = vec![
-            header,
-            number("Visits", |f| whole(f.visits), 0),
-            number("Members", |f| f.members.and_then(whole), 0),
-            number("New members", |f| f.new.and_then(whole), 0),
-            number("Active within 28 days", |f| f.active.and_then(whole), 0),
-            number("Present on average", |f| f.average, 1),
-            number("Peak", |f| f.peak.and_then(|peak| whole(peak.present)), 0),
-            number("Median stay, minutes", |f| f.median_minutes.map(f64::from), 0),
-            number("Equipment check-ins", |f| whole(f.equipment_checkins), 0),
-            number("Visits seen at both ends, %", |f| f.coverage.map(|share| share * 100.0), 0),
-        ];
+        let so_far = so_far(digest);
+        // Of a gym that has never sent an event there is no figure, and no zero either.
+        let rows = if digest.first_event.is_some() { figures(digest) } else { vec![] };
         let subject = format!("{name}: {} digest, {}{so_far}", digest.period.name(), days(digest));
         Content { subject, rows, remarks: remarks(digest) }
     }
@@ -112,6 +92,36 @@ impl Content {
         }
         json!({ "text": escape(&self.subject), "blocks": blocks })
     }
+}
+
+fn so_far(digest: &Digest) -> &'static str {
+    if digest.so_far.is_some() { " so far" } else { "" }
+}
+
+/// The figures of a digest beside those before, under their header.
+fn figures(digest: &Digest) -> Vec<[String; 4]> {
+    let (this, before) = (&digest.this, digest.before.as_ref());
+    let (over, earlier) = match digest.period {
+        Period::Day => ("day", "a week before"),
+        Period::Week => ("week", "week before"),
+    };
+    let this_one = format!("this {over}{}", so_far(digest));
+    let header = [String::new(), this_one, earlier.into(), "change".into()];
+    let number = |label: &str, of: fn(&Figures) -> Option<f64>, digits: usize| {
+        row(label, of(this), before.and_then(of), digits)
+    };
+    vec![
+        header,
+        number("Visits", |f| whole(f.visits), 0),
+        number("Members", |f| f.members.and_then(whole), 0),
+        number("New members", |f| f.new.and_then(whole), 0),
+        number("Active within 28 days", |f| f.active.and_then(whole), 0),
+        number("Present on average", |f| f.average, 1),
+        number("Peak", |f| f.peak.and_then(|peak| whole(peak.present)), 0),
+        number("Median stay, minutes", |f| f.median_minutes.map(f64::from), 0),
+        number("Equipment check-ins", |f| whole(f.equipment_checkins), 0),
+        number("Visits seen at both ends, %", |f| f.coverage.map(|share| share * 100.0), 0),
+    ]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

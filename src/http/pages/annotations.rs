@@ -13,7 +13,9 @@ use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
 use super::words::Words;
 use crate::clock;
-use crate::domain::annotation::{ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind};
+use crate::domain::annotation::{
+    ANNOTATION_CHARACTERS_MAX, Annotation, AnnotationKind, BadAnnotation,
+};
 use crate::domain::calendar::day_of;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
@@ -112,7 +114,16 @@ impl Change {
         let kind = kind.ok_or_else(|| Problem::new(Code::BadParameter, "there is no such kind"))?;
         let text = self.text.as_deref().unwrap_or_default();
         let annotation = Annotation::new((first, last), kind, self.yearly.is_some(), text);
-        annotation.map_err(|bad| Problem::new(Code::BadParameter, bad.to_string()))
+        annotation.map_err(|bad| {
+            let key = match bad {
+                BadAnnotation::OutOfRange => "range.no_day",
+                BadAnnotation::Backwards => "range.turned",
+                BadAnnotation::TooLong => "annotations.too_long",
+                BadAnnotation::Text(_) => "annotations.bad_text",
+                BadAnnotation::NamesAnAccount => "annotations.names_an_account",
+            };
+            Problem::new(Code::BadParameter, bad.to_string()).as_message(key, &[])
+        })
     }
 }
 
@@ -153,6 +164,7 @@ async fn try_change(
         }
         Ok(added)
     });
-    let full = || Problem::new(Code::BadParameter, visitor.words.say("annotations.full"));
+    let full =
+        || Problem::new(Code::BadParameter, "a gym is full").as_message("annotations.full", &[]);
     added.await?.then_some(()).ok_or_else(full)
 }

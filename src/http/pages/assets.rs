@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, web};
 
+use crate::http::nowhere;
+use crate::http::problem::Problem;
 use crate::store::SecretHash;
 
 const FILES: [(&str, &str, &str); 3] = [
@@ -18,13 +20,17 @@ pub static TAG: LazyLock<String> = LazyLock::new(|| {
     SecretHash::of(all.as_bytes()).to_hex()[..8].to_owned()
 });
 
-pub async fn file(name: web::Path<String>) -> HttpResponse {
+pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let Some((_, kind, text)) = FILES.iter().find(|(known, ..)| known == name.as_ref()) else {
-        return HttpResponse::NotFound().finish();
+        return Err(nowhere());
     };
     // The address names what is in it.
-    HttpResponse::Ok()
-        .content_type(*kind)
-        .insert_header(("cache-control", "public, max-age=86400"))
-        .body(*text)
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(("cache-control", "public, max-age=86400"));
+    Ok(answer.content_type(*kind).body(*text))
+}
+
+/// Where browsers look for a picture of whatever is no page of ours.
+pub async fn favicon() -> Result<HttpResponse, Problem> {
+    file("icon.svg".to_owned().into()).await
 }

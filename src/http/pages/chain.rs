@@ -56,7 +56,10 @@ fn shown(
 ) -> Result<Page, Problem> {
     let (words, now) = (visitor.words, clock::now());
     let gyms = visitor.access.gyms(snapshot)?;
-    let none = || Problem::new(Code::NotFound, words.say("now.no_gyms"));
+    let none = || {
+        let detail = "there is no gym that you may see";
+        Problem::new(Code::NotFound, detail).as_message("now.no_gyms", &[])
+    };
     // Days are each gym's own; the first gym says which of them is today.
     let zone = gyms.first().ok_or_else(none)?.settings.zone;
     let range = Range::of(asked, view.name, zone, now)?;

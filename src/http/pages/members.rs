@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::form::Form;
 use super::set_up;
-use super::table::Cell::{self, Date, Moment, Text, Whole};
+use super::table::Cell::{self, Date, Moment, Text, Whole, Word};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
@@ -34,9 +34,9 @@ const NEW: &Columns = &[
 ];
 const VISITS: &Columns = &[
     ("/entered", Moment),
-    ("/entered_by", Text),
+    ("/entered_by", Word("entered_by")),
     ("/left", Moment),
-    ("/ended_by", Text),
+    ("/ended_by", Word("ended_by")),
     ("/equipment_checkins", Whole),
 ];
 const EVENTS: &Columns = &[("/at", Moment), ("/type", Text), ("/received_at", Moment)];
@@ -158,7 +158,10 @@ pub async fn erase(
     let asked = async {
         visitor.check(&form.csrf)?;
         if form.sure.is_none() {
-            return Err(Problem::new(Code::BadParameter, visitor.words.say("members.erase_sure")));
+            let detail = "an erasure is said twice: tick that you mean it";
+            return Err(
+                Problem::new(Code::BadParameter, detail).as_message("members.erase_untold", &[])
+            );
         }
         erasures::request(&app, visitor.access.clone(), slug.clone(), &account).await
     };

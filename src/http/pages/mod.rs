@@ -14,6 +14,7 @@ pub mod busy;
 mod chain;
 mod chart;
 mod cohorts;
+mod empty;
 mod fault;
 mod form;
 mod frame;
@@ -31,17 +32,20 @@ mod rules;
 mod sessions;
 mod set_up;
 mod sign_in;
+#[cfg(test)]
+mod spoken;
 mod table;
 mod views;
 mod visitor;
 mod ways;
 mod words;
 
-use actix_web::Resource;
 use actix_web::middleware::from_fn;
-use actix_web::web;
+use actix_web::{FromRequest, Handler, Resource, Responder, web};
 
-use super::Route;
+pub use fault::for_people;
+
+use super::{Route, wrong_method};
 
 /// What pages remember of one request for another, in memory.
 #[derive(Default)]
@@ -57,53 +61,58 @@ pub struct State {
 /// Where each page is.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(page("/").route(web::get().to(now::all)))
-        .service(page("/reports/{report}").route(web::get().to(chain::one)))
-        .service(page("/gyms/{gym}").route(web::get().to(now::one)))
-        .service(page("/gyms/{gym}/reports/{report}").route(web::get().to(reports::one)))
-        .service(page("/gyms/{gym}/members").route(web::get().to(members::all)))
-        .service(page("/gyms/{gym}/members/erased").route(web::get().to(members::erased)))
-        .service(page("/gyms/{gym}/members/{account}").route(web::get().to(members::one)))
-        .service(page("/gyms/{gym}/members/{account}/erase").route(web::post().to(members::erase)))
-        .service(
-            page("/gyms/{gym}/annotations")
-                .route(web::get().to(annotations::all))
-                .route(web::post().to(annotations::change)),
-        )
-        .service(page("/gyms/{gym}/set-up").route(web::get().to(set_up::one)))
-        .service(
-            page("/gyms/{gym}/rules")
-                .route(web::get().to(rules::one))
-                .route(web::post().to(rules::recount)),
-        )
-        .service(page("/gyms/{gym}/settings").route(web::post().to(rules::set)))
-        .service(page("/gyms/{gym}/quarantine").route(web::post().to(set_up::release)))
-        .service(page("/busy/{gym}.svg").route(web::get().to(busy::svg)))
-        .service(page("/busy/{gym}").route(web::get().to(busy::page)))
-        .service(
-            page("/people").route(web::get().to(people::all)).route(web::post().to(people::change)),
-        )
-        .service(page("/language/{code}").route(web::get().to(language::choose)))
-        .service(
-            page("/sign-in")
-                .route(web::get().to(sign_in::form))
-                .route(web::post().to(sign_in::with_password)),
-        )
-        .service(
-            page("/sign-in/{link}")
-                .route(web::get().to(sign_in::ask))
-                .route(web::post().to(sign_in::with_link)),
-        )
-        .service(page("/sign-out").route(web::post().to(sign_in::out)))
-        .service(
-            page("/sessions")
-                .route(web::get().to(sessions::all))
-                .route(web::post().to(sessions::end)),
-        )
-        .service(page("/password").route(web::post().to(sessions::set_password)))
-        .service(page("/assets/{file}").route(web::get().to(assets::file)));
+        .service(page("/", [get(now::all)]))
+        .service(page("/reports/{report}", [get(chain::one)]))
+        .service(page("/gyms/{gym}", [get(now::one)]))
+        .service(page("/gyms/{gym}/reports/{report}", [get(reports::one)]))
+        .service(page("/gyms/{gym}/members", [get(members::all)]))
+        .service(page("/gyms/{gym}/members/erased", [get(members::erased)]))
+        .service(page("/gyms/{gym}/members/{account}", [get(members::one)]))
+        .service(page("/gyms/{gym}/members/{account}/erase", [post(members::erase)]))
+        .service(page(
+            "/gyms/{gym}/annotations",
+            [get(annotations::all), post(annotations::change)],
+        ))
+        .service(page("/gyms/{gym}/set-up", [get(set_up::one)]))
+        .service(page("/gyms/{gym}/rules", [get(rules::one), post(rules::recount)]))
+        .service(page("/gyms/{gym}/settings", [post(rules::set)]))
+        .service(page("/gyms/{gym}/quarantine", [post(set_up::release)]))
+        .service(page("/busy/{gym}.svg", [get(busy::svg)]))
+        .service(page("/busy/{gym}", [get(busy::page)]))
+        .service(page("/people", [get(people::all), post(people::change)]))
+        .service(page("/language/{code}", [get(language::choose)]))
+        .service(page("/sign-in", [get(sign_in::form), post(sign_in::with_password)]))
+        .service(page("/sign-in/{link}", [get(sign_in::ask), post(sign_in::with_link)]))
+        .service(page("/sign-out", [post(sign_in::out)]))
+        .service(page("/sessions", [get(sessions::all), post(sessions::end)]))
+        .service(page("/password", [post(sessions::set_password)]))
+        .service(page("/assets/{file}", [get(assets::file)]))
+        .service(page("/favicon.ico", [get(assets::favicon)]));
 }
 
-fn page(path: &str) -> Resource<impl Route> {
-    web::resource(path).wrap(from_fn(fault::as_page))
+/// A page, by what it takes; what it does not take is a problem that says what it does.
+fn page(
+    path: &str,
+    taken: impl IntoIterator<Item = (&'static str, actix_web::Route)>,
+) -> Resource<impl Route> {
+    let (methods, routes): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
+    let methods = methods.join(", ");
+    let resource = routes.into_iter().fold(web::resource(path), Resource::route);
+    let refuse = move || {
+        let answer = wrong_method(&methods);
+        async { answer }
+    };
+    resource.default_service(web::to(refuse)).wrap(from_fn(fault::as_page))
+}
+
+fn get<A: FromRequest + 'static>(
+    handler: impl Handler<A, Output: Responder + 'static>,
+) -> (&'static str, actix_web::Route) {
+    ("GET, HEAD", web::get().to(handler))
+}
+
+fn post<A: FromRequest + 'static>(
+    handler: impl Handler<A, Output: Responder + 'static>,
+) -> (&'static str, actix_web::Route) {
+    ("POST", web::post().to(handler))
 }

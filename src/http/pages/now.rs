@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::chain;
 use super::chart::{Bar, Chart};
+use super::empty;
 use super::table::region;
 use super::visitor::{Page, Visitor};
 use super::ways::ways;
@@ -59,6 +60,16 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
     let page = visitor.show(app, move |visitor, snapshot| {
         let gym = visitor.access.gym(snapshot, &slug)?;
         let (words, now) = (visitor.words, clock::now());
+        let title = gym.settings.name.clone();
+        if read::first_event(snapshot, &gym)?.is_none() {
+            let main = html! {
+                (ways(visitor, snapshot, &gym, "")?)
+                div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
+                    (empty::nothing_yet(visitor, &gym))
+                }
+            };
+            return Ok(Page { title, main });
+        }
         let occupancy = read::occupancy_now(snapshot, &gym, now)?;
         let hours = hours_of_today(&gym, now);
         let usual = hours.iter().map(|hour| read::usual(snapshot, &gym, hour.from));
@@ -74,7 +85,7 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
                 (next(words, &gym, &occupancy.next_hours))
             }
         };
-        Ok(Page { title: gym.settings.name.clone(), main })
+        Ok(Page { title, main })
     });
     page.await
 }
@@ -122,7 +133,7 @@ fn facts(
     let from = (now - HOUR).div_euclid(QUARTER) * QUARTER;
     let arrived = total(&read::counts(snapshot, gym, &[Bucket { from, until: now }])?).visits();
     let since = words.time(local(zone, from));
-    let peak = occupancy.today_peak;
+    let peak = occupancy.today_peak.filter(|peak| peak.present > 0);
     Ok(html! {
         dl.facts {
             div { dt { (words.fill("now.arrived", &[&since])) } dd { (words.whole(arrived)) } }

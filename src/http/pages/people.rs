@@ -33,7 +33,10 @@ pub fn may_open(access: &Access) -> bool {
 
 fn check(access: &Access) -> Result<(), Problem> {
     access.require(Role::Admin)?;
-    let some = || Problem::new(Code::Forbidden, "this needs an admin of all gyms");
+    let some = || {
+        let detail = "this needs an admin of all gyms";
+        Problem::new(Code::Forbidden, detail).as_message("people.for_all", &[])
+    };
     may_open(access).then_some(()).ok_or_else(some)
 }
 
@@ -117,7 +120,7 @@ fn form(visitor: &Visitor, snapshot: &Snapshot<'_>) -> Result<Markup, StoreError
 
 /// What a form asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Do {
+pub enum Do {
     AddUser,
     Link,
     RemoveUser,
@@ -126,9 +129,9 @@ enum Do {
 }
 
 impl Do {
-    const ALL: [Do; 5] = [Do::AddUser, Do::Link, Do::RemoveUser, Do::AddToken, Do::RemoveToken];
+    pub const ALL: [Do; 5] = [Do::AddUser, Do::Link, Do::RemoveUser, Do::AddToken, Do::RemoveToken];
 
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Do::AddUser => "add_user",
             Do::Link => "link",
@@ -191,12 +194,14 @@ async fn try_change(
     visitor.check(asked.one("csrf"))?;
     let (what, now) = (asked.what()?, clock::now());
     let secret = Secret::fresh(if what == Do::AddToken { TOKEN_PREFIX } else { "" });
-    let (hash, own, words) = (secret.hash(), visitor.session.user, visitor.words);
+    let (hash, own) = (secret.hash(), visitor.session.user);
     let changed = visitor.access.write(app, Role::Admin, move |tx, access| {
         check(access)?;
         change_in(tx, access.by(), &asked, what, &hash, own, now).map_err(|refused| match refused {
             Change::Refused(refused) => refused,
-            Change::Words(key) => Problem::new(Code::BadParameter, words.say(key)).into(),
+            Change::Words(key) => {
+                Problem::new(Code::BadParameter, "nothing was changed").as_message(key, &[]).into()
+            }
         })
     });
     let name = changed.await?;

@@ -36,16 +36,16 @@ impl Asked {
     }
 }
 
-const PRESETS: [&str; 7] = ["today", "yesterday", "7", "28", "month", "quarter", "year"];
-const INTERVALS: [(&str, Interval); 4] = [
+pub const PRESETS: [&str; 7] = ["today", "yesterday", "7", "28", "month", "quarter", "year"];
+pub const INTERVALS: [(&str, Interval); 4] = [
     ("1h", Interval::Hour),
     ("1d", Interval::Day),
     ("1w", Interval::Week),
     ("1mo", Interval::Month),
 ];
-const WINDOWS: [&str; 3] = ["7", "28", "91"];
-const GROUPINGS: [&str; 3] = ["none", "weekday", "hour"];
-const COMPARISONS: [&str; 2] = ["previous", "year"];
+pub const WINDOWS: [&str; 3] = ["7", "28", "91"];
+pub const GROUPINGS: [&str; 3] = ["none", "weekday", "hour"];
+pub const COMPARISONS: [&str; 2] = ["previous", "year"];
 /// With more days than this, hours are too fine to see.
 const DAYS_OF_HOURS_MAX: i32 = 3;
 /// With more days than this, days are.
@@ -72,7 +72,8 @@ impl Range {
         let today = day_of(zone, now);
         let (first, last) = days(asked, report, today)?;
         if first > last {
-            return Err(Problem::new(Code::BadRange, "the first day must not be after the last"));
+            let detail = "the first day must not be after the last";
+            return Err(Problem::new(Code::BadRange, detail).as_message("range.turned", &[]));
         }
         let from = day_start(zone, first);
         let until = day_start(zone, last.plus(1));
@@ -214,6 +215,6 @@ pub fn day(name: &str, text: &str) -> Result<Day, Problem> {
     let parsed = text.parse().ok().filter(|date: &NaiveDate| (2000..2100).contains(&date.year()));
     parsed.map(Day::from_date).ok_or_else(|| {
         let detail = format!("`{name}` is no day like 2026-03-01, from 2000 to 2099");
-        Problem::new(Code::BadRange, detail)
+        Problem::new(Code::BadRange, detail).as_message("range.no_day", &[])
     })
 }

@@ -41,7 +41,7 @@ fn are_free(all: &HashMap<GymId, Recount>, database: &Database) -> Result<(), Pr
     let is_running = |recount: &Recount| matches!(recount.state, State::Running(_));
     if all.values().any(is_running) || database.is_rebuilding() {
         let detail = "a gym is being counted again; wait until that is done";
-        return Err(Problem::new(Code::Unavailable, detail));
+        return Err(Problem::new(Code::Unavailable, detail).as_message("rules.busy", &[]));
     }
     Ok(())
 }

@@ -14,11 +14,12 @@ use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
 use super::ways::ways;
 use super::words::Words;
-use super::{cohorts, heat};
+use super::{cohorts, empty, heat};
 use crate::clock;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 use crate::http::reports;
+use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 
 const LOSSES: &[(&str, Cell)] =
@@ -50,11 +51,19 @@ fn shown(
 ) -> Result<Page, Problem> {
     let (words, now) = (visitor.words, clock::now());
     let range = Range::of(asked, view.name, gym.settings.zone, now)?;
+    let title = words.say(&format!("report.{}", view.name)).to_owned();
+    let title = format!("{}: {title}", gym.settings.name);
+    if read::first_event(snapshot, gym)?.is_none() {
+        let main = html! {
+            (ways(visitor, snapshot, gym, view.name)?)
+            (empty::nothing_yet(visitor, gym))
+        };
+        return Ok(Page { title, main });
+    }
     let parameters = range.parameters();
     let report = reports::ask(snapshot, gym, view.name, &parameters, now)?;
     let report = serde_json::to_value(&report).expect("reports are plain JSON");
     let marks = Marks::of(snapshot, gym, &range, now)?;
-    let title = words.say(&format!("report.{}", view.name)).to_owned();
     let main = html! {
         (ways(visitor, snapshot, gym, view.name)?)
         (range.picker(words, view.name, true))
@@ -76,7 +85,7 @@ fn shown(
             }
         }
     };
-    Ok(Page { title: format!("{}: {title}", gym.settings.name), main })
+    Ok(Page { title, main })
 }
 
 fn rows<'v>(view: &View, report: &'v Value) -> Vec<&'v Value> {
@@ -91,7 +100,11 @@ fn totals(words: &Words, view: &View, report: &Value) -> Markup {
     let comparison = report.get("comparison");
     html! {
         @if !view.totals.is_empty() {
-            dl.facts { @for total in view.totals { div {
+            // What is not known of the range is no figure.
+            @let known = |(place, _): &&(&str, Cell)| {
+                report["totals"].pointer(place).is_some_and(|total| !total.is_null())
+            };
+            dl.facts { @for total in view.totals.iter().filter(known) { div {
                 dt { (words.say(&column_key(total.0))) }
                 @match comparison {
                     None => dd { (value(report, total)) },

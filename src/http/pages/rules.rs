@@ -82,10 +82,9 @@ fn progress(words: &Words, recount: &Recount) -> Markup {
     let done = if recount.is_trial { "rules.tried" } else { "rules.applied" };
     match &recount.state {
         State::Running(events) => {
-            let events = words.whole(events.cast_signed());
             html! {
                 p.note role="status" data-every=(LOOK_SECONDS) {
-                    (words.fill("rules.running", &[&rules, &events]))
+                    (words.count("rules.running", events.cast_signed(), &[&rules]))
                 }
             }
         }
@@ -172,7 +171,10 @@ pub async fn recount(
         let gym = administered(&app, &visitor, &wanted.csrf, slug.into_inner()).await?;
         let Wanted { visit_window, assumed_stay, assumed_tail, rejoin_grace, .. } = *wanted;
         let rules = Rules::new(visit_window, assumed_stay, assumed_tail, rejoin_grace);
-        let rules = rules.map_err(|error| Problem::new(Code::BadParameter, error.to_string()))?;
+        let rules = rules.map_err(|error| {
+            let most = visitor.words.whole(VISIT_WINDOW_MINUTES_MAX.into());
+            Problem::new(Code::BadParameter, error.to_string()).as_message("rules.bad", &[&most])
+        })?;
         let settings = GymSettings { rules, ..gym.settings.clone() };
         let is_trial = wanted.r#do != "apply";
         if !is_trial {
@@ -213,7 +215,9 @@ impl Settings {
         let bad = |detail: &str| Problem::new(Code::BadParameter, detail);
         let capacity = match self.capacity.trim() {
             "" => 0,
-            given => given.parse().map_err(|_| bad("the capacity is no whole number"))?,
+            given => given.parse().map_err(|_| {
+                bad("the capacity is no whole number").as_message("rules.bad_capacity", &[])
+            })?,
         };
         let public = Public::from_name(&self.public);
         let public = public.ok_or_else(|| bad("`public` is off, levels or percent"))?;

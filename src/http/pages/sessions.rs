@@ -79,6 +79,9 @@ fn password_form(visitor: &Visitor, has_password: bool) -> Markup {
             p.note { (words.fill("sessions.password_note", &[&minimum])) }
             form.range method="post" action="/password" {
                 input type="hidden" name="csrf" value=(visitor.csrf);
+                // For what keeps passwords: it is not sent, and whose it is goes by the session.
+                input type="text" autocomplete="username" value=(visitor.access.reader.name)
+                    readonly hidden;
                 @if has_password {
                     (input("current", "sessions.password_current", "current-password"))
                 }
@@ -148,14 +151,14 @@ async fn try_set(
     form: NewPassword,
 ) -> Result<Secret, Problem> {
     visitor.check(&form.csrf)?;
-    let refused = |code, key| Problem::new(code, visitor.words.say(key));
+    let refused = |key| Problem::new(Code::Forbidden, "no new password").as_message(key, &[]);
     let (name, address) = (&visitor.access.reader.name, address(app, request));
     let user = visitor.session.user;
     let stored = blocking(app.clone(), move |snapshot| Ok(snapshot.user_by_id(user)?)).await?;
     let stored = stored.and_then(|user| user.password_hash);
     let lockout = &app.pages.lockout;
     if !lockout.begin(name, &address, clock::now()) {
-        return Err(refused(Code::Forbidden, "sign_in.locked"));
+        return Err(refused("sign_in.locked"));
     }
     let compared = stored.clone();
     let hashed = app.hashing.run(move |memory| {
@@ -164,12 +167,12 @@ async fn try_set(
         is_known.then(|| hash_password(&form.password, memory))
     });
     let hash = hashed.await.inspect_err(|_| lockout.withdraw(name, &address))?;
-    let hash = hash.ok_or_else(|| refused(Code::Forbidden, "sessions.password_wrong"))?;
+    let hash = hash.ok_or_else(|| refused("sessions.password_wrong"))?;
     lockout.withdraw(name, &address);
     let hash = hash.ok_or_else(|| {
         let minimum = PASSWORD_CHARACTERS_MIN.to_string();
-        let detail = visitor.words.fill("sessions.password_note", &[&minimum]);
-        Problem::new(Code::BadParameter, detail)
+        let detail = format!("a password has at least {minimum} characters");
+        Problem::new(Code::BadParameter, detail).as_message("sessions.password_note", &[&minimum])
     })?;
     replace(app, visitor, stored, hash).await
 }
@@ -183,7 +186,8 @@ async fn replace(
 ) -> Result<Secret, Problem> {
     let (secret, user, now) = (Secret::fresh(""), visitor.session.user, clock::now());
     let session = secret.hash();
-    let changed = Problem::new(Code::Forbidden, visitor.words.say("sessions.password_wrong"));
+    let changed = Problem::new(Code::Forbidden, "the password was changed meanwhile")
+        .as_message("sessions.password_wrong", &[]);
     let replaced = visitor.access.write(app, Role::Viewer, move |tx, _| {
         let stored = tx.view().user_by_id(user)?.and_then(|user| user.password_hash);
         if stored != compared {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::form::Form;
 use super::rules::RULES;
-use super::table::Cell::{self, Moment, Text, Whole};
+use super::table::Cell::{self, Moment, Text, Whole, Word};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
 use super::ways::{self, ways};
@@ -29,7 +29,7 @@ const WEBHOOKS: &[(&str, Cell)] = &[
 ];
 const ERASURES: &[(&str, Cell)] = &[
     ("/id", Whole),
-    ("/reason", Text),
+    ("/reason", Word("erased_by")),
     ("/requested_at", Moment),
     ("/completed_at", Moment),
     ("/events", Whole),
@@ -53,6 +53,9 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let main = html! {
             (ways(visitor, snapshot, &gym, ways::SET_UP)?)
             (listed(words, words.say("set_up.webhooks"), WEBHOOKS, list(&shown["webhooks"]), &Lead::Nowhere))
+            @if list(&shown["webhooks"]).is_empty() {
+                p.note { (words.fill("set_up.webhooks_empty", &[gym.slug.as_str()])) }
+            }
             (waiting(visitor, snapshot, &gym)?)
             section {
                 h2 { (words.say("set_up.rules")) }
@@ -86,7 +89,7 @@ fn capacity(words: &Words, gym: &Gym) -> String {
 
 fn kept(words: &Words, gym: &Gym) -> String {
     match gym.settings.retain_months {
-        Some(months) => words.fill("set_up.months", &[&words.whole(months.into())]),
+        Some(months) => words.count("set_up.months", months.into(), &[]),
         None => words.say("set_up.for_ever").to_owned(),
     }
 }
@@ -105,8 +108,9 @@ fn waiting(visitor: &Visitor, snapshot: &Snapshot<'_>, gym: &Gym) -> Result<Mark
             @for row in rows {
                 article.card {
                     p { (Moment.show(words, &row["received_at"], None)) " · "
-                        code { (text(row, "reason")) } }
-                    p { (text(row, "detail")) }
+                        (words.say(&format!("problem.{}", text(row, "reason")))) }
+                    p.note { code { (text(row, "reason")) } ": "
+                        span lang="en" { (text(row, "detail")) } }
                     @if row["whole"] == false { p.note { (words.say("set_up.not_whole")) } }
                     @let deliveries = row["deliveries"].as_i64().unwrap_or(1);
                     @if deliveries > 1 {

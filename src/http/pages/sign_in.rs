@@ -15,7 +15,7 @@ use crate::domain::names::visible;
 use crate::http::auth::{SESSION_DAYS, cookie_name, is_from_here, known_name, used_since};
 use crate::http::client_ip::{client_ip, holder};
 use crate::http::own_address::is_https;
-use crate::http::problem::RETRY_AFTER_SECONDS;
+use crate::http::problem::{Problem, RETRY_AFTER_SECONDS};
 use crate::http::{App, blocking};
 use crate::projection::witness::settled;
 use crate::store::{Secret, SecretHash, StoreError, Tx, WriteError, matches_password};
@@ -161,21 +161,21 @@ pub async fn with_link(
     app: web::Data<App>,
     request: HttpRequest,
     link: web::Path<String>,
-) -> HttpResponse {
+) -> Result<HttpResponse, Problem> {
     // Else another site could sign somebody in as somebody else, without their noticing.
     if !is_from_here(&request) {
-        return foreign(Words::of(&request));
+        return Err(foreign());
     }
     let hash = SecretHash::of(link.as_bytes());
     let taken = move |tx: &mut Tx<'_>| {
         let now = settled(&tx.view(), clock::now())?;
         Ok(tx.take_link(&hash, now)?.map(|user| user.id))
     };
-    match begin(&app, taken).await {
+    Ok(match begin(&app, taken).await {
         Ok(Some(session)) => signed_in(&app, &request, &session, "/"),
         Ok(None) => stale(Words::of(&request)),
         Err(_) => show_form(Words::of(&request), &request, Some("sign_in.unavailable")),
-    }
+    })
 }
 
 fn stale(words: &Words) -> HttpResponse {

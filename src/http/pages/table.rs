@@ -17,6 +17,8 @@ pub enum Cell {
     Date,
     Moment,
     Text,
+    /// A word of ours, by the section of the messages that says it.
+    Word(&'static str),
     YesNo,
     /// 1 = Monday.
     Weekday,
@@ -37,6 +39,9 @@ impl Cell {
             Cell::Moment => time(value).map_or_else(none, |at| words.moment(at)),
             Cell::Date => day(value).map_or_else(none, |day| words.date(day)),
             Cell::Month | Cell::Text => value.as_str().unwrap_or_default().to_owned(),
+            Cell::Word(section) => value
+                .as_str()
+                .map_or_else(none, |word| words.say(&format!("{section}.{word}")).to_owned()),
             Cell::YesNo => value.as_bool().map_or_else(none, |is| yes_no(words, is)),
             Cell::Weekday => number(&|n| words.weekday(n as u32).to_owned()),
             Cell::Hour => number(&|n| words.clock(n as u32, 0)),

@@ -7,6 +7,7 @@ use actix_web::http::header::ContentType;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
 use maud::Markup;
 
+use super::fault;
 use super::frame::{self, POLICY};
 use super::words::Words;
 use crate::http::auth::{self, Access, session_secret};
@@ -64,7 +65,7 @@ impl Visitor {
     pub fn say(&self, problem: &Problem) -> HttpResponse {
         let page = Page {
             title: self.words.say("problem.title").to_owned(),
-            main: maud::html! { p.note { (problem.detail) } },
+            main: fault::say(self.words, problem),
         };
         let mut response = HttpResponse::build(problem.status_code());
         if problem.code == Code::Unavailable {
@@ -87,7 +88,8 @@ impl Visitor {
         if csrf == self.csrf {
             return Ok(());
         }
-        Err(Problem::new(Code::Forbidden, "this form is of another session; open the page again"))
+        let detail = "this form is of another session; open the page again";
+        Err(Problem::new(Code::Forbidden, detail).as_message("problem.other_session", &[]))
     }
 }
 

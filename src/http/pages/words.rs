@@ -59,13 +59,16 @@ impl Words {
 
     /// The message of that key, with `{}` filled in, in order.
     pub fn fill(&self, key: &str, values: &[&str]) -> String {
-        let mut parts = self.say(key).split("{}");
-        let mut text = parts.next().unwrap_or_default().to_owned();
-        for (place, part) in parts.enumerate() {
-            text.push_str(values.get(place).copied().unwrap_or_default());
-            text.push_str(part);
-        }
-        text
+        filled(self.say(key), values)
+    }
+
+    /// The message of that key for so many, which is its first `{}`. It has a form for one and a form
+    /// for all else, with a `|` between them.
+    pub fn count(&self, key: &str, number: i64, values: &[&str]) -> String {
+        let forms = self.say(key);
+        let (one, many) = forms.split_once(" | ").unwrap_or((forms, forms));
+        let number_shown = self.whole(number);
+        filled(if number == 1 { one } else { many }, &[&[&*number_shown], values].concat())
     }
 
     /// A whole number, its thousands apart.
@@ -132,9 +135,24 @@ impl Words {
         (0..7).map(move |place| (place + first) % 7 + 1)
     }
 
+    #[cfg(test)]
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.messages.keys().map(String::as_str)
+    }
+
     fn say_at(&self, section: &str, number: u32) -> &str {
         self.messages.get(&format!("{section}.{number}")).map_or("", String::as_str)
     }
+}
+
+fn filled(text: &str, values: &[&str]) -> String {
+    let mut parts = text.split("{}");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for (place, part) in parts.enumerate() {
+        text.push_str(values.get(place).copied().unwrap_or_default());
+        text.push_str(part);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -163,6 +181,8 @@ mod tests {
         assert_eq!((en.decimal(-0.04), de.percent(0.455)), ("0.0".into(), "46 %".into()));
         let day = NaiveDate::from_ymd_opt(2026, 3, 5).expect("a day");
         assert_eq!((en.date(day), de.date(day)), ("5 Mar 2026".into(), "5. März 2026".into()));
+        assert_eq!(en.count("set_up.months", 1, &[]), "1 month");
+        assert_eq!(de.count("set_up.months", 25, &[]), "25 Monate");
         assert_eq!(en.week().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
     }
 }

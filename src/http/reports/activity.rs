@@ -46,7 +46,7 @@ pub fn rows(ask: &Ask<'_>) -> Result<Rows, Problem> {
     if !read::counts_activity(ask.snapshot, ask.gym)? {
         let detail = "activity is being counted for the first time, beside what is read; \
                       ask again in a while, or see the service's log";
-        return Err(Problem::new(Code::Unavailable, detail));
+        return Err(Problem::new(Code::Unavailable, detail).as_message("report.counting", &[]));
     }
     let days = |range: Bucket| days_touched(zone, range.from, range.until);
     let (from, until) = days(ask.range());

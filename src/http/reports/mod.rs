@@ -255,6 +255,7 @@ fn comparison(
 ) -> Result<Comparison, Problem> {
     let (this, that) = question.compared(gym.settings.zone, compare)?.ok_or_else(|| {
         Problem::new(Code::BadRange, "nothing of the range has passed: there is nothing to compare")
+            .as_message("compare.nothing_yet", &[])
     })?;
     Ok(Comparison {
         compare: compare.word(),

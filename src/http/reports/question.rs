@@ -227,7 +227,9 @@ impl Question {
         if step == Interval::Month {
             let detail = "ranges are compared whole weeks apart, where no months begin; \
                           members by days or weeks can be compared";
-            return Err(Problem::new(Code::BadParameter, detail));
+            return Err(
+                Problem::new(Code::BadParameter, detail).as_message("compare.no_months", &[])
+            );
         }
         // What is known for whole periods only is left out of one that has not ended.
         let until = self.until.min(calendar::start_of(zone, self.now, step));

@@ -133,7 +133,7 @@ impl Chrome {
             assert!(url.starts_with(&self.root), "{path} loads {url}");
         }
         let transferred = self.ask(TRANSFERRED).await.as_u64().expect("a number");
-        assert!(transferred < 150_000, "{path} takes {transferred} bytes");
+        assert!(transferred < 100_000, "{path} takes {transferred} bytes");
         self.driver.execute(self.axe.as_str(), vec![]).await.expect("axe is there");
         let faults = self.driver.execute_async(FAULTS, vec![]).await.expect("axe runs");
         assert_eq!(faults.json(), &json!([]), "{path}");

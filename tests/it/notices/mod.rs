@@ -117,7 +117,7 @@ fn a_gym_without_a_past_says_so() {
     service.add_gym("neu", "Europe/Berlin");
     let digest = printed(&service, &[]);
     assert!(digest.contains("This gym has never sent an event"), "{digest}");
-    assert_eq!(cells(&digest, "Median stay, minutes "), ["–", "–", "–"]);
+    assert!(!digest.contains("Visits"), "no figure, and no zero either: {digest}");
 }
 
 #[needs::tools("aiosmtpd")]
