@@ -43,12 +43,14 @@ impl Fresh {
         Ok(Fresh { wants_csv, has: header("if-none-match").map(str::to_owned) })
     }
 
-    /// Answers, unless the reader has an answer that rests on the same.
+    /// Answers, unless the reader has an answer that rests on the same. A CSV has the columns of
+    /// `header` also without `rows`.
     pub fn answer<T: Serialize>(
         &self,
         rests_on: &impl Hash,
         compute: impl FnOnce() -> Result<T, Problem>,
-        rows: impl FnOnce(&T) -> (&'static [&'static str], Vec<serde_json::Value>),
+        header: &[&str],
+        rows: impl Fn(&T) -> csv::Rows<'_>,
     ) -> Result<Tagged, Problem> {
         let mut hasher = DefaultHasher::new();
         (rests_on, self.wants_csv, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
@@ -59,8 +61,7 @@ impl Fresh {
         }
         let value = compute()?;
         let body = if self.wants_csv {
-            let (header, rows) = rows(&value);
-            ("text/csv; charset=utf-8; header=present", csv::write(header, &rows))
+            ("text/csv; charset=utf-8; header=present", csv::write(header, || rows(&value)))
         } else {
             ("application/json", serde_json::to_string(&value).expect("answers are plain JSON"))
         };

@@ -3,20 +3,28 @@
 use serde::Serialize;
 use serde_json::Value;
 
-/// Writes rows under a header of all their columns, in the order in which these first occur.
+/// Rows that are made one at a time: of a long report no two are there in pieces at once.
+pub type Rows<'a> = Box<dyn Iterator<Item = Value> + 'a>;
+
+/// What is listed, row by row.
+pub fn rows(list: &[impl Serialize]) -> Rows<'_> {
+    Box::new(list.iter().map(|row| serde_json::to_value(row).expect("rows are plain JSON")))
+}
+
+/// Writes rows under a header of all their columns, in the order in which these first occur. They
+/// are asked for twice: for their columns, and for their cells.
 ///
 /// `header` names columns that are there also without rows.
-pub fn write(header: &[&str], rows: &[impl Serialize]) -> String {
-    // Taken apart twice, so that no more than one row is there in pieces.
+pub fn write<'a>(header: &[&str], rows: impl Fn() -> Rows<'a>) -> String {
     let mut columns: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
-    for (name, _) in rows.iter().flat_map(cells_of) {
+    for (name, _) in rows().flat_map(cells_of) {
         if !columns.contains(&name) {
             columns.push(name);
         }
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&columns).expect("memory takes all that is written");
-    for cells in rows.iter().map(cells_of) {
+    for cells in rows().map(cells_of) {
         let cell = |column: &String| {
             let found = cells.iter().find(|(name, _)| name == column);
             found.map_or("", |(_, text)| text.as_str())
@@ -28,9 +36,9 @@ pub fn write(header: &[&str], rows: &[impl Serialize]) -> String {
     String::from_utf8(bytes).expect("it was made of text")
 }
 
-fn cells_of(row: &impl Serialize) -> Vec<(String, String)> {
+fn cells_of(row: Value) -> Vec<(String, String)> {
     let mut cells = Vec::new();
-    flatten("", &serde_json::to_value(row).expect("rows are plain JSON"), &mut cells);
+    flatten("", &row, &mut cells);
     cells
 }
 
@@ -87,14 +95,14 @@ mod tests {
             "c,2,0.5,5,,7",
             "",
         ];
-        assert_eq!(write(&[], &rows), lines.join("\n"));
+        assert_eq!(write(&[], || super::rows(&rows)), lines.join("\n"));
     }
 
     #[test]
     fn no_text_is_a_formula() {
         let rows =
             [json!({ "a": "=cmd|' /C calc'!A1", "b": "@SUM(1)", "c": -3, "d": "2026-03-01" })];
-        let written = write(&[], &rows);
+        let written = write(&[], || super::rows(&rows));
         assert_eq!(written, "a,b,c,d\n'=cmd|' /C calc'!A1,'@SUM(1),-3,2026-03-01\n");
     }
 }

@@ -10,7 +10,7 @@ use super::auth::Access;
 use super::events::EventBody;
 use super::problem::{Code, Problem};
 use super::times::instant;
-use super::{App, openapi, reporting};
+use super::{App, csv, openapi, reporting};
 use crate::clock;
 use crate::domain::calendar::{Day, day_of};
 use crate::domain::ids::Account;
@@ -93,9 +93,8 @@ pub async fn absent(
         let rests_on =
             (snapshot.epoch()?, gym.id, gym.generation, gym.revision, today, days, lost_after);
         let compute = || list_absent(snapshot, &gym, days, lost_after);
-        fresh.answer(&rests_on, compute, |absent: &Absent| {
-            (&["account", "last_visit", "days_ago", "visits_before"], rows(&absent.members))
-        })
+        let header = &["account", "last_visit", "days_ago", "visits_before"];
+        fresh.answer(&rests_on, compute, header, |absent: &Absent| csv::rows(&absent.members))
     });
     Ok(tagged(answer.await?.kept_by_nobody()))
 }
@@ -171,16 +170,9 @@ pub async fn new(
         let gym = access.gym(snapshot, &slug)?;
         let today = day_of(gym.settings.zone, clock::now());
         let rests_on = ("new", snapshot.epoch()?, gym.id, gym.generation, gym.revision, today);
-        fresh.answer(
-            &rests_on,
-            || list_new(snapshot, &gym),
-            |new: &NewMembers| {
-                (
-                    &["account", "first_visit", "last_visit", "visits", "onboarded"],
-                    rows(&new.members),
-                )
-            },
-        )
+        let header = &["account", "first_visit", "last_visit", "visits", "onboarded"];
+        let compute = || list_new(snapshot, &gym);
+        fresh.answer(&rests_on, compute, header, |new: &NewMembers| csv::rows(&new.members))
     });
     Ok(tagged(answer.await?.kept_by_nobody()))
 }
@@ -197,12 +189,6 @@ pub fn list_new(snapshot: &Snapshot<'_>, gym: &Gym) -> Result<NewMembers, Proble
         onboarded: new.onboarded.map(date),
     });
     Ok(NewMembers { gym: gym.slug.to_string(), members: members.collect() })
-}
-
-/// Members as rows of a CSV.
-fn rows(members: &[impl Serialize]) -> Vec<serde_json::Value> {
-    let rows = members.iter().map(serde_json::to_value);
-    rows.collect::<Result<_, _>>().expect("members are plain JSON")
 }
 
 /// All that is stored of one member at one gym.

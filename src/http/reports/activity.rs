@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ask, Head};
+use super::{Ask, Head, Parts};
 use crate::domain::calendar::{Bucket, Day, days_touched};
 use crate::domain::report::activity::{Activity, Change};
 use crate::http::problem::{Code, Problem};
@@ -15,6 +15,12 @@ pub struct Rows {
     window: i32,
     buckets: Vec<Row>,
     totals: Counted,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.buckets, &self.totals)
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

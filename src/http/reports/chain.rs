@@ -18,7 +18,7 @@ use crate::domain::calendar::Interval;
 use crate::http::answer::{Fresh, tagged};
 use crate::http::auth::Access;
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, openapi, reporting};
+use crate::http::{App, csv, openapi, reporting};
 use crate::store::{Gym, Snapshot};
 
 /// The most gyms that can be named.
@@ -76,7 +76,7 @@ pub async fn of_chain(
         }
         let rests_on = asked.iter().map(|(gym, question)| rests_on(snapshot, gym, question));
         let rests_on = rests_on.collect::<Result<Vec<_>, _>>()?;
-        fresh.answer(&rests_on, || over(snapshot, name, &asked), |chain| (&["gym"], rows_of(chain)))
+        fresh.answer(&rests_on, || over(snapshot, name, &asked), &["gym"], list)
     });
     Ok(tagged(answer.await?))
 }
@@ -142,7 +142,7 @@ fn questions(
     Ok(asked)
 }
 
-/// Adds gym by gym, so that no more than one of them is there twice.
+/// Adds gym by gym and row by row, so that no more than one row is there twice.
 fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Result<Chain, Problem> {
     let question = asked.first().map(|(_, question)| question);
     let interval = question.map_or(Interval::Day, |question| question.interval);
@@ -151,9 +151,9 @@ fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Resul
     for (gym, question) in asked {
         let report = answer(snapshot, gym, question)?;
         if !sums(name).is_empty() {
-            let rows = serde_json::to_value(&report.rows).expect("it is plain JSON");
-            add(&mut totals, &rows["totals"], sums(name));
-            buckets.add(&rows["buckets"], sums(name));
+            let parts = report.rows.parts();
+            add(&mut totals, &parts.totals, sums(name));
+            buckets.add(parts.list, sums(name));
         }
         gyms.push(report);
     }
@@ -242,10 +242,10 @@ impl Buckets {
         Buckets { by_time, summed: Vec::new(), places: HashMap::new() }
     }
 
-    /// Adds those of one gym.
-    fn add(&mut self, buckets: &Value, sums: &[&str]) {
+    /// Adds those rows of one gym that are buckets.
+    fn add(&mut self, rows: csv::Rows<'_>, sums: &[&str]) {
         let mut seen: HashMap<NaiveDateTime, usize> = HashMap::new();
-        for bucket in buckets.as_array().into_iter().flatten() {
+        for bucket in rows.filter(|row| row.get("start").is_some()) {
             let start = bucket["start"].as_str().and_then(|start| start.parse().ok());
             let start: DateTime<chrono::FixedOffset> = start.expect("we wrote it");
             let start = start.naive_local();
@@ -258,7 +258,7 @@ impl Buckets {
                 self.summed.push(Summed { name, start, complete: true, closed: true, sum });
                 self.summed.len() - 1
             });
-            self.summed[place].take(start, bucket, sums);
+            self.summed[place].take(start, &bucket, sums);
         }
     }
 
@@ -296,14 +296,19 @@ fn plus(a: &Value, b: &Value) -> Value {
 }
 
 /// Every gym's rows, each with its gym, for CSV.
-fn rows_of(chain: &Chain) -> Vec<Value> {
-    let of_gym = |report: &Report| {
-        let gym = report.gym.clone();
-        super::rows_of(report).into_iter().map(move |row| {
-            let mut with_gym = Map::from_iter([("gym".to_owned(), json!(gym))]);
-            with_gym.extend(row.as_object().cloned().unwrap_or_default());
-            Value::Object(with_gym)
-        })
-    };
-    chain.gyms.iter().flat_map(of_gym).collect()
+fn list(chain: &Chain) -> csv::Rows<'_> {
+    Box::new(
+        chain
+            .gyms
+            .iter()
+            .flat_map(|report| report.rows.list().map(|row| with_gym(&report.gym, row))),
+    )
+}
+
+fn with_gym(gym: &str, row: Value) -> Value {
+    let mut with_gym = Map::from_iter([("gym".to_owned(), json!(gym))]);
+    if let Value::Object(row) = row {
+        with_gym.extend(row);
+    }
+    Value::Object(with_gym)
 }

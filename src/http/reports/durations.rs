@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ask, FixedStay, fixed_stays};
+use super::{Ask, FixedStay, Parts, fixed_stays};
 use crate::domain::report::durations::Group;
 use crate::domain::report::minutes::{BIN_MINUTES, Minutes, mean_minutes};
 use crate::http::problem::Problem;
@@ -13,6 +13,12 @@ use crate::projection::read;
 pub struct Rows {
     groups: Vec<Row>,
     totals: Totals,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.groups, &self.totals)
+    }
 }
 
 /// Visits of one group; only observed ones have a length.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Ask, Head};
+use super::{Ask, Head, Parts};
 use crate::domain::report::equipment::{equipment, visits_by_checkins};
 use crate::domain::report::{Counts, total};
 use crate::http::problem::Problem;
@@ -15,6 +15,12 @@ use crate::projection::read;
 pub struct Rows {
     buckets: Vec<Row>,
     totals: Totals,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.buckets, &self.totals)
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Ask, Head};
+use super::{Ask, Head, Parts};
 use crate::domain::calendar::{Interval, day_of, days_touched};
 use crate::domain::report::members::Period;
 use crate::http::problem::Problem;
@@ -16,6 +16,12 @@ use crate::projection::read;
 pub struct Rows {
     buckets: Vec<Row>,
     totals: Totals,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.buckets, &self.totals)
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

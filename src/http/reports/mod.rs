@@ -16,12 +16,13 @@ mod visits;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::answer::{Fresh, tagged};
 use super::auth::Access;
 use super::problem::{Code, Problem};
 use super::times::instant_to_the_minute;
-use super::{App, openapi, reporting};
+use super::{App, csv, openapi, reporting};
 use crate::clock;
 use crate::domain::calendar::{Bucket, days_touched};
 use crate::domain::closed::ClosedDays;
@@ -119,6 +120,40 @@ impl Rows {
             Name::Activity => Rows::Activity(activity::rows(ask)?),
         })
     }
+
+    fn parts(&self) -> Parts<'_> {
+        match self {
+            Rows::Occupancy(rows) => rows.parts(),
+            Rows::Visits(rows) => rows.parts(),
+            Rows::Members(rows) => rows.parts(),
+            Rows::Durations(rows) => rows.parts(),
+            Rows::Equipment(rows) => rows.parts(),
+            Rows::PopularTimes(rows) => rows.parts(),
+            Rows::Retention(rows) => rows.parts(),
+            Rows::Onboarding(rows) => rows.parts(),
+            Rows::Quality(rows) => rows.parts(),
+            Rows::Activity(rows) => rows.parts(),
+        }
+    }
+
+    /// The list of a report, for CSV.
+    fn list(&self) -> csv::Rows<'_> {
+        Box::new(self.parts().list.map(say_whether_closed))
+    }
+}
+
+/// A report taken apart, for what knows no report by its fields: its list, row by row, and what is
+/// said of all of it.
+struct Parts<'a> {
+    list: csv::Rows<'a>,
+    totals: Value,
+}
+
+impl Parts<'_> {
+    fn of<'a>(list: &'a [impl Serialize], totals: &impl Serialize) -> Parts<'a> {
+        let totals = serde_json::to_value(totals).expect("totals are plain JSON");
+        Parts { list: csv::rows(list), totals }
+    }
 }
 
 /// A question put to one gym, with what every report needs to answer it.
@@ -194,7 +229,8 @@ pub async fn of_gym(
         fresh.answer(
             &rests_on,
             || answer(snapshot, &gym, &question),
-            |report| (&[], rows_of(report)),
+            &[],
+            |report| report.rows.list(),
         )
     });
     Ok(tagged(answer.await?))
@@ -300,25 +336,12 @@ fn fixed_stays(stays: &Minutes) -> Vec<FixedStay> {
     stays.fixed().into_iter().map(|(minutes, visits)| FixedStay { minutes, visits }).collect()
 }
 
-/// The list of a report, for CSV.
-fn rows_of(report: &Report) -> Vec<serde_json::Value> {
-    let mut rows = serde_json::to_value(&report.rows).expect("rows are plain JSON");
-    let mut lists = ["buckets", "groups", "cells", "cohorts"].into_iter();
-    let list = lists.find(|name| rows.get(name).is_some()).map(|name| rows[name].take());
-    match list {
-        Some(serde_json::Value::Array(mut list)) => {
-            list.iter_mut().for_each(say_whether_closed);
-            list
-        }
-        _ => vec![],
-    }
-}
-
 /// In JSON only a bucket of closed days says so. A column has its place whatever the data is: the
 /// last.
-fn say_whether_closed(row: &mut serde_json::Value) {
+fn say_whether_closed(mut row: Value) -> Value {
     if let Some(bucket) = row.as_object_mut().filter(|row| row.contains_key("complete")) {
         let closed = bucket.shift_remove("closed").unwrap_or(false.into());
         bucket.insert("closed".to_owned(), closed);
     }
+    row
 }

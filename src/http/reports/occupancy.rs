@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ask, Head};
+use super::{Ask, Head, Parts};
 use crate::domain::report::occupancy::Samples;
 use crate::http::problem::Problem;
 use crate::http::times::instant_to_the_minute;
@@ -13,6 +13,12 @@ use crate::projection::read;
 pub struct Rows {
     buckets: Vec<Row>,
     totals: Sampled,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.buckets, &self.totals)
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

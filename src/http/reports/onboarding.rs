@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ask, Head};
+use super::{Ask, Head, Parts};
 use crate::domain::calendar::days_touched;
 use crate::domain::report::total;
 use crate::domain::tally::Count;
@@ -14,6 +14,12 @@ use crate::projection::read;
 pub struct Rows {
     buckets: Vec<Row>,
     totals: Totals,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.buckets, &self.totals)
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

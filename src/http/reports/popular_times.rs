@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, Parts};
 use crate::domain::report::popular_times::Cell;
 use crate::http::problem::Problem;
 use crate::projection::read;
@@ -12,6 +12,12 @@ use crate::projection::read;
 pub struct Rows {
     cells: Vec<Row>,
     totals: Totals,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.cells, &self.totals)
+    }
 }
 
 /// One hour of the week.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ask, FixedStay, Head, fixed_stays};
+use super::{Ask, FixedStay, Head, Parts, fixed_stays};
 use crate::domain::calendar::Bucket;
 use crate::domain::report::{Counts, quality, share, total};
 use crate::http::problem::Problem;
@@ -15,6 +15,12 @@ use crate::store::{Redundancy, StoreError};
 pub struct Rows {
     buckets: Vec<Row>,
     totals: Totals,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.buckets, &self.totals)
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

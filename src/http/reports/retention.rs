@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Ask;
+use super::{Ask, Parts};
 use crate::domain::calendar::day_of;
 use crate::domain::report::members::Cohort;
 use crate::http::problem::Problem;
@@ -13,6 +13,12 @@ use crate::projection::read;
 pub struct Rows {
     cohorts: Vec<Row>,
     totals: Totals,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.cohorts, &self.totals)
+    }
 }
 
 /// The members whose first visit was in one month.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ask, Head};
+use super::{Ask, Head, Parts};
 use crate::domain::report::{Counts, total, visits};
 use crate::http::problem::Problem;
 use crate::projection::read;
@@ -12,6 +12,12 @@ use crate::projection::read;
 pub struct Rows {
     buckets: Vec<Row>,
     totals: Counted,
+}
+
+impl Rows {
+    pub fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.buckets, &self.totals)
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema)]

@@ -11,6 +11,8 @@ use crate::service::{Service, delivery, now};
 const GYMS: usize = 20;
 /// The most memory that the service takes meanwhile, in MiB: of this build, which is not optimised.
 const MEMORY_MIB_MAX: u64 = 500;
+/// The same while tables are written, whose rows in pieces would take 280.
+const TABLES_MIB_MAX: u64 = 170;
 /// Questions at once.
 const ASKERS: usize = 24;
 const DAY: i64 = 24 * 60 * 60_000;
@@ -77,6 +79,22 @@ async fn the_largest_questions_at_once_take_no_more_memory_than_there_is() {
     assert!(answers.iter().any(|(status, _)| *status == 200));
     let taken = peak_memory_mib(&service);
     assert!(taken < MEMORY_MIB_MAX, "{taken} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_widest_tables_at_once_are_written_row_by_row() {
+    let service = Service::start();
+    service.add_gym("mitte", "Europe/Berlin");
+    let token = service.add_token("all", "viewer", &[]);
+    let table = format!(
+        "/api/v1/gyms/mitte/reports/quality?from={}&until={}&interval=15m&format=csv",
+        day(101),
+        day(1)
+    );
+    let answers = join_all((0..ASKERS).map(|_| service.get(&token, &table))).await;
+    assert!(answers.iter().any(|(status, _)| *status == 200));
+    let taken = peak_memory_mib(&service);
+    assert!(taken < TABLES_MIB_MAX, "{taken} MiB");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
