@@ -17,14 +17,14 @@ pub fn rows(list: &[impl Serialize]) -> Rows<'_> {
 /// `header` names columns that are there also without rows.
 pub fn write<'a>(header: &[&str], rows: impl Fn() -> Rows<'a>) -> String {
     let mut columns: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
-    for (name, _) in rows().flat_map(cells_of) {
+    for (name, _) in rows().flat_map(|row| cells_of(&row)) {
         if !columns.contains(&name) {
             columns.push(name);
         }
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&columns).expect("memory takes all that is written");
-    for cells in rows().map(cells_of) {
+    for cells in rows().map(|row| cells_of(&row)) {
         let cell = |column: &String| {
             let found = cells.iter().find(|(name, _)| name == column);
             found.map_or("", |(_, text)| text.as_str())
@@ -36,9 +36,9 @@ pub fn write<'a>(header: &[&str], rows: impl Fn() -> Rows<'a>) -> String {
     String::from_utf8(bytes).expect("it was made of text")
 }
 
-fn cells_of(row: Value) -> Vec<(String, String)> {
+fn cells_of(row: &Value) -> Vec<(String, String)> {
     let mut cells = Vec::new();
-    flatten("", &row, &mut cells);
+    flatten("", row, &mut cells);
     cells
 }
 
