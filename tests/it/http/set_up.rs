@@ -207,16 +207,12 @@ async fn rules_that_were_said_before_a_stop_hold_after_it() {
     // So many that they are not counted before the process is gone.
     let list = service.data().join("visits.csv");
     let first = chrono::DateTime::from_timestamp_millis(now() - 300 * 86_400_000).expect("a time");
-    let rows = (0..30_000).map(|number| {
-        let at = |minutes| {
-            (first + Duration::from_secs(60 * minutes)).format("%Y-%m-%d %H:%M").to_string()
-        };
-        format!(
-            "{},{},{}\n",
-            Uuid::from_u128(number % 500 + 1),
-            at(number as u64),
-            at(number as u64 + 50)
-        )
+    // In UTC: some of these times are such as the gym's clock skipped.
+    let at =
+        |minutes: u64| (first + Duration::from_secs(60 * minutes)).format("%Y-%m-%dT%H:%M:00Z");
+    let rows = (0..30_000_u64).map(|number| {
+        let account = Uuid::from_u128(u128::from(number) % 500 + 1);
+        format!("{account},{},{}\n", at(number), at(number + 50))
     });
     let text: String = std::iter::once("account,entered,left\n".to_owned()).chain(rows).collect();
     std::fs::write(&list, text).expect("it is written");
