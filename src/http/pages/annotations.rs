@@ -10,7 +10,7 @@ use super::range::day;
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
-use super::ways::{self, ways};
+use super::ways::{self, Place};
 use super::words::Words;
 use crate::clock;
 use crate::domain::annotation::{
@@ -30,15 +30,12 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let words = visitor.words;
         let found = snapshot.all_annotations(gym.id)?;
         let main = html! {
-            (ways(visitor, snapshot, &gym, ways::ANNOTATIONS)?)
             p.note { (words.say("annotations.note")) }
             @if visitor.access.require(Role::Manager).is_ok() { (form(visitor, &gym)) }
             (list(visitor, &found))
         };
-        Ok(Page {
-            title: format!("{} – {}", gym.settings.name, words.say("annotations.title")),
-            main,
-        })
+        let title = format!("{} – {}", gym.settings.name, words.say("annotations.title"));
+        Ok(Page { title, place: Some(Place::of(&gym, ways::ANNOTATIONS)), main })
     });
     page.await
 }

@@ -10,6 +10,7 @@ use super::reports::bars;
 use super::table::{column_key, region};
 use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
+use super::ways::Place;
 use super::words::Words;
 use crate::clock;
 use crate::http::App;
@@ -20,18 +21,6 @@ use crate::store::{Gym, Snapshot};
 /// The reports that have a total for each gym.
 fn views() -> impl Iterator<Item = &'static View> {
     VIEWS.iter().filter(|view| !view.totals.is_empty() && view.name != "retention")
-}
-
-/// The ways to the reports over all gyms.
-pub fn ways(words: &Words, here: Option<&str>) -> Markup {
-    html! {
-        nav.ways aria-label=(words.say("chain.title")) { @for view in views() {
-            a href={ "/reports/" (view.name) }
-                aria-current=[(here == Some(view.name)).then_some("page")] {
-                (words.say(&format!("report.{}", view.name)))
-            }
-        } }
-    }
 }
 
 pub async fn one(
@@ -67,7 +56,6 @@ fn shown(
     let mut chain = serde_json::to_value(&chain).expect("reports are plain JSON");
     name_as_utc(&mut chain);
     let main = html! {
-        (ways(words, Some(view.name)))
         (range.picker(words, view.name, false))
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
@@ -86,7 +74,8 @@ fn shown(
         }
     };
     let key = format!("report.{}", view.name);
-    Ok(Page { title: format!("{}: {}", words.say("chain.title"), words.say(&key)), main })
+    let title = format!("{}: {}", words.say("chain.title"), words.say(&key));
+    Ok(Page { title, place: Some(Place::of_all(view.name)), main })
 }
 
 /// Buckets of a chain have local names without an offset. To show them, any offset will do.

@@ -3,9 +3,10 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets::TAG;
-use super::people;
 use super::visitor::{Page, Visitor};
+use super::ways::Around;
 use super::words::Words;
+use crate::store::Gym;
 
 /// Nothing is loaded from elsewhere, nothing is sent there, and nothing in the page itself runs.
 pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
@@ -17,9 +18,10 @@ pub const EMBEDDED_POLICY: &str = "default-src 'none'; style-src 'self'; script-
                                    img-src 'self'; connect-src 'self'; base-uri 'none'; \
                                    frame-ancestors *";
 
-/// A page for who is signed in.
-pub fn whole(visitor: &Visitor, page: &Page) -> Markup {
+/// A page for who is signed in, and may see these gyms.
+pub fn whole(visitor: &Visitor, gyms: &[Gym], page: &Page) -> Markup {
     let words = visitor.words;
+    let around = Around::of(visitor, gyms, page.place.as_ref());
     html! {
         (DOCTYPE)
         html lang=(words.code) {
@@ -28,21 +30,29 @@ pub fn whole(visitor: &Visitor, page: &Page) -> Markup {
                 a.skip href="#main" { (words.say("frame.skip")) }
                 header.top {
                     a.brand href="/" { "footfall" }
-                    nav aria-label=(words.say("frame.around")) {
-                        a href="/" { (words.say("frame.now")) }
-                        a href="/sessions" { (words.say("frame.sessions")) }
-                        @if people::may_open(&visitor.access) {
-                            a href="/people" { (words.say("people.title")) }
-                        }
-                    }
-                    (languages(words, &visitor.asked))
-                    form method="post" action="/sign-out" {
-                        input type="hidden" name="csrf" value=(visitor.csrf);
-                        span.who { (visitor.access.reader.name) }
-                        button { (words.say("frame.sign_out")) }
-                    }
+                    (around.chosen())
+                    (account(visitor))
                 }
-                main #main tabindex="-1" { h1 { (page.title) } (page.main) }
+                (around.groups())
+                main #main tabindex="-1" { (around.pages()) h1 { (page.title) } (page.main) }
+            }
+        }
+    }
+}
+
+/// Who is signed in, and what that person may want: another language, other sessions, to leave.
+fn account(visitor: &Visitor) -> Markup {
+    let words = visitor.words;
+    html! {
+        details.menu.me {
+            summary { span.sr { (words.say("frame.account")) ": " } (visitor.access.reader.name) }
+            div {
+                (languages(words, &visitor.asked))
+                a href="/sessions" { (words.say("sessions.title")) }
+                form method="post" action="/sign-out" {
+                    input type="hidden" name="csrf" value=(visitor.csrf);
+                    button { (words.say("frame.sign_out")) }
+                }
             }
         }
     }

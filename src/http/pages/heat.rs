@@ -14,16 +14,23 @@ pub fn map(words: &Words, cells: &[&Value]) -> Markup {
         let found = cells.iter().find(|cell| cell["weekday"] == weekday && cell["hour"] == hour);
         found.and_then(|cell| cell["average"].as_f64())
     };
+    // Hours of the night in which nobody ever was.
+    let busy = (0..24).filter(|hour| (1..=7).any(|day| average(day, *hour) > Some(0.0)));
+    let busy: Vec<u32> = busy.collect();
+    let hours = match (busy.first(), busy.last()) {
+        (Some(first), Some(last)) => *first..last + 1,
+        _ => 0..24,
+    };
     let averages = cells.iter().filter_map(|cell| cell["average"].as_f64());
     let highest = averages.fold(0.0, f64::max);
     html! {
         (region(words.say("counts.popular-times"), &html! { table.heat {
                 thead { tr { td {}
-                    @for hour in 0..24 { th scope="col" { (hour) } }
+                    @for hour in hours.clone() { th scope="col" { (hour) } }
                 } }
                 tbody { @for weekday in words.week() { tr {
                     th scope="row" { (words.weekday(weekday)) }
-                    @for hour in 0..24 {
+                    @for hour in hours.clone() {
                         @match average(weekday, hour) {
                             None => td { (words.say("report.none")) },
                             Some(average) => td class=(shade(average, highest)) {

@@ -11,7 +11,7 @@ use super::set_up;
 use super::table::Cell::{self, Date, Moment, Text, Whole, Word};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
-use super::ways::{self, ways};
+use super::ways::{self, Place};
 use super::words::Words;
 use crate::http::members::{list_absent, list_new, of_account};
 use crate::http::problem::{Code, Problem};
@@ -56,7 +56,6 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let api = format!("/api/v1/gyms/{}/members", gym.slug);
         let link = format!("/gyms/{}/members", gym.slug);
         let main = html! {
-            (ways(visitor, snapshot, &gym, ways::MEMBERS)?)
             p.note { (words.say("members.note")) }
             @for (days, lost_after, rows) in &absent {
                 @let (from, until) = (days.to_string(), (lost_after - 1).to_string());
@@ -67,9 +66,8 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
             @let list = listed(words, words.say("members.new"), NEW, &new, &Lead::To(&link));
             (with_csv(&list, words, &format!("{api}/new?format=csv")))
         };
-        Ok(Page {
-            title: format!("{} – {}", gym.settings.name, words.say("members.title")), main
-        })
+        let title = format!("{} – {}", gym.settings.name, words.say("members.title"));
+        Ok(Page { title, place: Some(Place::of(&gym, ways::MEMBERS)), main })
     });
     page.await
 }
@@ -96,11 +94,11 @@ pub async fn erased(
         let gym = visitor.access.gym(snapshot, &slug)?;
         let words = visitor.words;
         let main = html! {
-            (ways(visitor, snapshot, &gym, ways::MEMBERS)?)
             p.note role="status" { (words.say("members.erased_says")) }
             (set_up::erased(words, snapshot, &gym)?)
         };
-        Ok(Page { title: words.say("members.erased").to_owned(), main })
+        let title = words.say("members.erased").to_owned();
+        Ok(Page { title, place: Some(Place::of(&gym, ways::MEMBERS)), main })
     });
     page.await
 }
@@ -120,7 +118,6 @@ pub async fn one(
         let stored = stored.expect("answers are plain JSON");
         let list = |name: &str| stored[name].as_array().cloned().unwrap_or_default();
         let main = html! {
-            (ways(visitor, snapshot, &gym, ways::MEMBERS)?)
             p { code { (account) } }
             (listed(words, words.say("members.visits"), VISITS, &list("visits"), &Lead::Nowhere))
             (listed(words, words.say("members.events"), EVENTS, &list("events"), &Lead::Nowhere))
@@ -135,7 +132,8 @@ pub async fn one(
                 }
             }
         };
-        Ok(Page { title: words.say("members.one").to_owned(), main })
+        let title = words.say("members.one").to_owned();
+        Ok(Page { title, place: Some(Place::of(&gym, ways::MEMBERS)), main })
     });
     page.await
 }

@@ -10,6 +10,7 @@
 
 mod annotations;
 mod assets;
+mod begun;
 pub mod busy;
 mod chain;
 mod chart;
@@ -25,6 +26,7 @@ mod marks;
 mod members;
 mod now;
 mod people;
+mod picker;
 mod range;
 mod recount;
 mod reports;

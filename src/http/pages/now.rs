@@ -3,12 +3,11 @@
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
-use super::chain;
 use super::chart::{Bar, Chart};
 use super::empty;
 use super::table::region;
 use super::visitor::{Page, Visitor};
-use super::ways::ways;
+use super::ways::{self, Place};
 use super::words::Words;
 use crate::clock;
 use crate::domain::calendar::{Bucket, Interval, buckets, day_of, day_start, local};
@@ -37,7 +36,6 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
         let fullness = |live: &Live| utilisation(&live.gym, live.present);
         gyms.sort_by(|a, b| fullness(b).partial_cmp(&fullness(a)).expect("shares are numbers"));
         let main = html! {
-            @if gyms.len() > 1 { (chain::ways(words, None)) }
             @if gyms.is_empty() { p.note { (words.say("now.no_gyms")) } }
             div.cards data-every=(LOOK_SECONDS) { @for live in &gyms {
                 a.card href={ "/gyms/" (live.gym.slug) } {
@@ -50,7 +48,8 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
                 }
             } }
         };
-        Ok(Page { title: words.say("now.all").to_owned(), main })
+        let title = words.say("now.all").to_owned();
+        Ok(Page { title, place: Some(Place::of_all(ways::NOW)), main })
     });
     page.await
 }
@@ -63,19 +62,17 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let title = gym.settings.name.clone();
         if read::first_event(snapshot, &gym)?.is_none() {
             let main = html! {
-                (ways(visitor, snapshot, &gym, "")?)
                 div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
                     (empty::nothing_yet(visitor, &gym))
                 }
             };
-            return Ok(Page { title, main });
+            return Ok(Page { title, place: Some(Place::of(&gym, ways::NOW)), main });
         }
         let occupancy = read::occupancy_now(snapshot, &gym, now)?;
         let hours = hours_of_today(&gym, now);
         let usual = hours.iter().map(|hour| read::usual(snapshot, &gym, hour.from));
         let usual = usual.collect::<Result<Vec<_>, _>>()?;
         let main = html! {
-            (ways(visitor, snapshot, &gym, "")?)
             div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
                 div.card.now { (count(words, &gym, occupancy.present)) }
                 @if occupancy.is_closed { p.note { (words.say("now.closed")) } }
@@ -85,7 +82,7 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
                 (next(words, &gym, &occupancy.next_hours))
             }
         };
-        Ok(Page { title, main })
+        Ok(Page { title, place: Some(Place::of(&gym, ways::NOW)), main })
     });
     page.await
 }

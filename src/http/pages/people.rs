@@ -9,6 +9,7 @@ use super::frame;
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor, answer};
+use super::ways::{self, Place};
 use super::words::Words;
 use crate::actions::readers::{self, LINK_DAYS, TOKEN_PREFIX};
 use crate::actions::{self, By};
@@ -44,7 +45,8 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
     let page = visitor.show(app, |visitor, snapshot| {
         check(&visitor.access)?;
         let main = html! { (lists(visitor, snapshot)?) (form(visitor, snapshot)?) };
-        Ok(Page { title: visitor.words.say("people.title").to_owned(), main })
+        let title = visitor.words.say("people.title").to_owned();
+        Ok(Page { title, place: Some(Place::of_all(ways::PEOPLE)), main })
     });
     page.await
 }
@@ -288,6 +290,7 @@ fn told_once(app: &App, visitor: &Visitor, request: &HttpRequest, shown: &Shown)
             p { a href="/people" { (words.say("people.title")) } }
         }
     };
-    let page = Page { title: words.say("people.title").to_owned(), main };
-    answer(HttpResponse::Ok(), frame::whole(visitor, &page))
+    let place = Some(Place::of_all(ways::PEOPLE));
+    let page = Page { title: words.say("people.title").to_owned(), place, main };
+    answer(HttpResponse::Ok(), frame::whole(visitor, &[], &page))
 }

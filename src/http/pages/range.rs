@@ -2,10 +2,8 @@
 
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
-use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::words::Words;
 use crate::domain::Millis;
 use crate::domain::calendar::{Day, Interval, day_of, day_start};
 use crate::http::problem::{Code, Problem};
@@ -15,21 +13,41 @@ use crate::http::reports::Parameters;
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Asked {
     /// A preset, or nothing.
-    range: Option<String>,
+    pub range: Option<String>,
     /// The first day.
     from: Option<String>,
     /// The last day, in the range.
     to: Option<String>,
     interval: Option<String>,
-    compare: Option<String>,
-    group_by: Option<String>,
+    pub compare: Option<String>,
+    pub group_by: Option<String>,
     /// Of activity: local days.
-    window: Option<String>,
+    pub window: Option<String>,
 }
 
+/// What was chosen of a range for one page holds for the others too.
+pub const KEPT: [&str; 4] = ["range", "from", "to", "compare"];
+
 impl Asked {
+    /// What was asked for, by name.
+    pub fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let pairs = [
+            ("range", &self.range),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("interval", &self.interval),
+            ("compare", &self.compare),
+            ("group_by", &self.group_by),
+            ("window", &self.window),
+        ];
+        let said = |value: &&String| !value.is_empty();
+        pairs
+            .into_iter()
+            .filter_map(move |(name, value)| Some((name, value.as_ref().filter(said)?.as_str())))
+    }
+
     /// The preset that was chosen, or that holds when nothing was; none with days of one's own.
-    fn preset(&self, report: &str) -> Option<&str> {
+    pub fn preset(&self, report: &str) -> Option<&str> {
         let usual = if report == "retention" { "year" } else { "28" };
         let chosen = self.range.as_deref().filter(|range| !range.is_empty());
         chosen.or_else(|| (self.from.is_none() || self.to.is_none()).then_some(usual))
@@ -52,8 +70,13 @@ const DAYS_OF_HOURS_MAX: i32 = 3;
 const DAYS_OF_DAYS_MAX: i32 = 100;
 
 /// Whether a report has buckets of hours: members are counted by days.
-fn has_hours(report: &str) -> bool {
+pub fn has_hours(report: &str) -> bool {
     !["members", "activity"].contains(&report)
+}
+
+/// Whether a report can stand beside itself of an earlier range.
+pub fn can_be_compared(report: &str) -> bool {
+    !["popular-times", "retention"].contains(&report)
 }
 
 /// Whole local days, and how to look at them.
@@ -64,7 +87,9 @@ pub struct Range {
     pub from: Millis,
     pub until: Millis,
     pub interval: Interval,
-    asked: Asked,
+    pub today: Day,
+    pub asked: Asked,
+    is_compared: bool,
 }
 
 impl Range {
@@ -82,9 +107,15 @@ impl Range {
             ..=DAYS_OF_DAYS_MAX => Interval::Day,
             _ => Interval::Week,
         };
+        let fits = |interval| has_hours(report) || interval != Interval::Hour;
         let known = INTERVALS.iter().find(|(word, _)| asked.interval.as_deref() == Some(word));
+        let known = known.filter(|(_, interval)| fits(*interval));
         let interval = known.map_or(fitting, |(_, interval)| *interval);
-        Ok(Range { first, last, from, until, interval, asked: asked.clone() })
+        // Ranges are compared whole weeks apart, where no months begin.
+        let by_months = !has_hours(report) && interval == Interval::Month;
+        let is_compared = can_be_compared(report) && !by_months;
+        let asked = asked.clone();
+        Ok(Range { first, last, from, until, interval, today, asked, is_compared })
     }
 
     pub fn group_by(&self) -> Option<&str> {
@@ -104,7 +135,7 @@ impl Range {
             interval: Some(self.word().to_owned()),
             group_by: chosen(&self.asked.group_by),
             window: chosen(&self.asked.window),
-            compare: chosen(&self.asked.compare),
+            compare: chosen(&self.asked.compare).filter(|_| self.is_compared),
             ..Parameters::default()
         }
     }
@@ -129,61 +160,6 @@ impl Range {
             query.extend_pairs(value.map(|value| (name, value)));
         }
         query.append_pair("format", "csv").finish()
-    }
-
-    /// Of one gym, ranges can be compared, and what is not in buckets grouped.
-    pub fn picker(&self, words: &Words, report: &str, is_of_one: bool) -> Markup {
-        let preset = self.asked.preset(report);
-        let option = |value: &str, key: String, chosen: bool| {
-            html! { option value=(value) selected[chosen] { (words.say(&key)) } }
-        };
-        html! {
-            nav.presets aria-label=(words.say("range.title")) { @for name in PRESETS {
-                a href={ "?range=" (name) } aria-current=[(preset == Some(name)).then_some("true")] {
-                    (words.say(&format!("range.{name}")))
-                }
-            } }
-            form.range method="get" {
-                label { (words.say("range.from"))
-                    input type="date" name="from" value=(self.first.date()) required; }
-                label { (words.say("range.to"))
-                    input type="date" name="to" value=(self.last.date()) required; }
-                @if report == "activity" {
-                    @let window = self.asked.window.as_deref().unwrap_or("28");
-                    label { (words.say("range.window")) select name="window" {
-                        @for word in WINDOWS {
-                            (option(word, format!("window.{word}"), window == word))
-                        }
-                    } }
-                }
-                @if report == "durations" && is_of_one {
-                    label { (words.say("range.group")) select name="group_by" {
-                        @for word in GROUPINGS {
-                            (option(word, format!("group.{word}"),
-                                self.asked.group_by.as_deref() == Some(word)))
-                        }
-                    } }
-                } @else if !["durations", "popular-times", "retention"].contains(&report) {
-                    label { (words.say("range.interval")) select name="interval" {
-                        @for (word, interval) in INTERVALS {
-                            @if has_hours(report) || interval != Interval::Hour {
-                                (option(word, format!("interval.{word}"), interval == self.interval))
-                            }
-                        }
-                    } }
-                }
-                @if is_of_one && report != "popular-times" && report != "retention" {
-                    label { (words.say("range.compare")) select name="compare" {
-                        option value="" { (words.say("compare.none")) }
-                        @for word in COMPARISONS {
-                            (option(word, format!("compare.{word}"),
-                                self.asked.compare.as_deref() == Some(word)))
-                        }
-                    } }
-                }
-                button { (words.say("range.show")) }
-            }
-        }
     }
 }
 

@@ -12,10 +12,11 @@ use super::table::Cell::{self, Moment, Percent, Start, Text, Whole};
 use super::table::{Lead, column_key, listed, table};
 use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
-use super::ways::ways;
+use super::ways::Place;
 use super::words::Words;
-use super::{cohorts, empty, heat};
+use super::{begun, cohorts, empty, heat};
 use crate::clock;
+use crate::domain::calendar::local;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 use crate::http::reports;
@@ -53,24 +54,25 @@ fn shown(
     let range = Range::of(asked, view.name, gym.settings.zone, now)?;
     let title = words.say(&format!("report.{}", view.name)).to_owned();
     let title = format!("{}: {title}", gym.settings.name);
-    if read::first_event(snapshot, gym)?.is_none() {
-        let main = html! {
-            (ways(visitor, snapshot, gym, view.name)?)
-            (empty::nothing_yet(visitor, gym))
-        };
-        return Ok(Page { title, main });
-    }
+    let place = Some(Place::of(gym, view.name));
+    let Some(first_event) = read::first_event(snapshot, gym)? else {
+        return Ok(Page { title, place, main: empty::nothing_yet(visitor, gym) });
+    };
     let parameters = range.parameters();
     let report = reports::ask(snapshot, gym, view.name, &parameters, now)?;
-    let report = serde_json::to_value(&report).expect("reports are plain JSON");
+    let mut report = serde_json::to_value(&report).expect("reports are plain JSON");
+    let is_cut = begun::from_first_event(&mut report, gym, first_event);
     let marks = Marks::of(snapshot, gym, &range, now)?;
     let main = html! {
-        (ways(visitor, snapshot, gym, view.name)?)
         (range.picker(words, view.name, true))
         (totals(words, view, &report))
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
             (picture(words, view, &report, &range, &marks))
+            @if is_cut {
+                @let day = words.date(local(gym.settings.zone, first_event).date_naive());
+                p.note { (words.fill("report.begun", &[&day])) }
+            }
             (notes(words, &report, &marks))
             (losses(words, &report))
             details { summary { (words.say("report.table")) }
@@ -85,7 +87,7 @@ fn shown(
             }
         }
     };
-    Ok(Page { title, main })
+    Ok(Page { title, place, main })
 }
 
 fn rows<'v>(view: &View, report: &'v Value) -> Vec<&'v Value> {
@@ -123,6 +125,8 @@ fn picture(words: &Words, view: &View, report: &Value, range: &Range, marks: &Ma
         "popular-times" => heat::map(words, &rows(view, report)),
         "retention" => cohorts::table(words, &rows(view, report)),
         "durations" => histogram(words, &rows(view, report)),
+        // All of it was before the gym's first event.
+        _ if rows(view, report).is_empty() => html! {},
         _ => bars(words, view, report, range, marks),
     }
 }

@@ -10,7 +10,7 @@ use super::form::Form;
 use super::recount::{Recount, State};
 use super::table::{Cell, region};
 use super::visitor::{Page, Visitor};
-use super::ways::{self, ways};
+use super::ways::{self, Place};
 use super::words::Words;
 use crate::actions::gyms::{self, Said};
 use crate::clock;
@@ -39,7 +39,6 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let shown = tried.map_or(gym.settings.rules, |recount| recount.rules);
         let zone = gym.settings.zone;
         let main = html! {
-            (ways(visitor, snapshot, &gym, ways::SET_UP)?)
             section {
                 h2 { (words.say("set_up.rules")) }
                 p.note { (words.say("rules.note")) }
@@ -53,7 +52,8 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
             (settings_form(visitor, &gym))
         };
         let title = words.say("rules.title");
-        Ok(Page { title: format!("{} – {title}", gym.settings.name), main })
+        let title = format!("{} – {title}", gym.settings.name);
+        Ok(Page { title, place: Some(Place::of(&gym, ways::RULES)), main })
     });
     page.await
 }

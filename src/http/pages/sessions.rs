@@ -11,6 +11,7 @@ use super::sign_in::{address, signed_in};
 use super::table::Cell::{self, Text};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
+use super::ways::{self, Place};
 use crate::clock;
 use crate::domain::calendar::local;
 use crate::http::auth::{Access, used_since};
@@ -36,7 +37,8 @@ pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
             (list(visitor, &users, &sessions))
             (password_form(visitor, has_password))
         };
-        Ok(Page { title: visitor.words.say("sessions.title").to_owned(), main })
+        let title = visitor.words.say("sessions.title").to_owned();
+        Ok(Page { title, place: Some(Place::of_all(ways::SESSIONS)), main })
     });
     page.await
 }

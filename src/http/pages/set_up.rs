@@ -11,7 +11,7 @@ use super::rules::RULES;
 use super::table::Cell::{self, Moment, Text, Whole, Word};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
-use super::ways::{self, ways};
+use super::ways::{self, Place};
 use super::words::Words;
 use crate::http::gyms::GymBody;
 use crate::http::quarantine::{page_of, release_one};
@@ -51,7 +51,6 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let words = visitor.words;
         let shown = json(&GymBody::of(snapshot, &gym)?);
         let main = html! {
-            (ways(visitor, snapshot, &gym, ways::SET_UP)?)
             (listed(words, words.say("set_up.webhooks"), WEBHOOKS, list(&shown["webhooks"]), &Lead::Nowhere))
             @if list(&shown["webhooks"]).is_empty() {
                 p.note { (words.fill("set_up.webhooks_empty", &[gym.slug.as_str()])) }
@@ -59,7 +58,6 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
             (waiting(visitor, snapshot, &gym)?)
             section {
                 h2 { (words.say("set_up.rules")) }
-                p { a href={ "/gyms/" (gym.slug) "/rules" } { (words.say("rules.title")) } }
                 dl.facts {
                     @for rule in RULES { div {
                         dt { (words.say(&format!("set_up.{rule}"))) }
@@ -77,7 +75,8 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
             }
             (erased(words, snapshot, &gym)?)
         };
-        Ok(Page { title: format!("{} – {}", gym.settings.name, words.say("set_up.title")), main })
+        let title = format!("{} – {}", gym.settings.name, words.say("set_up.title"));
+        Ok(Page { title, place: Some(Place::of(&gym, ways::SET_UP)), main })
     });
     page.await
 }

@@ -8,6 +8,7 @@ use super::range::{COMPARISONS, GROUPINGS, INTERVALS, PRESETS, WINDOWS};
 use super::rules::RULES;
 use super::table::column_key;
 use super::views::VIEWS;
+use super::ways::Group;
 use super::words::Words;
 use crate::domain::annotation::AnnotationKind;
 use crate::domain::report::busy::{Level, Public};
@@ -54,6 +55,7 @@ fn made() -> Vec<String> {
     let mut keys = [
         numbers("month", 12),
         numbers("weekday", 7),
+        of("group", &Group::ALL.map(Group::word)),
         of("report", &reports),
         of("counts", &reports),
         of("range", &PRESETS),

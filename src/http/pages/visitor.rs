@@ -1,5 +1,6 @@
 //! Who looks at a page: signed in, with a language, and with a word that proves a form is ours.
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -9,6 +10,8 @@ use maud::Markup;
 
 use super::fault;
 use super::frame::{self, POLICY};
+use super::range::KEPT;
+use super::ways::Place;
 use super::words::Words;
 use crate::http::auth::{self, Access, session_secret};
 use crate::http::problem::{Code, Problem, RETRY_AFTER_SECONDS};
@@ -30,9 +33,11 @@ pub struct Visitor {
     pub asked: String,
 }
 
-/// A page: its title, and what is in it.
+/// A page: its title, where it is, and what is in it.
 pub struct Page {
     pub title: String,
+    /// None of what could not be shown.
+    pub place: Option<Place>,
     pub main: Markup,
 }
 
@@ -52,26 +57,45 @@ impl Visitor {
         let visitor = self.clone();
         let page = reporting(app, move |snapshot| {
             visitor.access.again(snapshot)?;
-            page(&visitor, snapshot)
+            let page = page(&visitor, snapshot)?;
+            Ok(frame::whole(&visitor, &visitor.access.gyms(snapshot)?, &page))
         })
         .await;
         match page {
-            Ok(page) => answer(HttpResponse::Ok(), frame::whole(&self, &page)),
+            Ok(page) => answer(HttpResponse::Ok(), page),
             Err(problem) => self.say(&problem),
         }
+    }
+
+    fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let query = self.asked.split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes())
+    }
+
+    /// What was chosen of a range, as the query that every way carries on.
+    pub fn kept(&self) -> String {
+        let kept = self.query().filter(|(name, _)| KEPT.contains(&&**name));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+    }
+
+    /// The gym that was chosen, on a page that is of none.
+    pub fn chosen_gym(&self) -> Option<String> {
+        let mut query = self.query();
+        query.find(|(name, _)| name == "gym").map(|(_, slug)| slug.into_owned())
     }
 
     /// The page of a problem.
     pub fn say(&self, problem: &Problem) -> HttpResponse {
         let page = Page {
             title: self.words.say("problem.title").to_owned(),
+            place: None,
             main: fault::say(self.words, problem),
         };
         let mut response = HttpResponse::build(problem.status_code());
         if problem.code == Code::Unavailable {
             response.insert_header(("retry-after", RETRY_AFTER_SECONDS.to_string()));
         }
-        answer(response, frame::whole(self, &page))
+        answer(response, frame::whole(self, &[], &page))
     }
 
     /// Leads on after a form was taken, so that loading the page again sends nothing again; or says

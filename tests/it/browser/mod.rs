@@ -4,6 +4,7 @@
 //! With `SCREENSHOTS=1` it also takes the pictures in `docs/screenshots/`.
 
 mod chrome;
+mod ways;
 mod words;
 
 use std::sync::LazyLock;
@@ -120,6 +121,7 @@ async fn a_password_signs_in_and_the_number_is_live() {
     }
     assert!(site.until_live().await > before);
     chrome.check("/gyms/mitte, live").await;
+    chrome.click(".me summary").await;
     chrome.follow("header form button").await;
     assert_eq!(chrome.driver.current_url().await.expect("one").path(), "/sign-in");
     site.chrome.end().await;
@@ -170,7 +172,7 @@ async fn every_view_is_right_on_every_screen() {
             chrome.keep_picture(&format!("{name}-de-dark")).await;
         }
     }
-    assert!(chrome.text("header").await.contains("Abmelden"));
+    assert!(chrome.texts("header").await.concat().contains("Abmelden"));
     site.chrome.end().await;
 }
 
@@ -219,6 +221,7 @@ async fn pictures_and_tables_show_what_the_api_says() {
         chrome.ask(&format!("document.querySelector('[name={name}]').value = '{text}'")).await;
     }
     chrome.ask("document.querySelector('[name=compare]').value = 'previous'").await;
+    chrome.click(".own summary").await;
     chrome.follow(".range button").await;
     chrome.check("a comparison").await;
     let api = format!(
@@ -358,8 +361,8 @@ async fn a_manager_notes_what_happened_and_it_stands_on_every_report() {
                       && strip.right <= bars[3].getBoundingClientRect().left";
     assert_eq!(chrome.ask(extent).await, true, "it spans its two days and no other");
     // The same range of another gym, which has no such note.
-    chrome.click(".others summary").await;
-    chrome.follow(".others a").await;
+    chrome.click(".gyms summary").await;
+    chrome.follow(".gyms a[href^='/gyms/spandau']").await;
     let now = chrome.driver.current_url().await.expect("one");
     assert_eq!((now.path(), now.query()), ("/gyms/spandau/reports/visits", Some(range.as_str())));
     assert_eq!(chrome.texts(".noted li").await, Vec::<String>::new());
