@@ -67,20 +67,24 @@ impl Visitor {
         }
     }
 
-    fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        let query = self.asked.split_once('?').map_or("", |(_, query)| query);
-        form_urlencoded::parse(query.as_bytes())
+    /// What was asked for after the path.
+    pub fn query(&self) -> &str {
+        self.asked.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query().as_bytes())
     }
 
     /// What was chosen of a range, as the query that every way carries on.
     pub fn kept(&self) -> String {
-        let kept = self.query().filter(|(name, _)| KEPT.contains(&&**name));
+        let kept = self.pairs().filter(|(name, _)| KEPT.contains(&&**name));
         form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
     }
 
     /// The gym that was chosen, on a page that is of none.
     pub fn chosen_gym(&self) -> Option<String> {
-        let mut query = self.query();
+        let mut query = self.pairs();
         query.find(|(name, _)| name == "gym").map(|(_, slug)| slug.into_owned())
     }
 

@@ -197,24 +197,15 @@ impl<'a> Around<'a> {
 
     /// The address of a page of a gym, or of all, with what was chosen.
     fn link(&self, way: &Way, gym: Option<&Gym>) -> String {
-        let query = self.visitor.kept();
-        match (gym, way.of) {
-            (Some(gym), Of::Apart) => {
-                let query = if query.is_empty() { query } else { format!("&{query}") };
-                format!("{}?gym={}{query}", way.path, gym.slug)
-            }
-            (Some(gym), _) => with_query(&format!("/gyms/{}{}", gym.slug, way.path), &query),
-            (None, _) if way.path.is_empty() => with_query("/", &query),
-            (None, _) => with_query(way.path, &query),
-        }
+        address(way, gym, &self.visitor.kept())
     }
 
     /// The same page of another gym, or of all; where there is none, the group's first.
     fn same(&self, gym: Option<&Gym>) -> String {
         let here = self.here.unwrap_or(&WAYS[0]);
         match gym {
-            Some(_) if here.of != Of::Apart => self.link(here, gym),
-            None if here.of == Of::Either => self.link(here, None),
+            Some(_) if here.of != Of::Apart => address(here, gym, self.visitor.query()),
+            None if here.of == Of::Either => address(here, None, self.visitor.query()),
             _ => {
                 let first = self.open(here.group, gym).next();
                 self.link(first.unwrap_or(&WAYS[0]), gym)
@@ -283,6 +274,18 @@ impl<'a> Around<'a> {
                 }
             }
         }
+    }
+}
+
+fn address(way: &Way, gym: Option<&Gym>, query: &str) -> String {
+    match (gym, way.of) {
+        (Some(gym), Of::Apart) => {
+            let and = if query.is_empty() { "" } else { "&" };
+            format!("{}?gym={}{and}{query}", way.path, gym.slug)
+        }
+        (Some(gym), _) => with_query(&format!("/gyms/{}{}", gym.slug, way.path), query),
+        (None, _) if way.path.is_empty() => with_query("/", query),
+        (None, _) => with_query(way.path, query),
     }
 }
 
