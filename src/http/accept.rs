@@ -16,10 +16,29 @@ struct Wish {
     place: isize,
 }
 
+/// The message of Prometheus' protobuf format, which its kind is told by.
+const METRICS_MESSAGE: &str = "io.prometheus.client.MetricFamily";
+
+/// Whether metrics are wanted in Prometheus' protobuf format more than as text. Who does not name it
+/// gets text.
+pub fn prefers_protobuf(headers: &HeaderMap) -> bool {
+    let ranges = ranges(headers);
+    let named: Vec<_> =
+        ranges.iter().filter(|range| range.contains(METRICS_MESSAGE)).copied().collect();
+    let protobuf = wish(&named, "application", "vnd.google.protobuf");
+    let text = wish(&ranges, "text", "plain");
+    protobuf.as_ref().is_some_and(|wish| wish.weight > 0)
+        && protobuf.map(|wish| wish.weight) >= text.map(|wish| wish.weight)
+}
+
+fn ranges(headers: &HeaderMap) -> Vec<&str> {
+    let lines = headers.get_all(ACCEPT).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).collect()
+}
+
 /// Whether CSV is wanted more than JSON. Who does not say gets JSON.
 pub fn prefers_csv(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(ACCEPT).filter_map(|line| line.to_str().ok());
-    let ranges: Vec<_> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    let ranges = ranges(headers);
     let csv = wish(&ranges, "text", "csv");
     let json = wish(&ranges, "application", "json");
     csv > json && csv.is_some_and(|csv| csv.weight > 0)
@@ -66,6 +85,24 @@ mod tests {
             .iter()
             .fold(TestRequest::default(), |request, line| request.append_header((ACCEPT, *line)));
         prefers_csv(request.to_http_request().headers())
+    }
+
+    #[test]
+    fn metrics_are_text_unless_their_message_is_named() {
+        let named = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily";
+        let asks = |accept: &str| {
+            let request = TestRequest::default().append_header((ACCEPT, accept));
+            prefers_protobuf(request.to_http_request().headers())
+        };
+        assert!(asks(named));
+        assert!(asks(&format!(
+            "{named};encoding=delimited,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+        )));
+        assert!(!asks(&format!("{named};q=0.3, text/plain;version=0.0.4")));
+        assert!(!asks(&format!("{named};q=0")));
+        for text in ["*/*", "application/*", "application/vnd.google.protobuf", ""] {
+            assert!(!asks(text), "{text}");
+        }
     }
 
     #[test]

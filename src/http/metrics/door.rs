@@ -10,6 +10,7 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
+use super::fine::FineHistogram;
 use super::webhook_word;
 use crate::domain::Millis;
 use crate::domain::event::Kind;
@@ -85,7 +86,7 @@ pub struct Door {
     turned_away: IntCounterVec,
     delay: HistogramVec,
     stay: HistogramVec,
-    answer: Histogram,
+    answer: FineHistogram,
     requests: IntCounterVec,
     refused: IntCounterVec,
 }
@@ -126,7 +127,8 @@ impl Door {
                         "How long answers to deliveries took.",
                     )
                     .buckets(ANSWER_SECONDS.to_vec()),
-                ),
+                )
+                .map(FineHistogram::of),
             ),
             requests: counter(
                 registry,

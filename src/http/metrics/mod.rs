@@ -1,7 +1,8 @@
-//! `/metrics`, in Prometheus' text format. What the door and the writer count is in memory, all
+//! `/metrics`, in Prometheus' text format, or in its protobuf format for who would rather have that. What the door and the writer count is in memory, all
 //! else is read off one snapshot when it is asked for: an answer never waits for the writer.
 
 mod door;
+mod fine;
 mod gauges;
 pub mod reach;
 
@@ -10,13 +11,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{Registry, TextEncoder};
+use prometheus::proto::MetricFamily;
+use prometheus::{Encoder, ProtobufEncoder, Registry, TextEncoder};
 
 use super::panics::off_thread;
 use super::problem::Problem;
 use super::process::Process;
 use super::tls::Expiry;
-use super::{App, nowhere, openapi};
+use super::{App, accept, nowhere, openapi};
 use crate::clock;
 use crate::domain::Millis;
 use crate::projection::live::{Live, Watch};
@@ -71,13 +73,27 @@ impl Metrics {
         webhooks.iter().map(is_silent).collect()
     }
 
-    /// Everything, as text.
-    pub fn text(
+    /// Everything, in a format.
+    pub fn written(
+        &self,
+        encoder: &impl Encoder,
+        store: &Store,
+        process: &Process,
+        now: Millis,
+    ) -> Result<Vec<u8>, StoreError> {
+        let mut written = Vec::new();
+        let families = self.families(store, process, now)?;
+        encoder.encode(&families, &mut written).expect("every family has a name and a value");
+        Ok(written)
+    }
+
+    /// Everything, by name.
+    fn families(
         &self,
         store: &Store,
         process: &Process,
         now: Millis,
-    ) -> Result<String, StoreError> {
+    ) -> Result<Vec<MetricFamily>, StoreError> {
         let mut gauges = Gauges::default();
         store.read(|snapshot| {
             let gyms = self.gyms_now(snapshot, now)?;
@@ -104,8 +120,7 @@ impl Metrics {
         let mut families = gauges.into_families();
         families.extend(self.registry.gather());
         families.sort_by(|one, other| one.name().cmp(other.name()));
-        let text = TextEncoder::new().encode_to_string(&families);
-        Ok(text.expect("every family has a name and a value"))
+        Ok(families)
     }
 }
 
@@ -121,8 +136,9 @@ impl Metrics {
     security(()),
     responses(
         (
-            status = 200, description = "Prometheus' text format",
-            body = String, content_type = "text/plain",
+            status = 200,
+            description = "Prometheus' text format, or its protobuf format for who prefers that",
+            content((String = "text/plain"), (String = "application/vnd.google.protobuf")),
         ),
         openapi::OpenGymProblems,
     )
@@ -131,9 +147,19 @@ pub async fn metrics(app: web::Data<App>, request: HttpRequest) -> Result<HttpRe
     if !app.metrics_reach.lets_in(&request) {
         return Err(nowhere());
     }
-    let text =
-        off_thread(move || app.metrics.text(&app.store, &app.process, clock::now())).await??;
-    Ok(HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(text))
+    if accept::prefers_protobuf(request.headers()) {
+        return answer(app, ProtobufEncoder::new()).await;
+    }
+    answer(app, TextEncoder::new()).await
+}
+
+async fn answer(
+    app: web::Data<App>,
+    encoder: impl Encoder + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let kind = encoder.format_type().to_owned();
+    let write = move || app.metrics.written(&encoder, &app.store, &app.process, clock::now());
+    Ok(HttpResponse::Ok().content_type(kind).body(off_thread(write).await??))
 }
 
 /// The part of a webhook's public id that is a label.

@@ -19,6 +19,11 @@ use crate::service::{answer, client};
 const MAY_BE_EMPTY: [(&str, &str); 1] =
     [("ALERTS{", "a healthy service has no alert that is firing")];
 
+/// What only a Prometheus that takes native histograms has, and what only another.
+const NATIVE: &str = "footfall_delivery_answer_seconds[";
+const CLASSIC: &str = "footfall_delivery_answer_seconds_bucket[";
+const NATIVE_FLAG: &str = "--enable-feature=native-histograms";
+
 /// So often is it asked again for what has no result yet: rates need two scrapes, which come each
 /// second.
 const ROUNDS: usize = 120;
@@ -32,7 +37,7 @@ struct Prometheus {
 
 impl Prometheus {
     /// Scrapes a service every second, by the configuration that users get.
-    async fn start(target: &str) -> Prometheus {
+    async fn start(target: &str, more: &[&str]) -> Prometheus {
         let folder = TempDir::new().expect("a temporary folder");
         let configuration = CONFIGURATION.replace("footfall:9464", target).replace("15s", "1s");
         assert!(configuration.contains(target), "the target stands in the configuration");
@@ -48,6 +53,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("series").display()))
             .arg("--web.listen-address=127.0.0.1:0")
+            .args(more)
             .stderr(log);
         let mut program = Program::start(&mut command);
         let client = client().build().expect("a client");
@@ -65,12 +71,17 @@ impl Prometheus {
         }
     }
 
-    /// How many results an expression has now.
-    async fn ask(&self, expression: &str) -> usize {
+    /// What an expression is now.
+    async fn query(&self, expression: &str) -> Value {
         let url = format!("{}/api/v1/query", self.root);
         let (status, found) = answer(self.client.get(url).query(&[("query", expression)])).await;
         assert_eq!(status, 200, "{expression}: {found}");
-        found["data"]["result"].as_array().expect("a list").len()
+        found["data"]["result"].clone()
+    }
+
+    /// How many results an expression has now.
+    async fn ask(&self, expression: &str) -> usize {
+        self.query(expression).await.as_array().expect("a list").len()
     }
 
     /// The expressions of all rules, as Prometheus read them.
@@ -91,11 +102,38 @@ fn listens_at(log: &str) -> Option<String> {
 #[tokio::test]
 async fn every_expression_of_dashboards_and_rules_has_a_result() {
     let watched = Watched::start().await;
+    all_have_a_result(&watched, &[], NATIVE).await;
+}
+
+/// Such a Prometheus asks for its protobuf format, and keeps native buckets in place of classic ones.
+#[needs::tools("prometheus")]
+#[tokio::test]
+async fn and_so_where_prometheus_takes_native_histograms() {
+    let watched = Watched::start().await;
+    let prometheus = all_have_a_result(&watched, &[NATIVE_FLAG], CLASSIC).await;
+    let found = prometheus.query("histogram_count(footfall_delivery_answer_seconds)").await;
+    let counted = found[0]["value"][1].as_str().and_then(|value| value.parse::<f64>().ok());
+    assert!(counted.is_some_and(|counted| counted > 1_000.0), "{found}");
+    // Another bucket for each twelfth of a time, not for each doubling.
+    let [low, high] = ["0.3", "0.6"].map(|quantile| {
+        format!("histogram_quantile({quantile}, footfall_delivery_answer_seconds)")
+    });
+    let found = prometheus.query(&format!("({high}) / ({low})")).await;
+    let ratio = found[0]["value"][1].as_str().and_then(|value| value.parse::<f64>().ok());
+    assert!(ratio.is_some_and(|ratio| ratio > 1.0), "{found}");
+    assert_eq!(prometheus.ask("footfall_delivery_answer_seconds_bucket").await, 0);
+    assert!(prometheus.ask("footfall_stay_seconds_bucket").await > 0, "others are as ever");
+}
+
+/// Asks a Prometheus that was started with such flags, until only what `absent` names, or what exists
+/// at times, has no result.
+async fn all_have_a_result(watched: &Watched, flags: &[&str], absent: &str) -> Prometheus {
     let target = watched.service.root.strip_prefix("http://").expect("plain HTTP");
-    let prometheus = Prometheus::start(target).await;
+    let prometheus = Prometheus::start(target, flags).await;
     let mut asked: Vec<_> = BOARDS.iter().flat_map(|(_, board)| of_board(board)).collect();
     asked.extend(prometheus.rules().await.iter().flat_map(|rule| watched_by(rule)));
     assert!(asked.len() > 60, "{}", asked.len());
+    let may_be_empty = |asked: &String| asked.contains(absent) || exists_at_times(asked);
     for _ in 0..ROUNDS {
         // What counts deliveries has a rate when some come.
         watched.knock().await;
@@ -106,8 +144,8 @@ async fn every_expression_of_dashboards_and_rules_has_a_result() {
             }
         }
         asked = open;
-        if asked.iter().all(|expression| may_be_empty(expression)) {
-            return;
+        if asked.iter().all(may_be_empty) {
+            return prometheus;
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -115,7 +153,7 @@ async fn every_expression_of_dashboards_and_rules_has_a_result() {
     panic!("these have no result: {asked:#?}");
 }
 
-fn may_be_empty(expression: &str) -> bool {
+fn exists_at_times(expression: &str) -> bool {
     let mut known = AT_TIMES.iter().chain(&MAY_BE_EMPTY);
     known.any(|(part, _)| expression.contains(part))
 }
