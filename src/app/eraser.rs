@@ -11,11 +11,13 @@ use super::foreign_text;
 use super::jobs::Ended;
 use crate::clock;
 use crate::domain::Millis;
-use crate::projection::erase::{erase, forget_some_mentions, request_again};
+use crate::projection::erase::{erase_some, forget_some_mentions, request_again};
 use crate::store::{Database, Erasure, Ledger, LedgerEntry, Store, StoreError, Tx, WriteError};
 
-/// Erasures that are done in one transaction: few, so that deliveries do not wait long.
+/// Erasures that are looked at in one transaction.
 const CHUNK_ERASURES: usize = 20;
+/// Events that are erased in one transaction: few, so that deliveries do not wait long.
+const CHUNK_EVENTS: usize = 100;
 /// Erasures after which the write-ahead log is emptied, once for all of them.
 const BATCH_ERASURES: usize = 400;
 /// Open erasures are looked for when a commit here asks for one, and at least this often: commands of
@@ -56,8 +58,11 @@ async fn work(store: &Store) -> Result<bool, WriteError> {
             store.write(move |tx| forget_some_mentions(tx, &chunk))
         };
         while forget().await? {}
-        let chunk = chunk.to_vec();
-        store.write(move |tx| erase_all(tx, &chunk)).await?;
+        let erase = || {
+            let chunk = chunk.to_vec();
+            store.write(move |tx| erase_some(tx, &chunk, CHUNK_EVENTS, clock::now()))
+        };
+        while erase().await? {}
     }
     foreign_text::wait_for_copies(store).await?;
     empty_log(store).await?;
@@ -79,7 +84,8 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
         note_in_ledger(database, &open)?;
         for chunk in open.chunks(CHUNK_ERASURES) {
             while database.transact(connection, |tx| forget_some_mentions(tx, chunk))? {}
-            database.transact(connection, |tx| erase_all(tx, chunk))?;
+            let erase = |tx: &mut Tx<'_>| erase_some(tx, chunk, CHUNK_EVENTS, clock::now());
+            while database.transact(connection, erase)? {}
         }
         foreign_text::wait_for_copies_beside(database)?;
         wait_for_empty_log(connection)?;
@@ -159,6 +165,8 @@ pub async fn empty_log(store: &Store) -> Result<(), WriteError> {
         // Deliveries come first.
         tokio::time::sleep(PAUSE_MIN).await;
     }
+    // Most of it beside the writer, which then has little left to move while deliveries wait.
+    store.move_log().await?;
     let (started, mut pause, mut has_warned) = (Instant::now(), PAUSE_MIN, false);
     while !store.empty_log().await? {
         if started.elapsed() > LOG_WAIT_MAX && !has_warned {
@@ -193,8 +201,4 @@ pub fn wait_for_empty_log(connection: &Connection) -> Result<(), StoreError> {
 fn note_in_ledger(database: &Database, open: &[Erasure]) -> Result<(), StoreError> {
     let entries = database.read(|snapshot| snapshot.ledger_entries(open))?;
     database.add_to_ledger(&entries)
-}
-
-fn erase_all(tx: &mut Tx<'_>, open: &[Erasure]) -> Result<(), StoreError> {
-    open.iter().try_for_each(|erasure| erase(tx, erasure, clock::now()))
 }

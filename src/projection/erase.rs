@@ -5,16 +5,17 @@
 //! complete when the write-ahead log is empty too; a crash in between leaves it open, and it is
 //! taken up again.
 
-use super::apply::{Target, replace};
+use super::apply::{Dates, Target, replace};
 use super::rebuild::count_frozen_activity;
 use crate::domain::Millis;
+use crate::domain::calendar::day_of;
 use crate::domain::event::Event;
 use crate::domain::ids::{Account, GymId, MemberId, Position};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 use crate::domain::tally::Contributions;
 use crate::domain::visit::EnteredBy;
-use crate::store::{Erasure, ErasureReason, LedgerEntry, StoreError, Tx};
+use crate::store::{Erasure, ErasureReason, LedgerEntry, Snapshot, StoreError, Tx};
 
 /// Rows of text of others that are emptied in one transaction.
 const CHUNK_MENTIONS: usize = 500;
@@ -147,38 +148,102 @@ pub fn forget_some_mentions(tx: &mut Tx<'_>, open: &[Erasure]) -> Result<bool, S
     Ok(false)
 }
 
-/// Erases the member of an open erasure from the database. Does nothing when that was done.
-pub fn erase(tx: &mut Tx<'_>, erasure: &Erasure, now: Millis) -> Result<(), StoreError> {
-    let open = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
-    let Some(member) = open else { return Ok(()) };
+/// Erases members of open erasures from the database, in their order, until `room` events have gone:
+/// few, so that no transaction takes long however long somebody has been a member. False when nothing
+/// is left of any of them.
+pub fn erase_some(
+    tx: &mut Tx<'_>,
+    open: &[Erasure],
+    mut room: usize,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    for erasure in open {
+        let open = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
+        let Some(member) = open else { continue };
+        let target = Target::of(&tx.gym(erasure.gym)?);
+        let part = part_of(tx, &target, member, erasure, room, now)?;
+        let gone = if part.is_empty() {
+            erase(tx, &target, member, erasure, now)?
+        } else {
+            tx.spoil_unread_generations(member)?;
+            freeze_whole(tx, &target, erasure.gym, member, &part)?;
+            tx.mark_applied(erasure.gym, None);
+            positions(&part).len()
+        };
+        tx.add_erased(erasure.id, gone)?;
+        room = room.saturating_sub(gone);
+        if room == 0 || !part.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The oldest of a member's stretches, of `room` events together, or a single longer one, when more
+/// than these are left. Nobody is present in them any more, and the cut is not in them.
+fn part_of(
+    tx: &Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    erasure: &Erasure,
+    room: usize,
+    now: Millis,
+) -> Result<Vec<Stretch>, StoreError> {
+    let mut oldest = tx.view().oldest_stretches(target.generation, member, room + 1)?;
+    let is_over = |stretch: &Stretch| {
+        let (ended, later) = stretch.cut(&target.rules, erasure.cut_at, erasure.erased_until);
+        stretch.present_until() <= now && later.is_none() && ended.as_ref() == Some(stretch)
+    };
+    let mut events = 0;
+    let fits = oldest.iter().enumerate().take_while(|(place, stretch)| {
+        events += stretch.entries().len();
+        (events <= room || *place == 0) && is_over(stretch)
+    });
+    let fit = fits.count();
+    // What is left can go at once.
+    if fit == oldest.len() {
+        return Ok(vec![]);
+    }
+    oldest.truncate(fit);
+    Ok(oldest)
+}
+
+fn positions(stretches: &[Stretch]) -> Vec<Position> {
+    stretches.iter().flat_map(Stretch::entries).map(|entry| entry.position).collect()
+}
+
+/// Erases what is left of a member; returns how many events that was.
+fn erase(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    member: MemberId,
+    erasure: &Erasure,
+    now: Millis,
+) -> Result<usize, StoreError> {
     let Some(account) = tx.view().account_of(member)? else {
         // An earlier erasure of the same member took all there was.
-        return tx.mark_erased(erasure.id, 0, now);
+        tx.mark_erased(erasure.id, now)?;
+        return Ok(0);
     };
-    let gym = tx.gym(erasure.gym)?;
-    let target = Target::of(&gym);
     tx.spoil_unread_generations(member)?;
     let cut_at = Cut { at: erasure.cut_at, erased_until: erasure.erased_until };
-    let (before, after) = cut(tx, &target, member, cut_at)?;
-    let positions = |stretches: &[Stretch]| -> Vec<Position> {
-        let entries = stretches.iter().flat_map(|stretch| stretch.entries());
-        entries.map(|entry| entry.position).collect()
-    };
+    let (before, after) = cut(tx, target, member, cut_at)?;
     let erased = positions(&before);
     tx.delete_events(&erased)?;
-    freeze(tx, &target, erasure.gym, member, &before, &MemberDays::default())?;
+    freeze(tx, target, erasure.gym, member, &before, &MemberDays::default())?;
     let_linger(tx, erasure.gym, &before, now)?;
     if !after.is_empty() {
         let person = tx.view().person(erasure.gym, account);
         let newcomer = tx.add_member(&person)?;
         tx.move_events(&positions(&after), newcomer)?;
-        replace(tx, &target, newcomer, &[], &after)?;
+        replace(tx, target, newcomer, &[], &after)?;
     }
     tx.forget_mentions(erasure.gym, account, usize::MAX)?;
     tx.forget_in_annotations(erasure.gym, account)?;
     tx.forget_account(member)?;
     tx.mark_applied(erasure.gym, None);
-    tx.mark_erased(erasure.id, i64::try_from(erased.len()).unwrap_or(i64::MAX), now)
+    tx.mark_erased(erasure.id, now)?;
+    Ok(erased.len())
 }
 
 /// Keeps the visits that go on until a cut that is still to come, as numbers without a member.
@@ -219,9 +284,23 @@ fn cut(
     Ok((before, after))
 }
 
+/// Takes the oldest of a member's stretches out of the log, and moves what they contributed to the
+/// frozen sums.
+pub(super) fn freeze_whole(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    gym: GymId,
+    member: MemberId,
+    oldest: &[Stretch],
+) -> Result<(), StoreError> {
+    let left = days_left(&tx.view(), target, member, oldest)?;
+    tx.delete_events(&positions(oldest))?;
+    freeze(tx, target, gym, member, oldest, &left)
+}
+
 /// Moves what a member contributed by some stretches from receipts to the frozen sums, and from the
 /// member's days what `left` of them does not contribute any more. The tallies stay.
-pub(super) fn freeze(
+fn freeze(
     tx: &mut Tx<'_>,
     target: &Target,
     gym: GymId,
@@ -241,4 +320,21 @@ pub(super) fn freeze(
     tx.put_member_days(target.generation, member, &counted, left)?;
     tx.add_frozen(gym, &sums);
     Ok(())
+}
+
+/// The member's days when those stretches are frozen.
+fn days_left(
+    snapshot: &Snapshot<'_>,
+    target: &Target,
+    member: MemberId,
+    stretches: &[Stretch],
+) -> Result<MemberDays, StoreError> {
+    let mut days = snapshot.member_days(target.generation, member)?;
+    for visit in stretches.iter().flat_map(Stretch::visits) {
+        days.freeze_visit(day_of(target.zone, visit.entered), visit.entered);
+    }
+    for day in Dates::of(target.zone, stretches).onboardings {
+        days.freeze_onboarding(day);
+    }
+    Ok(days)
 }

@@ -7,14 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::apply::{Dates, Target};
-use super::erase::freeze;
+use super::apply::Target;
+use super::erase::freeze_whole;
 use super::read::last_event;
 use super::witness::judged;
 use crate::domain::Millis;
-use crate::domain::calendar::{day_of, months_earlier};
+use crate::domain::calendar::months_earlier;
 use crate::domain::ids::{GymId, MemberId};
-use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 use crate::domain::witness::Verdict;
 use crate::store::{Gym, Snapshot, StoreError, Tx};
@@ -103,11 +102,7 @@ pub fn freeze_some(tx: &mut Tx<'_>, gym: GymId, now: Millis) -> Result<Frozen, S
     }
     let target = Target::of(&gym);
     for (member, stretches) in by_member {
-        let left = days_left(&tx.view(), &target, member, &stretches)?;
-        let entries = stretches.iter().flat_map(Stretch::entries);
-        let positions: Vec<_> = entries.map(|entry| entry.position).collect();
-        tx.delete_events(&positions)?;
-        freeze(tx, &target, gym.id, member, &stretches, &left)?;
+        freeze_whole(tx, &target, gym.id, member, &stretches)?;
     }
     tx.set_frozen_until(gym.id, horizon)?;
     tx.mark_applied(gym.id, None);
@@ -140,21 +135,4 @@ fn each_beyond(
 ) -> Result<(), StoreError> {
     let last = horizon - gym.settings.rules.visit_window();
     snapshot.each_stretch_before(gym.generation, last, horizon, each)
-}
-
-/// The member's days when those stretches are frozen.
-fn days_left(
-    snapshot: &Snapshot<'_>,
-    target: &Target,
-    member: MemberId,
-    stretches: &[Stretch],
-) -> Result<MemberDays, StoreError> {
-    let mut days = snapshot.member_days(target.generation, member)?;
-    for visit in stretches.iter().flat_map(Stretch::visits) {
-        days.freeze_visit(day_of(target.zone, visit.entered), visit.entered);
-    }
-    for day in Dates::of(target.zone, stretches).onboardings {
-        days.freeze_onboarding(day);
-    }
-    Ok(days)
 }

@@ -268,6 +268,12 @@ impl Database {
         result
     }
 
+    /// Moves what nobody reads any more of the write-ahead log into the database, beside a writer.
+    pub(super) fn move_log(&self) -> Result<(), StoreError> {
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+        Ok(connect(&self.file())?.query_row(sql, [], |_| Ok(()))?)
+    }
+
     /// Moves the write-ahead log into the database and empties its file. False when a reader or
     /// another writer still needs it.
     pub fn empty_log(connection: &Connection) -> Result<bool, StoreError> {

@@ -204,9 +204,17 @@ impl Tx<'_> {
     }
 
     /// Notes that the member of an erasure is gone from the database.
-    pub fn mark_erased(&mut self, id: i64, events: i64, now: Millis) -> Result<(), StoreError> {
-        let sql = "UPDATE erasures SET member = NULL, events = ?2, erased_at = ?3 WHERE id = ?1";
-        self.transaction.prepare_cached(sql)?.execute([id, events, now])?;
+    pub fn mark_erased(&mut self, id: i64, now: Millis) -> Result<(), StoreError> {
+        let sql = "UPDATE erasures SET member = NULL, erased_at = ?2 WHERE id = ?1";
+        self.transaction.prepare_cached(sql)?.execute([id, now])?;
+        Ok(())
+    }
+
+    /// Counts events that went by an erasure.
+    pub fn add_erased(&mut self, id: i64, events: usize) -> Result<(), StoreError> {
+        let sql = "UPDATE erasures SET events = coalesce(events, 0) + ?2 WHERE id = ?1";
+        let events = i64::try_from(events).unwrap_or(i64::MAX);
+        self.transaction.prepare_cached(sql)?.execute([id, events])?;
         Ok(())
     }
 

@@ -29,6 +29,21 @@ impl Snapshot<'_> {
         touching(rows, from)
     }
 
+    /// The member's first stretches, at most so many, in their order.
+    pub fn oldest_stretches(
+        &self,
+        generation: Generation,
+        member: MemberId,
+        limit: usize,
+    ) -> Result<Vec<Stretch>, StoreError> {
+        let sql = "SELECT entries, fold FROM receipts
+                   WHERE generation = ?1 AND member = ?2 ORDER BY start LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_and_then([generation.0, member.0, limit], stretch_from)?;
+        rows.collect()
+    }
+
     /// When a member's last event was.
     pub fn last_event_of(
         &self,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::database::{Database, Snapshot, StoreError};
+use super::database::{Database, Snapshot, StoreError, in_file};
 use super::meters::Meters;
 use super::opened::Opened;
 use super::tx::Tx;
@@ -98,6 +98,13 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.send(Message::EmptyLog(reply))?;
         Ok(answer.await.map_err(|_| WriteError::Stopped)??)
+    }
+
+    /// Moves what it can of the write-ahead log into the database, while the writer goes on.
+    pub async fn move_log(&self) -> Result<(), StoreError> {
+        let database = self.database.clone();
+        let moved = tokio::task::spawn_blocking(move || database.move_log());
+        moved.await.map_err(std::io::Error::other).map_err(in_file(self.database.folder()))?
     }
 
     /// Gives some free pages of the database back to the disk; true when there are more.

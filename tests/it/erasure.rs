@@ -310,7 +310,10 @@ impl Ledger {
             let reason = ErasureReason::Manual;
             let id = erase::request(tx, gym, Account(account), until, reason, until)?;
             let erasure = tx.view().erasure(id)?.expect("it was asked for");
-            erase::erase(tx, &erasure, until)
+            // As many events at a time as the account says: the sums do not depend on it.
+            let room = 1 + usize::from(account.as_bytes()[15] % 8);
+            while erase::erase_some(tx, std::slice::from_ref(&erasure), room, until)? {}
+            Ok(())
         });
     }
 }

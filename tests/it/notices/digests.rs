@@ -1,10 +1,11 @@
 //! What a digest says of a day that is not over, of a gym with a short past, and of what is missing.
 
 use chrono::{DateTime, Days, FixedOffset, SecondsFormat, Timelike};
+use uuid::Uuid;
 
 use super::{HOUR, cells, printed, shown, simulate};
 use crate::patience::Patience;
-use crate::service::{Service, now};
+use crate::service::{Service, delivery, now};
 
 /// So many days before now, as a command takes it.
 fn days_ago(days: i64) -> String {
@@ -27,9 +28,17 @@ async fn a_day_that_is_not_over_is_compared_with_the_same_part_of_another() {
     simulate(&service, &webhook, &["--from", &days_ago(40), "--until", &days_ago(0)]);
     service.post(&webhook, "no JSON").await;
     let token = service.add_token("viewer", "viewer", &[]);
-    let offset = FixedOffset::east_opt(i32::try_from(east).expect("small") * 3600);
-    let today = utc.with_timezone(&offset.expect("small")).date_naive();
+    let offset = FixedOffset::east_opt(i32::try_from(east).expect("small") * 3600).expect("small");
+    let today = utc.with_timezone(&offset).date_naive();
     let tomorrow = today + Days::new(1);
+    // One of the two may be a holiday, on which by chance nobody came.
+    for day in [today, today - Days::new(7)] {
+        let early =
+            day.and_hms_opt(0, 1, 0).and_then(|early| early.and_local_timezone(offset).single());
+        let body =
+            delivery(Uuid::from_u128(1), early.expect("a time").timestamp_millis(), "GYM_CHECKIN");
+        assert_eq!(service.post(&webhook, body).await.0, 200);
+    }
     let query = format!("from={today}&until={tomorrow}&interval=1d&compare=previous");
     let ask = async |report: &str| {
         let path = format!("/api/v1/gyms/mitte/reports/{report}?{query}");
