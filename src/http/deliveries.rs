@@ -22,7 +22,7 @@ use crate::domain::tally::Count;
 use crate::intake::egym::{self, Delivery};
 use crate::projection::apply::{self, Outcome};
 use crate::projection::witness::settled;
-use crate::store::{Proof, StoreError, Tx, WriteError};
+use crate::store::{Proof, StoreError, Tx};
 
 /// The largest body of a delivery, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -181,9 +181,7 @@ async fn append(
             Err(quarantine(app, sender, received_at, Unfitting::too_old(), bytes).await)
         }
         // The disk works, but this delivery cannot be applied: keep it for when it can.
-        Err(Refused::Write(WriteError::Failed(
-            error @ (StoreError::Damaged(_) | StoreError::Refused(_)),
-        ))) => {
+        Err(Refused::Write(error)) if error.is_of_data() => {
             tracing::error!(%error, "a delivery could not be applied");
             Err(quarantine(app, sender, received_at, Unfitting::fault(), bytes).await)
         }
@@ -199,22 +197,40 @@ async fn quarantine(
     unfitting: Unfitting,
     bytes: &[u8],
 ) -> Problem {
-    let (id, gym, reason) = (sender.webhook.id, sender.webhook.gym, unfitting.reason);
-    let (detail, bytes) = (unfitting.detail.clone(), bytes.to_vec());
-    let written = sender.write(app, received_at, move |tx| {
-        // By a clock that is behind it would look older than is kept, and go when it is right.
-        let received_at = settled(&tx.view(), received_at)?;
-        let generation = tx.gym(gym)?.generation;
-        apply::count_at_the_door(tx, gym, generation, Count::Quarantined, received_at);
-        tx.add_quarantined(gym, id, received_at, reason, &detail, &bytes)
-    });
-    match written.await {
+    let mut written = keep(app, sender, received_at, &unfitting, bytes, true).await;
+    if matches!(&written, Err(Refused::Write(error)) if error.is_of_data()) {
+        // The gym's sums are damaged: better not counted than lost.
+        written = keep(app, sender, received_at, &unfitting, bytes, false).await;
+    }
+    match written {
         Ok(quarantine_id) => Problem {
             quarantine_id: Some(quarantine_id),
             ..Problem::new(unfitting.code, unfitting.detail)
         },
         Err(error) => error.into(),
     }
+}
+
+async fn keep(
+    app: &App,
+    sender: &Sender,
+    received_at: Millis,
+    unfitting: &Unfitting,
+    bytes: &[u8],
+    is_counted: bool,
+) -> Result<i64, Refused> {
+    let (id, gym, reason) = (sender.webhook.id, sender.webhook.gym, unfitting.reason);
+    let (detail, bytes) = (unfitting.detail.clone(), bytes.to_vec());
+    let written = sender.write(app, received_at, move |tx| {
+        // By a clock that is behind it would look older than is kept, and go when it is right.
+        let received_at = settled(&tx.view(), received_at)?;
+        if is_counted {
+            let generation = tx.gym(gym)?.generation;
+            apply::count_at_the_door(tx, gym, generation, Count::Quarantined, received_at);
+        }
+        tx.add_quarantined(gym, id, received_at, reason, &detail, &bytes)
+    });
+    written.await
 }
 
 const ONLY_WORDS: &str = "only its words are kept, since an erasure could not search the whole of it \

@@ -31,6 +31,14 @@ pub enum WriteError {
     Failed(#[from] StoreError),
 }
 
+impl WriteError {
+    /// Whether the disk took what was written, but what is stored does not fit it: something else
+    /// may still be written.
+    pub fn is_of_data(&self) -> bool {
+        matches!(self, WriteError::Failed(error) if !error.is_of_disk())
+    }
+}
+
 /// The store of a running service.
 #[derive(Clone)]
 pub struct Store {
@@ -297,7 +305,8 @@ impl Writer {
             for job in jobs {
                 job.run(&mut tx).map_err(Failure::of_job)?;
             }
-            tx.commit().map_err(disk)
+            // What waited in memory meets its rows only now, and may find one damaged.
+            tx.commit().map_err(Failure::of_job)
         }));
         outcome.unwrap_or_else(|_| {
             let broken = "a broken invariant; please report it with the log";

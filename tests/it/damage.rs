@@ -13,6 +13,7 @@ use footfall::domain::ids::{Account, Position};
 use footfall::http::reports::{Parameters, ask};
 use footfall::projection::verify::verify as verify_in;
 use footfall::store::{Database, Snapshot, StoreError};
+use futures_util::future::join_all;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rusqlite::types::Value;
@@ -252,5 +253,46 @@ async fn verify_finds_what_another_program_changed_and_rebuild_takes_it_as_right
             run_json(copy.path(), &["rebuild", "--json"]);
             assert_eq!(verify(copy.path())["ok"], true, "{sql}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_sums_of_a_gym_lose_no_delivery_of_it_and_touch_no_other_gym() {
+    for table in ["tallies", "frozen"] {
+        let service = Service::start();
+        let damaged = service.add_gym("mitte", "Europe/Berlin");
+        let sound = service.add_gym("harbour", "Europe/Berlin");
+        let swipe = |number: u128| delivery(Uuid::from_u128(number), now(), "GYM_CHECKIN");
+        assert_eq!(service.post(&damaged, swipe(1)).await.0, 200);
+        assert_eq!(service.post(&damaged, "no JSON").await.0, 400);
+        let database = Connection::open(service.data().join(DATABASE)).expect("it opens");
+        database.busy_timeout(std::time::Duration::from_secs(5)).expect("it is set");
+        let sql = format!("UPDATE {table} SET cells = x'ff'");
+        assert!(database.execute(&sql, []).expect("the schema is known") > 0);
+        let posted = (2..42).map(|number| {
+            let (service, webhook) = (&service, if number % 2 == 0 { &damaged } else { &sound });
+            async move { (number % 2 == 0, service.post(webhook, swipe(number)).await) }
+        });
+        // A gym's frozen sums are touched by what is no event only.
+        let unfit = if table == "tallies" { 20 } else { 0 };
+        for (is_damaged, (status, answer)) in join_all(posted).await {
+            let is_kept = is_damaged && table == "tallies";
+            assert_eq!(status, if is_kept { 503 } else { 200 }, "{answer}");
+            assert_eq!(answer["quarantine_id"].is_number(), is_kept, "{answer}");
+        }
+        assert_eq!(service.post(&damaged, "no JSON").await.0, 400, "it is kept too");
+        if table == "tallies" {
+            run_json(service.data(), &["rebuild", "--json"]);
+        }
+        let waiting = run_json(service.data(), &["quarantine", "list", "--json"]);
+        let waiting = waiting.as_array().expect("a list");
+        let kept = waiting.iter().filter(|waiting| waiting["reason"] == "fault");
+        let kept: Vec<_> = kept.map(|waiting| waiting["id"].to_string()).collect();
+        assert_eq!((kept.len(), waiting.len() - kept.len()), (unfit, 2));
+        for id in kept {
+            run_json(service.data(), &["quarantine", "release", &id, "--json"]);
+        }
+        let waiting = run_json(service.data(), &["quarantine", "list", "--json"]);
+        assert_eq!(waiting.as_array().map(Vec::len), Some(2), "{waiting}");
     }
 }
