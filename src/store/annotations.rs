@@ -49,6 +49,13 @@ impl Snapshot<'_> {
         let closed = annotations.iter().filter(|(_, one)| one.kind == AnnotationKind::Closed);
         Ok(ClosedDays::of(closed.flat_map(|(_, one)| one.runs(from, until)).collect()))
     }
+
+    /// Whether a gym has [`ANNOTATIONS_MAX`] already.
+    pub fn is_full_of_annotations(&self, gym: GymId) -> Result<bool, StoreError> {
+        let sql = "SELECT count(*) >= ?2 FROM annotations WHERE gym = ?1";
+        let values = params![gym.0, ANNOTATIONS_MAX];
+        Ok(self.connection.query_row(sql, values, |row| row.get(0))?)
+    }
 }
 
 impl Tx<'_> {

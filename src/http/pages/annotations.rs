@@ -155,11 +155,16 @@ async fn try_change(
     let added = access.write(app, Role::Manager, move |tx, access| {
         let gym = access.gym(&tx.view(), &slug)?;
         let gyms = if everywhere { access.gyms(&tx.view())? } else { vec![gym] };
-        let mut added = true;
+        // Everywhere or nowhere: who tries again must not say it twice.
         for gym in &gyms {
-            added &= tx.add_annotation(gym.id, &annotation, now)?.is_some();
+            if tx.view().is_full_of_annotations(gym.id)? {
+                return Ok(false);
+            }
         }
-        Ok(added)
+        for gym in &gyms {
+            tx.add_annotation(gym.id, &annotation, now)?;
+        }
+        Ok(true)
     });
     let full =
         || Problem::new(Code::BadParameter, "a gym is full").as_message("annotations.full", &[]);

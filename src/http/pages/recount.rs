@@ -2,6 +2,7 @@
 //! of it is kept until the next one, for whoever asks.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -79,16 +80,26 @@ impl Recounts {
         let rules = settings.rules;
         all.insert(gym.id, Recount { rules, is_trial, state: State::Running(0) });
         drop(all);
-        let (recounts, database) = (self.clone(), database.clone());
-        std::thread::spawn(move || {
-            let state =
-                recounts.count(&database, &gym, &settings, is_trial).unwrap_or_else(|problem| {
+        let (recounts, database, id) = (self.clone(), database.clone(), gym.id);
+        let count = move || {
+            let count = AssertUnwindSafe(|| recounts.count(&database, &gym, &settings, is_trial));
+            let state = match catch_unwind(count) {
+                Ok(Ok(state)) => state,
+                Ok(Err(problem)) => {
                     tracing::error!(%problem, "a gym could not be counted by other rules");
                     State::Failed
-                });
+                }
+                // The panic was logged where it happened; the next one must not wait for this one.
+                Err(_) => State::Failed,
+            };
             recounts.set(gym.id, state);
-        });
-        Ok(())
+        };
+        let begun = std::thread::Builder::new().name("recount".to_owned()).spawn(count);
+        begun.map(drop).map_err(|error| {
+            self.set(id, State::Failed);
+            let detail = format!("no thread could be started to count the gym: {error}");
+            Problem::new(Code::Unavailable, detail)
+        })
     }
 
     fn count(
