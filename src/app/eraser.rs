@@ -18,7 +18,7 @@ use crate::store::{Database, Erasure, Ledger, LedgerEntry, Store, StoreError, Tx
 const CHUNK_ERASURES: usize = 20;
 /// Events that are erased in one transaction: few, so that deliveries do not wait long.
 const CHUNK_EVENTS: usize = 100;
-/// Erasures after which the write-ahead log is emptied, once for all of them.
+/// Erasures that are taken up, or completed, together: the write-ahead log is emptied once for all.
 const BATCH_ERASURES: usize = 400;
 /// Open erasures are looked for when a commit here asks for one, and at least this often: commands of
 /// other processes ask too.
@@ -27,8 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Pauses between two attempts to empty the write-ahead log.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// Whoever reads for longer than this is not one of us.
-const LOG_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Whoever holds what was erased for longer than this is told of, and is not one of us.
+const HOLD_MAX: Duration = Duration::from_secs(30);
 const LOG_IN_USE: &str = "what was erased is gone from the database, but another program keeps \
      reading it, so that the write-ahead log cannot be emptied; it is complete when that program \
      (a replication like Litestream?) lets go";
@@ -36,21 +36,24 @@ const LOG_IN_USE: &str = "what was erased is gone from the database, but another
 /// Goes on until it is dropped, or an erasure fails.
 pub async fn run(store: Store) -> Ended {
     let mut erasures = store.erasures();
+    let mut completion = Completion::default();
     loop {
-        if !work(&store).await.context("an erasure failed")? {
+        let has_more = take_up(&store).await.context("an erasure failed")?;
+        completion.attempt(&store).await.context("an erasure cannot be completed")?;
+        if !has_more {
             drop(timeout(LOOK_EVERY, erasures.changed()).await);
         }
     }
 }
 
-/// Does some open erasures; false when there were none.
-async fn work(store: &Store) -> Result<bool, WriteError> {
+/// Erases members of some open erasures from the database; false when there were none. Whatever
+/// earlier ones still wait for, new ones are noted and begun.
+async fn take_up(store: &Store) -> Result<bool, WriteError> {
     foreign_text::read_old(store).await?;
     let open = store.read(|snapshot| snapshot.open_erasures(BATCH_ERASURES))?;
     if open.is_empty() {
         return Ok(false);
     }
-    let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
     note_in_ledger(store.database(), &open)?;
     for chunk in open.chunks(CHUNK_ERASURES) {
         let forget = || {
@@ -64,12 +67,69 @@ async fn work(store: &Store) -> Result<bool, WriteError> {
         };
         while erase().await? {}
     }
-    foreign_text::wait_for_copies(store).await?;
-    empty_log(store).await?;
-    let count = ids.len();
-    store.write(move |tx| tx.mark_completed(&ids, clock::now())).await?;
-    tracing::info!(count, "erasures are complete");
     Ok(true)
+}
+
+/// How erasures whose members are gone from the database become complete: when nothing beside it
+/// holds them any more either.
+#[derive(Default)]
+struct Completion {
+    /// Since when they wait for somebody else to let go, and when it is tried again.
+    waiting: Option<Wait>,
+}
+
+struct Wait {
+    since: Instant,
+    pause: Duration,
+    again_at: Instant,
+    has_warned: bool,
+}
+
+impl Completion {
+    async fn attempt(&mut self, store: &Store) -> Result<(), WriteError> {
+        if self.waiting.as_ref().is_some_and(|wait| Instant::now() < wait.again_at) {
+            return Ok(());
+        }
+        // Before the files are looked at: what is erased meanwhile is for the next time.
+        let erased = store.read(|snapshot| snapshot.uncompleted_erasures(BATCH_ERASURES))?;
+        if erased.is_empty() {
+            return Ok(());
+        }
+        if let Some(holder) = held_by(store).await? {
+            self.wait(holder);
+            return Ok(());
+        }
+        self.waiting = None;
+        let count = erased.len();
+        store.write(move |tx| tx.mark_completed(&erased, clock::now())).await?;
+        tracing::info!(count, "erasures are complete");
+        Ok(())
+    }
+
+    fn wait(&mut self, holder: &'static str) {
+        let now = Instant::now();
+        let wait = self.waiting.get_or_insert(Wait {
+            since: now,
+            pause: PAUSE_MIN,
+            again_at: now,
+            has_warned: false,
+        });
+        wait.again_at = now + wait.pause;
+        wait.pause = (wait.pause * 2).min(PAUSE_MAX);
+        if wait.since.elapsed() > HOLD_MAX && !wait.has_warned {
+            tracing::warn!("{holder}");
+            wait.has_warned = true;
+        }
+    }
+}
+
+/// Who keeps what was erased in a file beside the database, if somebody does.
+async fn held_by(store: &Store) -> Result<Option<&'static str>, WriteError> {
+    if !store.database().clear_trials()? {
+        return Ok(Some(foreign_text::COPY_IN_USE));
+    }
+    shrink(store).await?;
+    Ok(if store.empty_log().await? { None } else { Some(LOG_IN_USE) })
 }
 
 /// The same for a command: all that is open, with a connection of its own.
@@ -78,19 +138,22 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
     loop {
         let open = database.read(|snapshot| snapshot.open_erasures(BATCH_ERASURES))?;
         if open.is_empty() {
-            return Ok(());
+            break;
         }
-        let ids: Vec<i64> = open.iter().map(|erasure| erasure.id).collect();
         note_in_ledger(database, &open)?;
         for chunk in open.chunks(CHUNK_ERASURES) {
             while database.transact(connection, |tx| forget_some_mentions(tx, chunk))? {}
             let erase = |tx: &mut Tx<'_>| erase_some(tx, chunk, CHUNK_EVENTS, clock::now());
             while database.transact(connection, erase)? {}
         }
-        foreign_text::wait_for_copies_beside(database)?;
-        wait_for_empty_log(connection)?;
-        database.transact(connection, |tx| tx.mark_completed(&ids, clock::now()))?;
     }
+    let erased = database.read(|snapshot| snapshot.uncompleted_erasures(usize::MAX))?;
+    if erased.is_empty() {
+        return Ok(());
+    }
+    foreign_text::wait_for_copies_beside(database)?;
+    wait_for_empty_log(connection)?;
+    database.transact(connection, |tx| tx.mark_completed(&erased, clock::now()))
 }
 
 /// Makes a database that is older than the erasure ledger beside it forget again, before anybody
@@ -158,18 +221,23 @@ fn tell_what_is_passed_over(ledger: &Ledger) {
     }
 }
 
-/// Gives free pages back to the disk, and empties the write-ahead log as soon as nobody reads what
-/// is in it.
-pub async fn empty_log(store: &Store) -> Result<(), WriteError> {
+/// Gives free pages back to the disk, and moves most of the write-ahead log into the database beside
+/// the writer, which then has little left to move while deliveries wait.
+async fn shrink(store: &Store) -> Result<(), WriteError> {
     while store.shrink().await? {
         // Deliveries come first.
         tokio::time::sleep(PAUSE_MIN).await;
     }
-    // Most of it beside the writer, which then has little left to move while deliveries wait.
-    store.move_log().await?;
+    Ok(store.move_log().await?)
+}
+
+/// Gives free pages back to the disk, and empties the write-ahead log as soon as nobody reads what
+/// is in it.
+pub async fn empty_log(store: &Store) -> Result<(), WriteError> {
+    shrink(store).await?;
     let (started, mut pause, mut has_warned) = (Instant::now(), PAUSE_MIN, false);
     while !store.empty_log().await? {
-        if started.elapsed() > LOG_WAIT_MAX && !has_warned {
+        if started.elapsed() > HOLD_MAX && !has_warned {
             tracing::warn!("{LOG_IN_USE}");
             has_warned = true;
         }
@@ -188,13 +256,20 @@ pub fn wait_for_empty_log(connection: &Connection) -> Result<(), StoreError> {
     }
     let (started, mut pause) = (Instant::now(), PAUSE_MIN);
     while !Database::empty_log(connection)? {
-        if started.elapsed() > LOG_WAIT_MAX {
+        if started.elapsed() > HOLD_MAX {
             return Err(StoreError::Refused(LOG_IN_USE.to_owned()));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(PAUSE_MAX);
     }
     Ok(())
+}
+
+/// What was asked for in the last moment of a service: whoever puts a backup back before the next start
+/// must find it in the ledger.
+pub fn note_open(database: &Database) -> Result<(), StoreError> {
+    let open = database.read(|snapshot| snapshot.open_erasures(usize::MAX))?;
+    if open.is_empty() { Ok(()) } else { note_in_ledger(database, &open) }
 }
 
 /// On disk before anything is erased: afterwards nobody could tell whom it was about.

@@ -14,7 +14,7 @@ use crate::store::{Database, Place, Store, StoreError, Tx, WriteError};
 const PAUSE: Duration = Duration::from_millis(200);
 /// A dry run that takes longer than this is told of.
 const COPY_WAIT_MAX: Duration = Duration::from_secs(30);
-const COPY_IN_USE: &str = "what was erased is gone from the database, but a dry run that began \
+pub const COPY_IN_USE: &str = "what was erased is gone from the database, but a dry run that began \
      before it still has a copy; the erasure is complete when that dry run ends, so end it if it \
      takes too long";
 
@@ -35,20 +35,7 @@ pub fn read_old_beside(database: &Database, connection: &mut Connection) -> Resu
     Ok(())
 }
 
-/// Waits until no scratch copy is left, and removes those that nobody uses.
-pub async fn wait_for_copies(store: &Store) -> Result<(), WriteError> {
-    let (started, mut has_warned) = (Instant::now(), false);
-    while !store.database().clear_trials()? {
-        if started.elapsed() > COPY_WAIT_MAX && !has_warned {
-            tracing::warn!("{COPY_IN_USE}");
-            has_warned = true;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
-}
-
-/// The same for a command, which gives up in the end.
+/// For a command: waits until no scratch copy is left, and gives up in the end.
 pub fn wait_for_copies_beside(database: &Database) -> Result<(), StoreError> {
     let started = Instant::now();
     while !database.clear_trials()? {

@@ -65,6 +65,13 @@ pub fn start(config: &LogConfig, process: &Process) -> anyhow::Result<Log> {
     Ok(Log { queue })
 }
 
+/// What a command is warned of while it works goes to standard error as well.
+pub fn start_for_command() {
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+    let log = log.without_time().with_target(false).with_ansi(false);
+    log.with_writer(io::stderr).log_internal_errors(false).init();
+}
+
 fn write(lines: &Receiver<Message>, process: &Process) {
     for message in lines {
         match message {

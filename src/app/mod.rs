@@ -88,6 +88,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         eraser::catch_up(&database).context("erasures cannot be applied again")?;
         anyhow::Ok(database)
     };
+    if !matches!(cli.command, Command::Serve | Command::Demo(_)) {
+        log::start_for_command();
+    }
     match cli.command {
         Command::Serve => serve::run(&config)?,
         Command::Demo(args) => demo::run(&config, &args)?,

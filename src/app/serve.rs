@@ -57,7 +57,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async {
         let served = service.run_until_stopped(config, listening, plain).await;
         store.close().await;
-        served
+        served?;
+        eraser::note_open(store.database()).context("the erasure ledger cannot be written")
     })?;
     finish(writer)
 }

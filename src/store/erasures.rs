@@ -137,15 +137,26 @@ impl Snapshot<'_> {
         Ok(optional(found)?.filter(is_known).map(|(account, ..)| account))
     }
 
-    /// Erasures that are not complete, oldest first.
+    /// Erasures whose members are still in the database, oldest first.
     pub fn open_erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM erasures WHERE completed_at IS NULL ORDER BY id LIMIT ?1"
+            "SELECT {COLUMNS} FROM erasures WHERE completed_at IS NULL AND erased_at IS NULL
+             ORDER BY id LIMIT ?1"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_and_then([limit], erasure_from)?;
         rows.collect()
+    }
+
+    /// Which erasures are done in the database, and not known to be done in every file beside it.
+    pub fn uncompleted_erasures(&self, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT id FROM erasures WHERE completed_at IS NULL AND erased_at IS NOT NULL
+                   ORDER BY id LIMIT ?1";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([limit], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Erasures at some gyms, newest first, from before an id on.

@@ -250,11 +250,32 @@ async fn an_erasure_waits_for_who_keeps_reading_and_nothing_else_does() {
     for seed in 2..8 {
         live_a_while(&service, &webhook, Uuid::new_v4(), seed).await;
     }
+    // Who is deleted meanwhile is noted and erased, and not complete either.
+    let bea = Uuid::new_v4();
+    live_a_while(&service, &webhook, bea, 9).await;
+    let lines = || std::fs::read_to_string(service.data().join("erasures.ledger")).expect("text");
+    let noted = lines().lines().count();
+    let deleted = delivery(bea, now(), "MEMBERSHIP_DELETE");
+    assert_eq!(service.post(&webhook, deleted).await.0, 200);
+    let database =
+        rusqlite::Connection::open(service.data().join("footfall.db")).expect("it opens");
+    let sql = "SELECT count(*) FROM erasures WHERE erased_at IS NOT NULL";
+    let erased = || database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("it is read");
+    let patience = Patience::until("both are erased from the database");
+    while erased() < 2 {
+        patience.again().await;
+    }
+    assert_eq!(lines().lines().count(), noted + 1);
     let records = service.get_ok(&token, "/api/v1/erasures").await;
-    assert_eq!(records["erasures"][0]["completed_at"], Value::Null, "the log holds it still");
-    drop(reader);
+    for place in 0..2 {
+        let completed = &records["erasures"][place]["completed_at"];
+        assert_eq!(*completed, Value::Null, "the log holds it still");
+    }
+    drop((reader, database));
     completed(&service, &token).await;
-    assert_eq!(traces(service.data(), ada), Vec::<String>::new());
+    for account in [ada, bea] {
+        assert_eq!(traces(service.data(), account), Vec::<String>::new());
+    }
 }
 
 #[test]
