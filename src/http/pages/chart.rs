@@ -21,11 +21,31 @@ pub struct Chart<'a> {
     /// What it counts, in a sentence.
     pub label: &'a str,
     pub bars: Vec<Bar>,
-    /// Beside the bars: what is usual, or was before.
-    pub line: Vec<Option<f64>>,
+    pub line: Line<'a>,
+    /// What is expected at each bar that is to come.
+    pub ahead: Vec<Option<Ahead>>,
+    /// The bar at which it is now, and the word for that.
+    pub now: Option<(usize, &'a str)>,
     /// Levels with a name, such as a share of the capacity.
     pub levels: Vec<(f64, String)>,
     pub spans: Vec<Span>,
+}
+
+/// What stands beside the bars: what is usual, or was before.
+#[derive(Default)]
+pub struct Line<'a> {
+    pub values: Vec<Option<f64>>,
+    /// Written at its highest point.
+    pub name: &'a str,
+    /// Of another time: a step for each bar, behind them. Else it goes from hour to hour.
+    pub is_behind: bool,
+}
+
+/// A number to come, give or take.
+pub struct Ahead {
+    pub value: f64,
+    pub error: f64,
+    pub says: String,
 }
 
 /// A time that is marked along the bars, from one place to another, each counted in bars from the
@@ -61,7 +81,20 @@ struct Scale {
     step: f64,
 }
 
-impl Chart<'_> {
+impl<'a> Chart<'a> {
+    /// Nothing yet, of what it counts.
+    pub fn of(label: &'a str) -> Chart<'a> {
+        Chart {
+            label,
+            bars: vec![],
+            line: Line::default(),
+            ahead: vec![],
+            now: None,
+            levels: vec![],
+            spans: vec![],
+        }
+    }
+
     /// `write` writes a number at the scale.
     pub fn draw(&self, write: impl Fn(f64) -> String) -> Markup {
         let scale = Scale::over(self.highest());
@@ -69,7 +102,7 @@ impl Chart<'_> {
         let x = |place: usize| LEFT + place as f64 * width;
         let every = self.bars.len().div_ceil(NAMES_MAX).max(1);
         html! {
-            svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.label) {
+            svg.chart.compared[self.line.is_behind] viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.label) {
                 defs { pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse"
                     patternTransform="rotate(45)" {
                         rect.hatch-ground width="6" height="6" {}
@@ -79,6 +112,7 @@ impl Chart<'_> {
                     line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(scale.y(level)) y2=(scale.y(level)) {}
                     text.scale x=(LEFT - 6.0) y=(scale.y(level) + 4.0) { (write(level)) }
                 }
+                @if self.line.is_behind { (self.steps(&scale, width)) }
                 @for (place, bar) in self.bars.iter().enumerate() {
                     @if let Some(value) = bar.value {
                         rect.bar.open[!bar.is_complete] x=(round(x(place) + width * 0.08))
@@ -94,16 +128,50 @@ impl Chart<'_> {
                     text.level x=(WIDTH - RIGHT) y=(scale.y(*level) - 3.0) { (name) }
                 }
                 @for span in &self.spans { (span.draw(LEFT + span.from * width, LEFT + span.until * width)) }
-                polyline.line points=(self.points(&scale, width)) {}
+                @if !self.line.is_behind { polyline.line points=(self.points(&scale, width)) {} }
+                (self.words(&scale, width))
+                @for (place, ahead) in self.ahead.iter().enumerate() {
+                    @if let Some(ahead) = ahead { (ahead.draw(&scale, x(place) + width / 2.0)) }
+                }
             }
         }
     }
 
+    /// The words at what is drawn, so that it needs no legend.
+    fn words(&self, scale: &Scale, width: f64) -> Markup {
+        let x = |place: usize| round(LEFT + (place as f64 + 0.5) * width);
+        let within = |x: f64| x.clamp(LEFT + 20.0, WIDTH - RIGHT - 30.0);
+        let known = self.line.values.iter().enumerate();
+        let known = known.filter_map(|(place, value)| Some((place, (*value)?)));
+        let highest = known.filter(|(_, value)| *value > 0.0).max_by(|a, b| a.1.total_cmp(&b.1));
+        html! {
+            @if let Some((place, value)) = highest {
+                text.says.of-line x=(within(x(place))) y=((scale.y(value) - 5.0).max(TOP)) {
+                    (self.line.name)
+                }
+            }
+            @if let Some((place, word)) = self.now {
+                @let value = self.bars.get(place).and_then(|bar| bar.value).unwrap_or(0.0);
+                text.says x=(within(x(place))) y=((scale.y(value) - 5.0).max(TOP)) { (word) }
+            }
+        }
+    }
+
+    /// A line that keeps its height along each bar.
+    fn steps(&self, scale: &Scale, width: f64) -> Markup {
+        let steps = self.line.values.iter().enumerate().filter_map(|(place, value)| {
+            let (from, y) = (LEFT + place as f64 * width, scale.y((*value)?));
+            Some(format!("{},{y} {},{y}", round(from), round(from + width)))
+        });
+        html! { polyline.line points=(steps.collect::<Vec<_>>().join(" ")) {} }
+    }
+
     fn highest(&self) -> f64 {
         let bars = self.bars.iter().filter_map(|bar| bar.value);
-        let line = self.line.iter().flatten().copied();
+        let line = self.line.values.iter().flatten().copied();
+        let ahead = self.ahead.iter().flatten().map(|ahead| ahead.value + ahead.error);
         let levels = self.levels.iter().map(|(level, _)| *level);
-        bars.chain(line).chain(levels).fold(1.0, f64::max)
+        bars.chain(line).chain(ahead).chain(levels).fold(1.0, f64::max)
     }
 
     fn points(&self, scale: &Scale, width: f64) -> String {
@@ -111,7 +179,21 @@ impl Chart<'_> {
             let x = LEFT + (place as f64 + 0.5) * width;
             value.map(|value| format!("{},{}", round(x), scale.y(value)))
         };
-        self.line.iter().enumerate().filter_map(point).collect::<Vec<_>>().join(" ")
+        self.line.values.iter().enumerate().filter_map(point).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Ahead {
+    /// A dot, and how far off it may be.
+    fn draw(&self, scale: &Scale, x: f64) -> Markup {
+        let (low, high) = ((self.value - self.error).max(0.0), self.value + self.error);
+        html! {
+            g.ahead {
+                title { (self.says) }
+                line x1=(round(x)) x2=(round(x)) y1=(scale.y(low)) y2=(scale.y(high)) {}
+                circle cx=(round(x)) cy=(scale.y(self.value)) r="4" {}
+            }
+        }
     }
 }
 

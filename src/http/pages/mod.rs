@@ -17,6 +17,7 @@ mod chart;
 mod cohorts;
 mod empty;
 mod fault;
+mod figures;
 mod form;
 mod frame;
 mod heat;

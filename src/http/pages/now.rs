@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
-use super::chart::{Bar, Chart};
+use super::chart::{Ahead, Bar, Chart, Line};
 use super::empty;
 use super::table::region;
 use super::visitor::{Page, Visitor};
@@ -14,6 +14,7 @@ use crate::domain::calendar::{Bucket, Interval, buckets, day_of, day_start, loca
 use crate::domain::report::occupancy::{Samples, Usual};
 use crate::domain::report::outlook::NextHour;
 use crate::domain::report::total;
+use crate::domain::tally::Count;
 use crate::domain::{HOUR, Millis, QUARTER};
 use crate::http::App;
 use crate::http::problem::Problem;
@@ -74,11 +75,11 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let usual = usual.collect::<Result<Vec<_>, _>>()?;
         let main = html! {
             div data-stream={ "/api/v1/gyms/" (gym.slug) "/occupancy/stream" } {
-                div.card.now { (count(words, &gym, occupancy.present)) }
+                div.card.now { (count(words, &gym, occupancy.present)) (marks(words, &gym)) }
                 @if occupancy.is_closed { p.note { (words.say("now.closed")) } }
                 (silence(words, &gym, read::silent_since(snapshot, &gym, now)?))
                 (facts(words, snapshot, &gym, &occupancy, now)?)
-                (today(words, snapshot, &gym, &hours, &usual, now)?)
+                (today(words, snapshot, &gym, (&hours, &usual), &occupancy.next_hours, now)?)
                 (next(words, &gym, &occupancy.next_hours))
             }
         };
@@ -111,6 +112,19 @@ fn count(words: &Words, gym: &Gym, present: u32) -> Markup {
     }
 }
 
+/// What the marks on the scale stand for.
+fn marks(words: &Words, gym: &Gym) -> Markup {
+    html! {
+        @if gym.settings.capacity.is_some() {
+            p.marks aria-hidden="true" {
+                @for (place, mark) in MARKS.iter().enumerate() {
+                    span class={ "mark-" (place) } { (words.percent(*mark)) }
+                }
+            }
+        }
+    }
+}
+
 /// A word of warning when the gym has been silent since then.
 fn silence(words: &Words, gym: &Gym, since: Option<Millis>) -> Markup {
     let moment = |at| words.moment(local(gym.settings.zone, at));
@@ -128,12 +142,15 @@ fn facts(
 ) -> Result<Markup, Problem> {
     let zone = gym.settings.zone;
     let from = (now - HOUR).div_euclid(QUARTER) * QUARTER;
-    let arrived = total(&read::counts(snapshot, gym, &[Bucket { from, until: now }])?).visits();
+    let lately = read::counts_so_far(snapshot, gym, &[Bucket { from, until: now }], now)?;
+    let lately = total(&lately);
+    let left = words.whole(lately.get(Count::Departures));
     let since = words.time(local(zone, from));
     let peak = occupancy.today_peak.filter(|peak| peak.present > 0);
     Ok(html! {
         dl.facts {
-            div { dt { (words.fill("now.arrived", &[&since])) } dd { (words.whole(arrived)) } }
+            div { dt { (words.fill("now.arrived", &[&since])) } dd { (words.whole(lately.visits())) }
+                dd.before { (words.fill("now.left", &[&left])) } }
             @if let Some(usual) = occupancy.usual {
                 div { dt { (words.say("now.usual")) } dd { (words.decimal(usual.average)) } }
             }
@@ -163,8 +180,8 @@ fn today(
     words: &Words,
     snapshot: &Snapshot<'_>,
     gym: &Gym,
-    hours: &[Bucket],
-    usual: &[Option<Usual>],
+    (hours, usual): (&[Bucket], &[Option<Usual>]),
+    coming: &[NextHour],
     now: Millis,
 ) -> Result<Markup, Problem> {
     let zone = gym.settings.zone;
@@ -179,17 +196,21 @@ fn today(
         Bar { name, value: samples.average(), says, is_complete: hour.until <= now }
     });
     let chart = Chart {
-        label: words.say("now.today"),
         bars: bars.collect(),
-        line: usual.iter().map(|usual| usual.map(|usual| usual.average)).collect(),
+        line: Line {
+            values: usual.iter().map(|usual| usual.map(|usual| usual.average)).collect(),
+            name: words.say("chart.usual"),
+            is_behind: false,
+        },
+        ahead: hours.iter().map(|hour| ahead(words, gym, hour, coming)).collect(),
+        now: hours.iter().position(|hour| now < hour.until).map(|at| (at, words.say("chart.now"))),
         levels: levels(words, gym, &sampled),
-        spans: vec![],
+        ..Chart::of(words.say("now.today"))
     };
     Ok(html! {
         section {
             h2 { (words.say("now.today")) }
             (chart.draw(|level| words.mark(level)))
-            p.note { (words.say("now.legend")) }
             details { summary { (words.say("report.table")) }
                 (region(words.say("now.today"), &html! { table {
                     thead { tr {
@@ -219,21 +240,35 @@ fn levels(words: &Words, gym: &Gym, sampled: &[Samples]) -> Vec<(f64, String)> {
     if is_near { MARKS.map(mark).to_vec() } else { vec![] }
 }
 
+/// What is expected of an hour, in words.
+fn shown(words: &Words, hour: &NextHour) -> Option<String> {
+    let numbers = [hour.expected?, hour.error?, hour.usual?].map(|n| words.decimal(n));
+    let [expected, error, usual] = &numbers;
+    Some(words.fill("now.expected", &[expected, error, usual]))
+}
+
+/// What is expected of an hour of today, to be drawn.
+fn ahead(words: &Words, gym: &Gym, hour: &Bucket, coming: &[NextHour]) -> Option<Ahead> {
+    let coming = coming.iter().find(|coming| coming.start == hour.from)?;
+    let time = words.time(local(gym.settings.zone, hour.from));
+    let says = format!("{time}: {}", shown(words, coming)?);
+    Some(Ahead { value: coming.expected?, error: coming.error?, says })
+}
+
 /// The next hours, as they are to be expected.
 fn next(words: &Words, gym: &Gym, coming: &[NextHour]) -> Markup {
     let zone = gym.settings.zone;
-    let shown = |hour: &NextHour| {
-        let numbers = [hour.expected?, hour.error?, hour.usual?].map(|n| words.decimal(n));
-        let [expected, error, usual] = &numbers;
-        Some(words.fill("now.expected", &[expected, error, usual]))
-    };
-    let known: Vec<_> = coming.iter().filter_map(|hour| Some((hour, shown(hour)?))).collect();
+    let known = |hour: &NextHour| Some((hour.start, hour.expected?, hour.error?, hour.usual?));
+    let known: Vec<_> = coming.iter().filter_map(known).collect();
     html! {
         @if !known.is_empty() {
             section { h2 { (words.say("now.next")) }
-                dl.facts { @for (hour, shown) in &known { div {
-                    dt { (words.time(local(zone, hour.start))) }
-                    dd { (shown) }
+                dl.facts { @for (start, expected, error, usual) in known { div {
+                    dt { (words.time(local(zone, start))) }
+                    dd { (words.decimal(expected)) }
+                    dd.before {
+                        (words.fill("now.within", &[&words.decimal(error), &words.decimal(usual)]))
+                    }
                 } } }
             }
         }

@@ -108,10 +108,10 @@ impl Range {
                 }
                 @if is_of_one && can_be_compared(report) {
                     label { (words.say("range.compare")) select name="compare" {
-                        option value="" { (words.say("compare.none")) }
+                        @let chosen = self.asked.compare.as_deref().unwrap_or(COMPARISONS[0]);
+                        option value="" selected[chosen.is_empty()] { (words.say("compare.none")) }
                         @for word in COMPARISONS {
-                            (option(word, format!("compare.{word}"),
-                                self.asked.compare.as_deref() == Some(word)))
+                            (option(word, format!("compare.{word}"), chosen == word))
                         }
                     } }
                 }

@@ -1,9 +1,11 @@
 //! The range a report is asked for: presets, or days of one's own.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate};
 use chrono_tz::Tz;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::words::Words;
 use crate::domain::Millis;
 use crate::domain::calendar::{Day, Interval, day_of, day_start};
 use crate::http::problem::{Code, Problem};
@@ -40,10 +42,7 @@ impl Asked {
             ("group_by", &self.group_by),
             ("window", &self.window),
         ];
-        let said = |value: &&String| !value.is_empty();
-        pairs
-            .into_iter()
-            .filter_map(move |(name, value)| Some((name, value.as_ref().filter(said)?.as_str())))
+        pairs.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
     /// The preset that was chosen, or that holds when nothing was; none with days of one's own.
@@ -89,7 +88,7 @@ pub struct Range {
     pub interval: Interval,
     pub today: Day,
     pub asked: Asked,
-    is_compared: bool,
+    can_be_compared: bool,
 }
 
 impl Range {
@@ -111,11 +110,9 @@ impl Range {
         let known = INTERVALS.iter().find(|(word, _)| asked.interval.as_deref() == Some(word));
         let known = known.filter(|(_, interval)| fits(*interval));
         let interval = known.map_or(fitting, |(_, interval)| *interval);
-        // Ranges are compared whole weeks apart, where no months begin.
-        let by_months = !has_hours(report) && interval == Interval::Month;
-        let is_compared = can_be_compared(report) && !by_months;
+        let can_be_compared = can_be_compared(report);
         let asked = asked.clone();
-        Ok(Range { first, last, from, until, interval, today, asked, is_compared })
+        Ok(Range { first, last, from, until, interval, today, asked, can_be_compared })
     }
 
     pub fn group_by(&self) -> Option<&str> {
@@ -135,8 +132,40 @@ impl Range {
             interval: Some(self.word().to_owned()),
             group_by: chosen(&self.asked.group_by),
             window: chosen(&self.asked.window),
-            compare: chosen(&self.asked.compare).filter(|_| self.is_compared),
             ..Parameters::default()
+        }
+    }
+
+    /// The question, with the range that it is compared with: that before, unless another was
+    /// chosen, or none.
+    pub fn compared(&self) -> Parameters {
+        let chosen = self.asked.compare.clone().unwrap_or_else(|| COMPARISONS[0].to_owned());
+        // Ranges are compared whole weeks apart, where no months begin.
+        let has_one =
+            self.can_be_compared && self.interval != Interval::Month && !chosen.is_empty();
+        Parameters { compare: has_one.then_some(chosen), ..self.parameters() }
+    }
+
+    pub fn is_comparison_chosen(&self) -> bool {
+        self.asked.compare.is_some()
+    }
+
+    /// Whether a comparison was chosen that months do not have.
+    pub fn lacks_comparison(&self) -> bool {
+        let is_chosen = self.asked.compare.as_ref().is_some_and(|chosen| !chosen.is_empty());
+        is_chosen && self.can_be_compared && self.interval == Interval::Month
+    }
+
+    /// A bucket's name under its bar: as short as it can be within the range.
+    pub fn mark(&self, words: &Words, start: &Value) -> String {
+        let start = start.as_str().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+        let Some(start) = start else { return String::new() };
+        let day = words.day_of_year(start.date_naive());
+        match self.interval {
+            Interval::Hour | Interval::Quarter if self.first == self.last => words.time(start),
+            Interval::Hour | Interval::Quarter => format!("{day} {}", words.time(start)),
+            _ if self.first.date().year() == self.last.date().year() => day,
+            _ => words.date(start.date_naive()),
         }
     }
 

@@ -5,21 +5,22 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::chart::{Bar, Chart};
+use super::chart::{Bar, Chart, Line};
+use super::figures::figures;
 use super::marks::Marks;
 use super::range::{Asked, Range};
 use super::table::Cell::{self, Moment, Percent, Start, Text, Whole};
-use super::table::{Lead, column_key, listed, table};
+use super::table::{Lead, listed, table};
 use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
 use super::ways::Place;
 use super::words::Words;
 use super::{begun, cohorts, empty, heat};
 use crate::clock;
-use crate::domain::calendar::local;
+use crate::domain::Millis;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
-use crate::http::reports;
+use crate::http::reports::{self, Report};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 
@@ -58,22 +59,19 @@ fn shown(
     let Some(first_event) = read::first_event(snapshot, gym)? else {
         return Ok(Page { title, place, main: empty::nothing_yet(visitor, gym) });
     };
-    let parameters = range.parameters();
-    let report = reports::ask(snapshot, gym, view.name, &parameters, now)?;
+    let report = ask(snapshot, gym, view, &range, now)?;
     let mut report = serde_json::to_value(&report).expect("reports are plain JSON");
-    let is_cut = begun::from_first_event(&mut report, gym, first_event);
+    let begun = begun::from_first_event(&mut report, gym, first_event);
     let marks = Marks::of(snapshot, gym, &range, now)?;
     let main = html! {
         (range.picker(words, view.name, true))
-        (totals(words, view, &report))
+        (figures(words, view, &report))
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
             (picture(words, view, &report, &range, &marks))
-            @if is_cut {
-                @let day = words.date(local(gym.settings.zone, first_event).date_naive());
-                p.note { (words.fill("report.begun", &[&day])) }
-            }
+            (begun.in_words(words))
             (notes(words, &report, &marks))
+            @if range.lacks_comparison() { p.note { (words.say("compare.no_months")) } }
             (losses(words, &report))
             details { summary { (words.say("report.table")) }
                 (table(words, &view.columns(range.group_by()), &rows(view, &report), range.interval))
@@ -90,34 +88,24 @@ fn shown(
     Ok(Page { title, place, main })
 }
 
-fn rows<'v>(view: &View, report: &'v Value) -> Vec<&'v Value> {
-    report[view.list].as_array().into_iter().flatten().collect()
+/// The report beside that of the range before, unless nobody chose that and there is none.
+fn ask(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    view: &View,
+    range: &Range,
+    now: Millis,
+) -> Result<Report, Problem> {
+    let ask = |parameters| reports::ask(snapshot, gym, view.name, &parameters, now);
+    let compared = ask(range.compared());
+    if compared.is_err() && !range.is_comparison_chosen() {
+        return ask(range.parameters());
+    }
+    compared
 }
 
-/// The totals; beside them those of the range it is compared with.
-fn totals(words: &Words, view: &View, report: &Value) -> Markup {
-    let value = |side: &Value, (place, cell): &(&str, Cell)| {
-        cell.show(words, side["totals"].pointer(place).unwrap_or(&Value::Null), None)
-    };
-    let comparison = report.get("comparison");
-    html! {
-        @if !view.totals.is_empty() {
-            // What is not known of the range is no figure.
-            @let known = |(place, _): &&(&str, Cell)| {
-                report["totals"].pointer(place).is_some_and(|total| !total.is_null())
-            };
-            dl.facts { @for total in view.totals.iter().filter(known) { div {
-                dt { (words.say(&column_key(total.0))) }
-                @match comparison {
-                    None => dd { (value(report, total)) },
-                    Some(comparison) => {
-                        dd { (value(&comparison["this"], total)) }
-                        dd.before { (words.fill("report.before", &[&value(&comparison["that"], total)])) }
-                    }
-                }
-            } } }
-        }
-    }
+fn rows<'v>(view: &View, report: &'v Value) -> Vec<&'v Value> {
+    report[view.list].as_array().into_iter().flatten().collect()
 }
 
 fn picture(words: &Words, view: &View, report: &Value, range: &Range, marks: &Marks) -> Markup {
@@ -131,26 +119,37 @@ fn picture(words: &Words, view: &View, report: &Value, range: &Range, marks: &Ma
     }
 }
 
-/// The report's buckets as bars, with those of the earlier range as a line.
+/// The report's buckets as bars, before those of the earlier range.
 pub fn bars(words: &Words, view: &View, report: &Value, range: &Range, marks: &Marks) -> Markup {
     let earlier = report.pointer("/comparison/that/buckets").and_then(Value::as_array);
     let (_, cell) = view.columns.iter().find(|(place, _)| *place == view.bars).expect("a column");
     let number = |row: &Value| row.pointer(view.bars).and_then(Value::as_f64);
+    let shown = |row: &Value| {
+        cell.show(words, row.pointer(view.bars).unwrap_or(&Value::Null), Some(range.interval))
+    };
     let rows = rows(view, report);
-    let bars = rows.iter().map(|row| {
+    let bars = rows.iter().enumerate().map(|(place, row)| {
         let name = Start.show(words, &row["start"], Some(range.interval));
-        let value = cell.show(words, row.pointer(view.bars).unwrap_or(&Value::Null), None);
+        let mut says = format!("{name}: {}", shown(row));
         let is_complete = row["complete"] == true;
-        let unfinished = if is_complete { "" } else { words.say("report.incomplete") };
-        Bar { says: format!("{name}: {value} {unfinished}"), name, value: number(row), is_complete }
+        if !is_complete {
+            says = format!("{says} {}", words.say("report.incomplete"));
+        }
+        if let Some(before) = earlier.and_then(|earlier| earlier.get(place)) {
+            says = format!("{says}, {}", words.fill("report.before", &[&shown(before)]));
+        }
+        Bar { says, name: range.mark(words, &row["start"]), value: number(row), is_complete }
     });
     let counts = format!("counts.{}", view.name);
     let chart = Chart {
-        label: words.say(&counts),
         bars: bars.collect(),
-        line: earlier.into_iter().flatten().map(number).collect(),
-        levels: vec![],
+        line: Line {
+            values: earlier.into_iter().flatten().map(number).collect(),
+            name: words.say("chart.before"),
+            is_behind: earlier.is_some(),
+        },
         spans: marks.spans(words, report),
+        ..Chart::of(words.say(&counts))
     };
     chart.draw(|level| words.mark(level))
 }
@@ -168,13 +167,7 @@ fn histogram(words: &Words, groups: &[&Value]) -> Markup {
         let says = format!("{name}: {}", words.whole(visits));
         Bar { name, value: Some(visits as f64), says, is_complete: true }
     });
-    let chart = Chart {
-        label: words.say("counts.durations"),
-        bars: bars.collect(),
-        line: vec![],
-        levels: vec![],
-        spans: vec![],
-    };
+    let chart = Chart { bars: bars.collect(), ..Chart::of(words.say("counts.durations")) };
     chart.draw(|level| words.mark(level))
 }
 
@@ -204,7 +197,10 @@ fn notes(words: &Words, report: &Value, marks: &Marks) -> Markup {
             Some(coverage) => p.note { (words.fill("report.coverage", &[&words.percent(coverage)])) },
             None => p.note { (words.say("report.no_visits")) },
         }
-        @if report.pointer("/buckets").is_some() { p.note { (words.say("report.hatched")) } }
+        @let mut buckets = report["buckets"].as_array().into_iter().flatten();
+        @if buckets.any(|bucket| bucket["complete"] == false) {
+            p.note { (words.say("report.hatched")) }
+        }
         @if let Some(fixed) = fixed(words, report) { p.alert { (words.fill("report.fixed", &[&fixed])) } }
         @if let Some(comparison) = report.get("comparison") {
             @let day = |end: &str| {

@@ -109,6 +109,12 @@ impl Words {
         self.fill("format.date", &[&day, month, &year])
     }
 
+    /// A day like 3 Mar, where the year is known.
+    pub fn day_of_year(&self, date: NaiveDate) -> String {
+        let month = self.say_at("month", date.month());
+        self.fill("format.day_of_year", &[&date.day().to_string(), month])
+    }
+
     /// A time of day on the gym's clock.
     pub fn time(&self, at: DateTime<FixedOffset>) -> String {
         self.clock(at.hour(), at.minute())
