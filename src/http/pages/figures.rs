@@ -49,7 +49,15 @@ fn change(words: &Words, cell: Cell, this: &Value, that: &Value) -> Option<Strin
             words.fill("change.points", &[&words.whole((change * 100.0).round() as i64)])
         }
         Cell::Minutes => words.fill("report.minutes", &[&words.decimal(change)]),
-        _ => return None,
+        Cell::Start
+        | Cell::Month
+        | Cell::Date
+        | Cell::Moment
+        | Cell::Text
+        | Cell::Word(_)
+        | Cell::YesNo
+        | Cell::Weekday
+        | Cell::Hour => return None,
     };
     let is_none = !shown.chars().any(|character| ('1'..='9').contains(&character));
     let none = || words.say("change.none").to_owned();

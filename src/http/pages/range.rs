@@ -164,8 +164,10 @@ impl Range {
         match self.interval {
             Interval::Hour | Interval::Quarter if self.first == self.last => words.time(start),
             Interval::Hour | Interval::Quarter => format!("{day} {}", words.time(start)),
-            _ if self.first.date().year() == self.last.date().year() => day,
-            _ => words.date(start.date_naive()),
+            Interval::Day | Interval::Week | Interval::Month => {
+                let is_of_one_year = self.first.date().year() == self.last.date().year();
+                if is_of_one_year { day } else { words.date(start.date_naive()) }
+            }
         }
     }
 
