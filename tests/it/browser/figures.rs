@@ -6,11 +6,11 @@ use super::{Site, day, digits};
 
 /// The change as the page writes it, of at least twenty.
 fn per_cent(this: i64, that: i64) -> String {
-    let change = (this - that) as f64 / that as f64;
-    match (change * 100.0).round() as i64 {
+    let change = this - that;
+    match (200 * change.abs() + that) / (2 * that) {
         0 => "no change".to_owned(),
-        change if change > 0 => format!("+{change}%"),
-        change => format!("−{}%", -change),
+        hundredths if change > 0 => format!("+{hundredths}%"),
+        hundredths => format!("−{hundredths}%"),
     }
 }
 
