@@ -29,6 +29,10 @@ pub(super) const EGYM_LOCK_FILE: &str = "footfall.egym.lock";
 pub(super) const REBUILD_LOCK_FILE: &str = "footfall.rebuild.lock";
 /// How long a transaction waits for one of another process, in milliseconds.
 const BUSY_MS_MAX: u64 = 2_000;
+/// How often a lock is tried, in milliseconds.
+const LOCK_STEP_MS: u64 = 20;
+/// Who only looks whether somebody holds a lock holds it no longer than this, in milliseconds.
+const LOOK_MS: u64 = 60;
 /// How long emptying the write-ahead log waits for a reader, in milliseconds. Nobody can write
 /// meanwhile, so it is short, and tried again.
 const LOG_BUSY_MS_MAX: u64 = 50;
@@ -214,17 +218,20 @@ impl Database {
 
     /// The same; none while a rebuild runs.
     pub fn try_lock_rebuild(&self) -> Result<Option<fs::File>, StoreError> {
-        self.try_lock(REBUILD_LOCK_FILE)
+        self.lock_within(REBUILD_LOCK_FILE, LOOK_MS)
     }
 
     /// Waits a little for one who is about to let go.
     fn lock_soon(&self, name: &str) -> Result<Option<fs::File>, StoreError> {
-        let step = Duration::from_millis(20);
-        for _ in 0..BUSY_MS_MAX / 20 {
+        self.lock_within(name, BUSY_MS_MAX)
+    }
+
+    fn lock_within(&self, name: &str, milliseconds: u64) -> Result<Option<fs::File>, StoreError> {
+        for _ in 0..milliseconds / LOCK_STEP_MS {
             if let Some(lock) = self.try_lock(name)? {
                 return Ok(Some(lock));
             }
-            std::thread::sleep(step);
+            std::thread::sleep(Duration::from_millis(LOCK_STEP_MS));
         }
         self.try_lock(name)
     }

@@ -81,8 +81,13 @@ impl Tx<'_> {
             }
         }
         let (from, until) = (first_slot(generation.0), first_slot(generation.0 + 1));
-        self.transaction
-            .execute("DELETE FROM tallies WHERE slot >= ?1 AND slot < ?2", [from, until])?;
+        let sql = format!(
+            "DELETE FROM tallies WHERE slot IN
+                 (SELECT slot FROM tallies WHERE slot >= ?1 AND slot < ?2 LIMIT {rows_max})"
+        );
+        if self.transaction.execute(&sql, [from, until])? >= rows_max {
+            return Ok(false);
+        }
         self.transaction.execute("DELETE FROM generations WHERE id = ?1", [generation.0])?;
         Ok(true)
     }

@@ -104,11 +104,12 @@ pub struct Latest {
 }
 
 /// Each with the first right reading, and the latest moment that may stand.
-const CUT_BACK: [&str; 11] = [
+const CUT_BACK: [&str; 12] = [
     "UPDATE tombstones SET erased_until = ?1 WHERE erased_until > ?2",
-    "UPDATE erasures SET erased_until = min(erased_until, ?1), requested_at = min(requested_at, ?1),
-         erased_at = min(erased_at, ?1), completed_at = min(completed_at, ?1)
-     WHERE max(erased_until, requested_at, coalesce(erased_at, 0), coalesce(completed_at, 0)) > ?2",
+    "UPDATE erasures SET cut_at = min(cut_at, ?1), erased_until = min(erased_until, ?1),
+         requested_at = min(requested_at, ?1), erased_at = min(erased_at, ?1),
+         completed_at = min(completed_at, ?1)
+     WHERE max(coalesce(cut_at, 0), erased_until, requested_at, coalesce(erased_at, 0), coalesce(completed_at, 0)) > ?2",
     "UPDATE gyms SET frozen_until = NULL, revision = revision + 1
      WHERE frozen_until > ?2 AND ?1 IS NOT NULL",
     "UPDATE quarantine SET received_at = ?1 WHERE received_at > ?2",
@@ -123,6 +124,7 @@ const CUT_BACK: [&str; 11] = [
      WHERE max(created_at, coalesce(last_used_at, 0)) > ?2",
     "UPDATE users SET created_at = ?1 WHERE created_at > ?2",
     "UPDATE gyms SET archived_at = ?1 WHERE archived_at > ?2",
+    "UPDATE import_deliveries SET received_at = ?1 WHERE received_at > ?2",
     "UPDATE imports SET started_at = min(started_at, ?1), undone_at = min(undone_at, ?1)
      WHERE max(started_at, coalesce(undone_at, 0)) > ?2",
 ];

@@ -315,7 +315,8 @@ async fn what_a_clock_that_was_ahead_wrote_down_is_cut_back_for_good() {
     // As an older version left it: everything in the future, in the ledger too.
     let future = now() + 300 * DAY;
     let sql = format!(
-        "UPDATE tombstones SET erased_until = {future}; UPDATE erasures SET completed_at = {future};
+        "UPDATE tombstones SET erased_until = {future}; UPDATE erasures SET completed_at = {future}, cut_at = {future};
+         INSERT INTO import_deliveries (position, received_at) VALUES (1, {future});
          UPDATE gyms SET frozen_until = {future}; UPDATE webhooks SET last_delivery_at = {future},
              old_secret_hash = secret_hash, old_secret_until = {future};
          INSERT INTO notices (gym, subject, recipient, at, holds)
@@ -335,6 +336,8 @@ async fn what_a_clock_that_was_ahead_wrote_down_is_cut_back_for_good() {
         for (table, column) in [
             ("tombstones", "erased_until"),
             ("erasures", "completed_at"),
+            ("erasures", "cut_at"),
+            ("import_deliveries", "received_at"),
             ("gyms", "frozen_until"),
             ("webhooks", "last_delivery_at"),
             ("webhooks", "old_secret_until - 8 * 86400000"),

@@ -33,19 +33,29 @@ fn to_count(snapshot: &Snapshot<'_>) -> Result<Vec<(GymId, Option<GymSettings>)>
 /// Goes on until it is dropped.
 pub async fn run(store: Store) -> Ended {
     loop {
+        let mut failed = Ok(());
         for (gym, wanted) in store.read(to_count)? {
             while store.database().is_rebuilding() {
                 sleep(WAIT).await;
             }
-            let database = store.database().clone();
-            let (done, built) = oneshot::channel();
-            // A thread that no stop waits for: what it has built by then is built anew.
-            let count =
-                move || drop(done.send(rebuild(&database, gym, wanted.as_ref(), &mut |_| {})));
-            thread::Builder::new().name("counting".into()).spawn(count)?;
-            let events = built.await.context("counting was broken off")??;
-            tracing::info!(gym = gym.0, events, "a gym was counted as this version counts");
+            match count(&store, gym, wanted).await {
+                Ok(events) => {
+                    tracing::info!(gym = gym.0, events, "a gym was counted as this version counts");
+                }
+                // The others are counted all the same.
+                Err(error) => failed = Err(error.context(format!("gym {} is not counted", gym.0))),
+            }
         }
+        failed?;
         sleep(LOOK_EVERY).await;
     }
+}
+
+async fn count(store: &Store, gym: GymId, wanted: Option<GymSettings>) -> anyhow::Result<u64> {
+    let database = store.database().clone();
+    let (done, built) = oneshot::channel();
+    // A thread that no stop waits for: what it has built by then is built anew.
+    let count = move || drop(done.send(rebuild(&database, gym, wanted.as_ref(), &mut |_| {})));
+    thread::Builder::new().name("counting".into()).spawn(count)?;
+    Ok(built.await.context("counting was broken off")??)
 }
