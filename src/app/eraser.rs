@@ -17,7 +17,7 @@ use crate::store::{Database, Erasure, Ledger, LedgerEntry, Store, StoreError, Tx
 /// Erasures that are looked at in one transaction.
 const CHUNK_ERASURES: usize = 20;
 /// Events that are erased in one transaction: few, so that deliveries do not wait long.
-const CHUNK_EVENTS: usize = 100;
+const CHUNK_EVENTS: usize = 200;
 /// Erasures that are taken up, or completed, together: the write-ahead log is emptied once for all.
 const BATCH_ERASURES: usize = 400;
 /// Open erasures are looked for when a commit here asks for one, and at least this often: commands of
@@ -65,7 +65,10 @@ async fn take_up(store: &Store) -> Result<bool, WriteError> {
             let chunk = chunk.to_vec();
             store.write(move |tx| erase_some(tx, &chunk, CHUNK_EVENTS, clock::now()))
         };
-        while erase().await? {}
+        while erase().await? {
+            // Else a commit would move it all, while deliveries wait.
+            store.move_log().await?;
+        }
     }
     Ok(true)
 }

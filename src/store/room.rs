@@ -8,7 +8,7 @@ use super::vitals::Sizes;
 /// Free pages of 4 KiB that stay for what comes next.
 const FREE_PAGES_KEPT: i64 = 256;
 /// Pages that are given back in one transaction: few, so that deliveries do not wait long.
-const SHRINK_PAGES: i64 = 512;
+const SHRINK_PAGES: i64 = 64;
 /// SQLite's word for a database whose pages can be moved up to where there is room.
 const INCREMENTAL: i64 = 2;
 
