@@ -235,19 +235,20 @@ async fn shrink(store: &Store) -> Result<(), WriteError> {
 }
 
 /// Gives free pages back to the disk, and empties the write-ahead log as soon as nobody reads what
-/// is in it.
-pub async fn empty_log(store: &Store) -> Result<(), WriteError> {
+/// is in it. False when somebody goes on reading: that is told, and left to the next run, so that
+/// nothing waits for it.
+pub async fn empty_log(store: &Store) -> Result<bool, WriteError> {
     shrink(store).await?;
-    let (started, mut pause, mut has_warned) = (Instant::now(), PAUSE_MIN, false);
+    let (started, mut pause) = (Instant::now(), PAUSE_MIN);
     while !store.empty_log().await? {
-        if started.elapsed() > HOLD_MAX && !has_warned {
+        if started.elapsed() > HOLD_MAX {
             tracing::warn!("{LOG_IN_USE}");
-            has_warned = true;
+            return Ok(false);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The same for a command, which gives up in the end.

@@ -174,7 +174,7 @@ pub async fn remove_gyms(store: Store) -> Ended {
 async fn finish_removals(store: &Store) -> Result<(), WriteError> {
     for (gym, slug) in store.read(|snapshot| snapshot.removals())? {
         // The command that removes it, or a rebuild, is still at work.
-        let Some(_lock) = store.database().try_lock_rebuild()? else { return Ok(()) };
+        let Some(lock) = store.database().try_lock_rebuild()? else { return Ok(()) };
         let mut removal = Removal::of(gym);
         while !removal.is_done {
             let (started, step) = (Instant::now(), removal);
@@ -182,8 +182,10 @@ async fn finish_removals(store: &Store) -> Result<(), WriteError> {
             // Deliveries come first.
             tokio::time::sleep(started.elapsed()).await;
         }
-        empty_log(store).await?;
-        tracing::info!(gym = %slug, "the removal of a gym is complete");
+        drop(lock);
+        if empty_log(store).await? {
+            tracing::info!(gym = %slug, "the removal of a gym is complete");
+        }
     }
     Ok(())
 }
@@ -206,7 +208,8 @@ async fn freeze_everywhere(store: &Store) -> Result<(), WriteError> {
                 break;
             }
             all.add(frozen);
-            // Deliveries come first.
+            // Deliveries come first, and no commit of theirs moves the log of this.
+            store.move_log().await?;
             tokio::time::sleep(started.elapsed()).await;
         }
         if !all.is_empty() {
@@ -215,5 +218,5 @@ async fn freeze_everywhere(store: &Store) -> Result<(), WriteError> {
         }
     }
     // Also when nothing was: a run that was killed has left free room in the file.
-    empty_log(store).await
+    empty_log(store).await.map(drop)
 }

@@ -19,7 +19,7 @@ use crate::domain::witness::Verdict;
 use crate::store::{Gym, Snapshot, StoreError, Tx};
 
 /// Stretches that are frozen in one transaction: few, so that deliveries do not wait long.
-const CHUNK_STRETCHES: usize = 200;
+const CHUNK_STRETCHES: usize = 50;
 
 /// What retention froze, or would.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

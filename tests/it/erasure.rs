@@ -278,6 +278,29 @@ async fn an_erasure_waits_for_who_keeps_reading_and_nothing_else_does() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gym_that_is_removed_keeps_no_rebuild_waiting_for_who_keeps_reading() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    service.add_gym("harbour", "UTC");
+    let token = service.add_token("all", "admin", &[]);
+    live_a_while(&service, &webhook, Uuid::new_v4(), 1).await;
+    let reader = rusqlite::Connection::open(service.data().join("footfall.db")).expect("it opens");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM events").expect("it reads");
+    let removed = service.client.delete(format!("{}/api/v1/gyms/mitte", service.root));
+    let removed = removed.bearer_auth(&token).send().await.expect("an answer");
+    assert!(removed.status().is_success(), "{}", removed.status());
+    let database =
+        rusqlite::Connection::open(service.data().join("footfall.db")).expect("it opens");
+    let left = || database.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0));
+    let patience = Patience::until("its events are gone");
+    while left().expect("it is read") > 0 {
+        patience.again().await;
+    }
+    run_json(service.data(), &["rebuild", "--json"]);
+    drop(reader);
+}
+
 #[test]
 fn the_command_erases_without_a_service() {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
