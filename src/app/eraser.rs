@@ -173,6 +173,8 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut connection = database.connect()?;
+    // Whom it names must be known before anybody is looked for.
+    foreign_text::read_old_beside(database, &mut connection)?;
     let came_back =
         database.transact(&mut connection, |tx| request_again(tx, ledger, clock::now()))?;
     tracing::warn!(came_back, "the database is older than its erasure ledger; erasing again");

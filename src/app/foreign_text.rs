@@ -21,10 +21,15 @@ pub const COPY_IN_USE: &str = "what was erased is gone from the database, but a 
 /// Reads all that an older version kept, a little at a time.
 pub async fn read_old(store: &Store) -> Result<(), WriteError> {
     // Nothing is written where there is nothing to do: each commit wakes whoever waits for one.
+    if !store.read(|snapshot| snapshot.has_unread_text())? {
+        return Ok(());
+    }
     while store.read(|snapshot| snapshot.has_unread_text())? {
         store.write(read_some).await?;
     }
-    Ok(())
+    // Somebody may have gone with it who was erased before. While others read the log, it is emptied
+    // later, as it is at each erasure and each stop.
+    store.empty_log().await.map(drop)
 }
 
 /// The same for a command.

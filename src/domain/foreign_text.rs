@@ -24,6 +24,8 @@ const MIXED_MAX: usize = 5;
 /// Digits and the letters a to f that follow each other, whatever stands between them, are no
 /// account up to this many.
 const HEX_RUN_MAX: usize = 15;
+/// The digits of an account.
+const HEX_DIGITS: usize = 32;
 /// Stands where an account was found.
 const FOUND: char = '\u{1}';
 
@@ -94,6 +96,14 @@ fn read_as(bytes: &[u8], may_be_cut_off: bool) -> ForeignText {
         && rest.split('"').all(|part| !hides_in_pieces(part))
         && !(may_be_cut_off && ends_in_account(&rest));
     ForeignText { is_searchable, ..found }
+}
+
+/// Every account that could be spelled by letters and digits of a text which follow each other,
+/// whatever stands between them.
+pub fn spelled_anywhere(text: &str) -> Vec<Account> {
+    let letters: Vec<u8> = text.bytes().filter(u8::is_ascii_alphanumeric).collect();
+    let parts = letters.windows(HEX_DIGITS);
+    parts.filter_map(|part| Uuid::try_parse_ascii(part).ok().map(Account)).collect()
 }
 
 /// The words of a text without anything that could be a part of an account: all that may be shown

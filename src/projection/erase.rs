@@ -5,6 +5,8 @@
 //! complete when the write-ahead log is empty too; a crash in between leaves it open, and it is
 //! taken up again.
 
+use std::collections::BTreeSet;
+
 use super::apply::{Dates, Target, replace};
 use super::rebuild::count_frozen_activity;
 use crate::domain::Millis;
@@ -109,27 +111,53 @@ pub(super) fn request_cut(
     let member = tx.member_or_new(gym, account)?;
     let account_hash = tx.view().account_hash(gym, account);
     tx.put_tombstone(&LedgerEntry { gym, account_hash, erased_until: cut.erased_until })?;
-    tx.add_erasure(gym, member, (cut.at, cut.erased_until), reason, now)
+    tx.add_erasure(gym, Some(member), (cut.at, cut.erased_until), reason, now)
 }
 
 /// Asks again for erasures that the ledger knows and the database does not: it was restored from
-/// an older copy. Returns how many members came back with it.
+/// an older copy. Whoever is no member in it, but mentioned in text of others, is forgotten at once:
+/// of such a one only the hash is known. Returns how many came back with it.
 pub fn request_again(
     tx: &mut Tx<'_>,
     ledger: Vec<LedgerEntry>,
     now: Millis,
 ) -> Result<usize, StoreError> {
+    let missing = tx.view().not_erased(ledger)?;
+    let named = forget_in_annotations_again(tx, &missing)?;
     let mut came_back = 0;
-    for (entry, member) in tx.view().not_erased(ledger)? {
+    for (entry, member) in missing {
         tx.put_tombstone(&entry)?;
-        if let Some(member) = member {
-            let reason = ErasureReason::Restore;
-            let until = entry.erased_until;
-            tx.add_erasure(entry.gym, member, (until, until), reason, now)?;
-            came_back += 1;
+        let LedgerEntry { gym, account_hash, erased_until: until } = entry;
+        let is_mentioned = tx.forget_mentions(gym, &account_hash, usize::MAX)? > 0
+            || named.contains(&(gym, account_hash));
+        if member.is_none() && !is_mentioned {
+            continue;
         }
+        let id = tx.add_erasure(gym, member, (until, until), ErasureReason::Restore, now)?;
+        if member.is_none() {
+            // What is left to be done is the write-ahead log.
+            tx.mark_erased(id, now)?;
+        }
+        came_back += 1;
     }
     Ok(came_back)
+}
+
+/// Writes over annotations that name somebody who is to be forgotten again; returns who that is. All
+/// at once: with a look at each annotation for each entry it would take long.
+fn forget_in_annotations_again(
+    tx: &mut Tx<'_>,
+    missing: &[(LedgerEntry, Option<MemberId>)],
+) -> Result<BTreeSet<(GymId, [u8; 32])>, StoreError> {
+    let gone: BTreeSet<_> =
+        missing.iter().map(|(entry, _)| (entry.gym, entry.account_hash)).collect();
+    let gyms: BTreeSet<GymId> = gone.iter().map(|(gym, _)| *gym).collect();
+    let mut named = BTreeSet::new();
+    for gym in gyms {
+        let found = tx.forget_in_annotations(gym, |hash| gone.contains(&(gym, *hash)))?;
+        named.extend(found.into_iter().map(|hash| (gym, hash)));
+    }
+    Ok(named)
 }
 
 /// Empties some text of others that names members of open erasures; false when there is no more. It
@@ -140,7 +168,8 @@ pub fn forget_some_mentions(tx: &mut Tx<'_>, open: &[Erasure]) -> Result<bool, S
         let member = tx.view().erasure(erasure.id)?.and_then(|erasure| erasure.member);
         let account = member.map(|member| tx.view().account_of(member)).transpose()?.flatten();
         let Some(account) = account else { continue };
-        room -= tx.forget_mentions(erasure.gym, account, room)?;
+        let hash = tx.view().account_hash(erasure.gym, account);
+        room -= tx.forget_mentions(erasure.gym, &hash, room)?;
         if room == 0 {
             return Ok(true);
         }
@@ -238,8 +267,9 @@ fn erase(
         tx.move_events(&positions(&after), newcomer)?;
         replace(tx, target, newcomer, &[], &after)?;
     }
-    tx.forget_mentions(erasure.gym, account, usize::MAX)?;
-    tx.forget_in_annotations(erasure.gym, account)?;
+    let hash = tx.view().account_hash(erasure.gym, account);
+    tx.forget_mentions(erasure.gym, &hash, usize::MAX)?;
+    tx.forget_in_annotations(erasure.gym, |named| *named == hash)?;
     tx.forget_account(member)?;
     tx.mark_applied(erasure.gym, None);
     tx.mark_erased(erasure.id, now)?;

@@ -65,7 +65,7 @@ pub fn entries_to_blob(entries: &[Entry]) -> Vec<u8> {
     blob
 }
 
-fn entries_from_blob(blob: &[u8]) -> Result<Vec<Entry>, Damaged> {
+pub fn entries_from_blob(blob: &[u8]) -> Result<Vec<Entry>, Damaged> {
     let mut input = Input(blob);
     let mut entries = Vec::with_capacity(blob.len() / 8 + 1);
     let (mut at, mut position) = (0i64, 0i64);

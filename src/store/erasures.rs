@@ -111,12 +111,13 @@ impl Snapshot<'_> {
         if missing.is_empty() {
             return Ok(vec![]);
         }
-        let mut members = self.connection.prepare("SELECT id, gym, account FROM members")?;
+        let sql = "SELECT account, gym, account_key, id FROM members";
+        let mut members = self.connection.prepare(sql)?;
         let mut rows = members.query([])?;
         while let Some(row) = rows.next()? {
-            let (gym, account) = (GymId(row.get(1)?), Account(Uuid::from_bytes(row.get(2)?)));
-            if let Some(found) = missing.get_mut(&(gym, self.account_hash(gym, account))) {
-                found.1 = Some(MemberId(row.get(0)?));
+            let Some(person) = self.person_from(row)? else { continue };
+            if let Some(found) = missing.get_mut(&(person.gym, *person.account_hash())) {
+                found.1 = Some(MemberId(row.get(3)?));
             }
         }
         Ok(missing.into_values().collect())
@@ -126,15 +127,17 @@ impl Snapshot<'_> {
     pub fn account_of(&self, member: MemberId) -> Result<Option<Account>, StoreError> {
         let sql = "SELECT account, gym, account_key FROM members WHERE id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let found = statement.query_row([member.0], |row| {
-            let (gym, key) = (GymId(row.get(1)?), row.get::<_, i64>(2)?);
-            Ok((Account(Uuid::from_bytes(row.get(0)?)), gym, key))
-        });
-        // Zeros were written over one that was erased; but they may be somebody's account.
-        let is_known = |(account, gym, key): &(Account, GymId, i64)| {
-            !account.0.is_nil() || *key == self.account_key(*gym, *account)
-        };
-        Ok(optional(found)?.filter(is_known).map(|(account, ..)| account))
+        let found = optional(statement.query_row([member.0], |row| self.person_from(row)))?;
+        Ok(found.flatten().map(|person| person.account))
+    }
+
+    /// Whose a row of account, gym and key is; none where zeros were written over one that was erased.
+    /// But zeros may be somebody's account.
+    fn person_from(&self, row: &Row<'_>) -> rusqlite::Result<Option<Person>> {
+        let account = Account(Uuid::from_bytes(row.get(0)?));
+        let person = self.person(GymId(row.get(1)?), account);
+        let is_known = !account.0.is_nil() || row.get::<_, i64>(2)? == person.account_key();
+        Ok(Some(person).filter(|_| is_known))
     }
 
     /// Erasures whose members are still in the database, oldest first.
@@ -197,18 +200,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that a member must be erased, cut and up to when, and returns the record's id.
+    /// Notes that a member must be erased, cut and up to when, and returns the record's id; none where
+    /// it is about somebody who is only mentioned.
     pub fn add_erasure(
         &mut self,
         gym: GymId,
-        member: MemberId,
+        member: Option<MemberId>,
         (cut_at, erased_until): (Millis, Millis),
         reason: ErasureReason,
         now: Millis,
     ) -> Result<i64, StoreError> {
         let sql = "INSERT INTO erasures (gym, member, erased_until, reason, requested_at, cut_at)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let values = params![gym.0, member.0, erased_until, reason.name(), now, cut_at];
+        let member = member.map(|member| member.0);
+        let values = params![gym.0, member, erased_until, reason.name(), now, cut_at];
         self.transaction.prepare_cached(sql)?.execute(values)?;
         self.asks_to_erase = true;
         Ok(self.transaction.last_insert_rowid())

@@ -44,6 +44,7 @@ mod tokens;
 mod transaction;
 mod trial;
 mod tx;
+mod unread_text;
 mod users;
 mod vitals;
 mod webhooks;

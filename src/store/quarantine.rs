@@ -278,8 +278,10 @@ impl Tx<'_> {
         let held = self.view().held(old.gym)?;
         let has_room = held.rows <= QUARANTINE_ROWS_MAX && held.bytes <= QUARANTINE_BYTES_MAX;
         let mut kept = Kept::of(&old.body, has_room);
-        self.note_accounts(old.gym, &kept.accounts, Place::Quarantine, old.id)?;
-        let Some(bytes) = kept.reduced_from else { return Ok(()) };
+        let Some(bytes) = kept.reduced_from else {
+            let row = (Place::Quarantine, old.id);
+            return self.note_old(old.gym, &kept.accounts, row, old.received_at);
+        };
         if kept.body.len() + BESIDE_BODY_MAX > bytes {
             kept.body.clear();
         }

@@ -11,7 +11,8 @@ use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::calendar::Day;
-use crate::domain::ids::{Account, Generation, GymId, MemberId};
+use crate::domain::event::Kind;
+use crate::domain::ids::{Account, Generation, GymId, MemberId, Position};
 use crate::domain::member::MemberDays;
 use crate::domain::stretch::Stretch;
 
@@ -219,6 +220,38 @@ impl Tx<'_> {
             codec::fold_to_blob(stretch),
         ])?;
         if written == 1 { Ok(()) } else { Err(super::Damaged.into()) }
+    }
+
+    /// Gives an event another kind of those that count nothing, in every receipt that repeats it: also
+    /// in builds that nobody reads, or not yet.
+    pub(super) fn put_kind_in_receipts(
+        &mut self,
+        member: MemberId,
+        at: Millis,
+        position: Position,
+        kind: &Kind,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT generation, start, entries FROM generations CROSS JOIN receipts
+                   ON generation = generations.id AND member = ?1 AND start <= ?2 AND last >= ?2";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let rows = statement.query_and_then(params![member.0, at], |row| {
+            let entries = row.get_ref(2)?.as_blob().map_err(|_| super::Damaged)?;
+            let entries = codec::entries_from_blob(entries)?;
+            Ok::<_, StoreError>((row.get::<_, i64>(0)?, row.get::<_, Millis>(1)?, entries))
+        })?;
+        let found = rows.collect::<Result<Vec<_>, _>>()?;
+        drop(statement);
+        let sql = "UPDATE receipts SET entries = ?4
+                   WHERE generation = ?1 AND member = ?2 AND start = ?3";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        for (generation, start, mut entries) in found {
+            for entry in entries.iter_mut().filter(|entry| entry.position == position) {
+                entry.kind = kind.clone();
+            }
+            let blob = codec::entries_to_blob(&entries);
+            statement.execute(params![generation, member.0, start, blob])?;
+        }
+        Ok(())
     }
 
     pub fn remove_receipt(

@@ -12,7 +12,7 @@ use crate::patience::Patience;
 use crate::process;
 use crate::service::{BINARY, Service, answer, delivery, now, verify};
 
-fn copies(shelf: &Path) -> Vec<PathBuf> {
+pub fn copies(shelf: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(shelf).map(Iterator::collect::<Result<Vec<_>, _>>);
     let entries = entries.and_then(|entries| entries).unwrap_or_default();
     let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
@@ -27,7 +27,7 @@ fn back_up(folder: &Path, shelf: &Path, keep: &str) -> Output {
     process::output(command.env("FOOTFALL_BACKUP_FOLDER", shelf))
 }
 
-fn made(folder: &Path, shelf: &Path, keep: &str) {
+pub fn made(folder: &Path, shelf: &Path, keep: &str) {
     let output = back_up(folder, shelf, keep);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

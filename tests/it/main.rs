@@ -21,6 +21,7 @@ mod ledger;
 mod lifecycle;
 mod lists;
 mod load;
+mod mentions;
 mod misplaced;
 mod monitoring;
 mod notices;

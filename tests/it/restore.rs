@@ -22,7 +22,7 @@ fn temporary() -> TempDir {
     TempDir::new().expect("a temporary folder")
 }
 
-fn back_up(from: &Path) -> TempDir {
+pub fn back_up(from: &Path) -> TempDir {
     let copy = temporary();
     run_json(from, &["backup", &copy.path().display().to_string(), "--json"]);
     copy
@@ -33,7 +33,7 @@ fn copy(file: &str, from: &Path, to: &Path) {
 }
 
 /// Puts a database back as OPERATING says it.
-fn put_back(from: &Path, to: &Path) {
+pub fn put_back(from: &Path, to: &Path) {
     for file in ["footfall.db-wal", "footfall.db-shm"] {
         drop(fs::remove_file(to.join(file)));
     }
