@@ -34,8 +34,19 @@ pub struct Live {
     pub last_event: Option<Millis>,
     /// None with too few weeks behind, or not learned yet.
     pub usual: Option<Usual>,
+    /// What is usual in each hour of this weekday; empty where nothing is known.
+    pub usual_day: Vec<UsualHour>,
     /// Whether a silent span is going on; none with too few weeks behind, or not learned yet.
     pub is_silent: Option<bool>,
+}
+
+/// What is usual in an hour of the week, where that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UsualHour {
+    /// Members present, on average.
+    pub average: Option<f64>,
+    /// Visits that begin.
+    pub arrivals: Option<f64>,
 }
 
 /// Looks at all gyms, and remembers their past.
@@ -84,6 +95,7 @@ impl Watch {
                     + snapshot.lingering(gym.id, now)?.present,
                 today: read::counts(snapshot, &gym, &[today])?.remove(0),
                 usual: past.and_then(|past| past.usual(&gym, now)),
+                usual_day: past.map(|past| past.usual_day(&gym, now)).unwrap_or_default(),
                 is_silent: last_event.and_then(|last| self.is_silent(&gym, last, now)),
                 last_event,
                 gym,
@@ -126,6 +138,8 @@ impl Watch {
 struct Past {
     /// What is usual in each hour of the week; none with too few weeks behind.
     cells: Option<Vec<Cell>>,
+    /// How many come in each hour of the week; empty with too few weeks behind.
+    arrivals: Vec<Option<f64>>,
     /// How often it sends, as known before the week in which its last event was.
     rates: Rates,
 }
@@ -137,15 +151,29 @@ impl Past {
         let Some(rates) = read::rates(snapshot, gym)? else { return Ok(None) };
         let closed = ClosedDays::default();
         let mut weeks = occupancy::Past { zone, now, first_event: first, closed: &closed }.weeks();
-        let cells = if weeks.len() < USUAL_WEEKS_MIN {
-            None
+        let (cells, arrivals) = if weeks.len() < USUAL_WEEKS_MIN {
+            (None, vec![])
         } else {
             let start = |week: Week| day_start(zone, week.first_day());
             let from = start(weeks.next().expect("there are some"));
             let until = start(day_of(zone, now).week());
-            Some(read::popular_times(snapshot, gym, Bucket { from, until }, now)?)
+            let range = Bucket { from, until };
+            let cells = read::popular_times(snapshot, gym, range, now)?;
+            (Some(cells), read::usual_arrivals(snapshot, gym, range)?)
         };
-        Ok(Some(Past { cells, rates }))
+        Ok(Some(Past { cells, arrivals, rates }))
+    }
+
+    /// The hours of a weekday.
+    fn usual_day(&self, gym: &Gym, now: Millis) -> Vec<UsualHour> {
+        let (weekday, _) = weekday_and_hour(gym.settings.zone, now);
+        let Some(cells) = &self.cells else { return vec![] };
+        let places = (0..24).map(|hour| ((weekday - 1) * 24 + hour) as usize);
+        let hour = |place: usize| UsualHour {
+            average: cells[place].usual.map(|usual| usual.average),
+            arrivals: self.arrivals[place],
+        };
+        places.map(hour).collect()
     }
 
     fn usual(&self, gym: &Gym, now: Millis) -> Option<Usual> {

@@ -212,6 +212,20 @@ pub fn popular_times(
     Ok(popular_times::cells(zone, &hours, &sampled, &closed, now))
 }
 
+/// How many come in each hour of the week, over a range that is over.
+pub fn usual_arrivals(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    range: Bucket,
+) -> Result<Vec<Option<f64>>, StoreError> {
+    let zone = gym.settings.zone;
+    let hours: Vec<_> = buckets(zone, range.from, range.until, Interval::Hour).collect();
+    let counts = counts(snapshot, gym, &hours)?;
+    let (first, until) = days_touched(zone, range.from, range.until);
+    let closed = snapshot.closed_days(gym.id, first, until)?;
+    Ok(popular_times::arrivals(zone, &hours, &counts, &closed))
+}
+
 /// What is known of members over the local days `[from, until)`.
 pub fn members(
     snapshot: &Snapshot<'_>,

@@ -2,6 +2,7 @@
 
 use chrono_tz::Tz;
 
+use super::Counts;
 use super::occupancy::{Samples, Usual, means};
 use crate::domain::Millis;
 use crate::domain::calendar::{Bucket, day_of, weekday_and_hour};
@@ -43,4 +44,24 @@ pub fn cells(
         hours: samples.len(),
     };
     place.zip(&by_hour).map(cell).collect()
+}
+
+/// The mean of the visits that begin in each hour of the week, from Monday's first on; those of
+/// closed days are left out.
+pub fn arrivals(
+    zone: Tz,
+    hours: &[Bucket],
+    counts: &[Counts],
+    closed: &ClosedDays,
+) -> Vec<Option<f64>> {
+    let mut by_hour = vec![(0, 0); 7 * 24];
+    for (hour, counts) in hours.iter().zip(counts) {
+        if !closed.contains(day_of(zone, hour.from)) {
+            let (weekday, place) = weekday_and_hour(zone, hour.from);
+            let (visits, weeks) = &mut by_hour[((weekday - 1) * 24 + place) as usize];
+            *visits += counts.visits();
+            *weeks += 1;
+        }
+    }
+    by_hour.into_iter().map(|(visits, weeks)| super::share(visits, weeks)).collect()
 }

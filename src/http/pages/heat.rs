@@ -3,44 +3,72 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::range::Range;
 use super::table::region;
 use super::words::Words;
 
 /// So many shades, the style sheet has them.
 const SHADES: f64 = 8.0;
 
-pub fn map(words: &Words, cells: &[&Value]) -> Markup {
-    let average = |weekday: u32, hour: u32| {
+/// What a cell can show.
+pub const SHOWN: [&str; 3] = ["average", "peak", "share"];
+
+/// Of members present in each hour of the week, the average, the peak, or the share of the capacity.
+pub fn map(words: &Words, cells: &[&Value], range: &Range, capacity: Option<u32>) -> Markup {
+    let shown = SHOWN.into_iter().filter(|shown| *shown != "share" || capacity.is_some());
+    let chosen = range.asked.show.as_deref().unwrap_or_default();
+    let here = shown.clone().find(|shown| *shown == chosen).unwrap_or(SHOWN[0]);
+    let field = if here == "peak" { "peak" } else { "average" };
+    let whole = capacity.filter(|_| here == "share").map_or(1.0, f64::from);
+    let value = |weekday: u32, hour: u32| {
         let found = cells.iter().find(|cell| cell["weekday"] == weekday && cell["hour"] == hour);
-        found.and_then(|cell| cell["average"].as_f64())
+        found.and_then(|cell| cell[field].as_f64()).map(|value| value / whole)
     };
-    // Hours of the night in which nobody ever was.
-    let busy = (0..24).filter(|hour| (1..=7).any(|day| average(day, *hour) > Some(0.0)));
+    let write = |value: f64| {
+        if here == "share" { words.percent(value) } else { words.whole(value.round() as i64) }
+    };
+    let all = (1..=7).flat_map(|day| (0..24).map(move |hour| (day, hour)));
+    let highest = all.filter_map(|(day, hour)| value(day, hour)).fold(0.0, f64::max);
+    html! {
+        nav.presets aria-label=(words.say("shown.title")) { @for one in shown {
+            a href={ "?" (range.showing(one)) } aria-current=[(one == here).then_some("true")] {
+                (words.say(&format!("shown.{one}")))
+            }
+        } }
+        (table(words, &value, &write, highest))
+    }
+}
+
+fn table(
+    words: &Words,
+    value: &dyn Fn(u32, u32) -> Option<f64>,
+    write: &dyn Fn(f64) -> String,
+    highest: f64,
+) -> Markup {
+    // Hours of the night in which nobody ever was are left out.
+    let busy = (0..24).filter(|hour| (1..=7).any(|day| value(day, *hour) > Some(0.0)));
     let busy: Vec<u32> = busy.collect();
     let hours = match (busy.first(), busy.last()) {
         (Some(first), Some(last)) => *first..last + 1,
         _ => 0..24,
     };
-    let averages = cells.iter().filter_map(|cell| cell["average"].as_f64());
-    let highest = averages.fold(0.0, f64::max);
-    html! {
-        (region(words.say("counts.popular-times"), &html! { table.heat {
-                thead { tr { td {}
-                    @for hour in hours.clone() { th scope="col" { (hour) } }
-                } }
-                tbody { @for weekday in words.week() { tr {
-                    th scope="row" { (words.weekday(weekday)) }
-                    @for hour in hours.clone() {
-                        @match average(weekday, hour) {
-                            None => td { (words.say("report.none")) },
-                            Some(average) => td class=(shade(average, highest)) {
-                                (words.whole(average.round() as i64))
-                            }
-                        }
+    region(
+        words.say("counts.popular-times"),
+        &html! { table.heat {
+            thead { tr { td {}
+                @for hour in hours.clone() { th scope="col" { (hour) } }
+            } }
+            tbody { @for weekday in words.week() { tr {
+                th scope="row" { (words.weekday(weekday)) }
+                @for hour in hours.clone() {
+                    @match value(weekday, hour) {
+                        None => td { (words.say("report.none")) },
+                        Some(value) => td class=(shade(value, highest)) { (write(value)) }
                     }
-                } } }
-            } }))
-    }
+                }
+            } } }
+        } },
+    )
 }
 
 /// The class of the shade for a part of the whole.

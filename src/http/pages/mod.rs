@@ -26,6 +26,7 @@ mod lockout;
 mod marks;
 mod members;
 mod now;
+mod overview;
 mod people;
 mod picker;
 mod range;
@@ -35,6 +36,7 @@ mod rules;
 mod sessions;
 mod set_up;
 mod sign_in;
+mod spark;
 #[cfg(test)]
 mod spoken;
 mod table;
@@ -64,7 +66,7 @@ pub struct State {
 /// Where each page is.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(page("/", [get(now::all)]))
+        .service(page("/", [get(overview::all)]))
         .service(page("/reports/{report}", [get(chain::one)]))
         .service(page("/gyms/{gym}", [get(now::one)]))
         .service(page("/gyms/{gym}/reports/{report}", [get(reports::one)]))

@@ -1,4 +1,4 @@
-//! Now: who is there, in one gym or in all; live where the browser runs the script.
+//! Now: who is there in one gym; live where the browser runs the script.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
@@ -18,43 +18,11 @@ use crate::domain::tally::Count;
 use crate::domain::{HOUR, Millis, QUARTER};
 use crate::http::App;
 use crate::http::problem::Problem;
-use crate::projection::live::Live;
 use crate::projection::read::{self, Occupancy, utilisation};
 use crate::store::{Gym, Snapshot};
 
 /// Marks on the scale, as shares of the capacity.
-const MARKS: [f64; 2] = [0.8, 0.9];
-/// The page of all gyms looks again after so many seconds.
-const LOOK_SECONDS: u32 = 15;
-
-/// All gyms, the fullest first.
-pub async fn all(app: web::Data<App>, visitor: Visitor) -> HttpResponse {
-    let seen = app.clone();
-    let page = visitor.show(app, move |visitor, snapshot| {
-        let words = visitor.words;
-        let mut gyms = seen.metrics.gyms_now(snapshot, clock::now())?;
-        gyms.retain(|live| visitor.access.reader.may_see(live.gym.id));
-        let fullness = |live: &Live| utilisation(&live.gym, live.present);
-        gyms.sort_by(|a, b| fullness(b).partial_cmp(&fullness(a)).expect("shares are numbers"));
-        let main = html! {
-            @if gyms.is_empty() { p.note { (words.say("now.no_gyms")) } }
-            div.cards data-every=(LOOK_SECONDS) { @for live in &gyms {
-                a.card href={ "/gyms/" (live.gym.slug) } {
-                    h2 { (live.gym.settings.name) }
-                    (count(words, &live.gym, live.present))
-                    @if let Some(usual) = live.usual {
-                        p.note { (words.say("now.usual")) ": " (words.decimal(usual.average)) }
-                    }
-                    (silence(words, &live.gym, live.last_event.filter(|_| live.is_silent == Some(true))))
-                }
-            } }
-        };
-        let title = words.say("now.all").to_owned();
-        Ok(Page { title, place: Some(Place::of_all(ways::NOW)), main })
-    });
-    page.await
-}
-
+pub const MARKS: [f64; 2] = [0.8, 0.9];
 /// One gym: now, today beside what is usual, and what the next hours are expected to be.
 pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>) -> HttpResponse {
     let page = visitor.show(app, move |visitor, snapshot| {
@@ -89,7 +57,7 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
 }
 
 /// The number present, of the capacity, with its marks.
-fn count(words: &Words, gym: &Gym, present: u32) -> Markup {
+pub fn count(words: &Words, gym: &Gym, present: u32) -> Markup {
     let share = utilisation(gym, present);
     let present = words.whole(present.into());
     html! {
@@ -168,7 +136,7 @@ fn facts(
     })
 }
 
-fn hours_of_today(gym: &Gym, now: Millis) -> Vec<Bucket> {
+pub fn hours_of_today(gym: &Gym, now: Millis) -> Vec<Bucket> {
     let zone = gym.settings.zone;
     let today = day_of(zone, now);
     let (from, until) = (day_start(zone, today), day_start(zone, today.plus(1)));

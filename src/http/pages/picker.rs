@@ -10,7 +10,7 @@ use super::words::Words;
 use crate::domain::calendar::{Day, Interval};
 
 /// The parameters that stay when only the days change.
-const STAYING: [&str; 4] = ["compare", "interval", "window", "group_by"];
+const STAYING: [&str; 5] = ["compare", "interval", "window", "group_by", "show"];
 
 impl Range {
     /// Of one gym, what is not in buckets can be grouped.
@@ -70,6 +70,13 @@ impl Range {
         query.extend_pairs(days);
         query.extend_pairs(self.asked.pairs().filter(|(name, _)| STAYING.contains(name)));
         query.finish()
+    }
+
+    /// The query of the same days, shown in another way.
+    pub fn showing(&self, show: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.asked.pairs().filter(|(name, _)| *name != "show"));
+        query.append_pair("show", show).finish()
     }
 
     fn form(&self, words: &Words, report: &str, is_of_one: bool) -> Markup {

@@ -25,6 +25,8 @@ pub struct Asked {
     pub group_by: Option<String>,
     /// Of activity: local days.
     pub window: Option<String>,
+    /// Of popular times: what the cells show.
+    pub show: Option<String>,
 }
 
 /// What was chosen of a range for one page holds for the others too.
@@ -34,6 +36,7 @@ impl Asked {
     /// What was asked for, by name.
     pub fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs = [
+            ("show", &self.show),
             ("range", &self.range),
             ("from", &self.from),
             ("to", &self.to),

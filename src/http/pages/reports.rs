@@ -68,7 +68,7 @@ fn shown(
         (figures(words, view, &report))
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
-            (picture(words, view, &report, &range, &marks))
+            (picture(words, view, &report, &range, &marks, gym.settings.capacity))
             (begun.in_words(words))
             (notes(words, &report, &marks))
             @if range.lacks_comparison() { p.note { (words.say("compare.no_months")) } }
@@ -108,9 +108,16 @@ fn rows<'v>(view: &View, report: &'v Value) -> Vec<&'v Value> {
     report[view.list].as_array().into_iter().flatten().collect()
 }
 
-fn picture(words: &Words, view: &View, report: &Value, range: &Range, marks: &Marks) -> Markup {
+fn picture(
+    words: &Words,
+    view: &View,
+    report: &Value,
+    range: &Range,
+    marks: &Marks,
+    capacity: Option<u32>,
+) -> Markup {
     match view.name {
-        "popular-times" => heat::map(words, &rows(view, report)),
+        "popular-times" => heat::map(words, &rows(view, report), range, capacity),
         "retention" => cohorts::table(words, &rows(view, report)),
         "durations" => histogram(words, &rows(view, report)),
         // All of it was before the gym's first event.

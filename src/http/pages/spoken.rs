@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::heat::SHOWN;
+use super::overview::SORTS;
 use super::people::Do;
 use super::range::{COMPARISONS, GROUPINGS, INTERVALS, PRESETS, WINDOWS};
 use super::rules::RULES;
@@ -56,6 +58,8 @@ fn made() -> Vec<String> {
         numbers("month", 12),
         numbers("weekday", 7),
         of("group", &Group::ALL.map(Group::word)),
+        of("overview", &SORTS),
+        of("shown", &SHOWN),
         of("report", &reports),
         of("counts", &reports),
         of("range", &PRESETS),

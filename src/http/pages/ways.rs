@@ -8,6 +8,9 @@ use super::visitor::Visitor;
 use crate::http::auth::Access;
 use crate::store::{Gym, Role};
 
+/// With more gyms than this, they are found on the page of all, and not listed on every page.
+const LISTED_MAX: usize = 40;
+
 /// What people come for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Group {
@@ -258,14 +261,18 @@ impl<'a> Around<'a> {
         let to = |gym: Option<&Gym>, name: &str| {
             html! { li { a href=(self.same(gym)) aria-current=[is_here(gym).then_some("true")] { (name) } } }
         };
+        let listed = if self.gyms.len() > LISTED_MAX { &[] } else { self.gyms };
         let (closed, open): (Vec<_>, Vec<_>) =
-            self.gyms.iter().partition(|gym| gym.archived_at.is_some());
+            listed.iter().partition(|gym| gym.archived_at.is_some());
         html! {
             @if self.gyms.is_empty() { span.gyms { (name) } } @else {
                 details.menu.gyms {
                     summary { span.sr { (words.say("frame.gym")) ": " } (name) }
                     ul {
                         (to(None, all))
+                        @if listed.is_empty() {
+                            li { a href=(self.link(&WAYS[0], None)) { (words.say("overview.find")) } }
+                        }
                         @for gym in open { (to(Some(gym), &gym.settings.name)) }
                         @for gym in closed {
                             (to(Some(gym), &words.fill("frame.archived", &[&gym.settings.name])))

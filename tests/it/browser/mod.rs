@@ -5,6 +5,7 @@
 
 mod chrome;
 mod figures;
+mod overview;
 mod ways;
 mod words;
 

@@ -1,0 +1,104 @@
+//! All gyms at once, few or many; and what an hour of the week is like.
+
+use super::{Site, digits};
+use crate::service::run;
+
+#[needs::tools("chromium", "axe-core")]
+#[tokio::test]
+async fn each_gym_has_its_day_and_what_needs_attention() {
+    let site = Site::open().await;
+    let chrome = &site.chrome;
+    chrome.sign_in(&site.add_user("ann", &["--role", "admin"])).await;
+    assert_eq!(site.service.post(&site.webhook, "{\"type\": \"GYM_CHECKIN\"}").await.0, 422);
+    chrome.visit("/?range=7").await;
+    let curves = "return [...document.querySelectorAll('a.card')].map((one) => [
+        one.getAttribute('href'), one.querySelectorAll('.spark polyline').length,
+        one.querySelectorAll('.spark polygon').length].join(' '))";
+    let mut curves: Vec<String> =
+        serde_json::from_value(chrome.ask(curves).await).expect("a list of texts");
+    curves.sort();
+    // Eight days teach nothing about what is usual yet.
+    assert_eq!(curves, ["/gyms/mitte?range=7 1 1", "/gyms/spandau?range=7 1 0"]);
+    let card = chrome.text("a.card[href^='/gyms/mitte']").await;
+    assert!(card.contains("usually") && card.contains("1 delivery waits in quarantine"), "{card}");
+    let mut arrived = 0;
+    for gym in ["mitte", "spandau"] {
+        let day = super::day(0);
+        let api = format!("/api/v1/gyms/{gym}/reports/visits?from={day}");
+        let said = site.service.get_ok(&site.token, &api).await;
+        arrived += said["totals"]["visits"].as_i64().expect("a count");
+    }
+    let figures = chrome.texts(".facts dd:nth-child(2)").await;
+    assert_eq!((digits(&figures[1]), figures[2].as_str()), (arrived, "1"));
+    chrome.sign_in(&site.add_user("joe", &["--role", "viewer"])).await;
+    let card = chrome.text("a.card[href^='/gyms/mitte']").await;
+    assert!(!card.contains("quarantine"), "that is for admins: {card}");
+    site.chrome.end().await;
+}
+
+#[needs::tools("chromium", "axe-core")]
+#[tokio::test]
+async fn many_gyms_are_sorted_and_found_by_name() {
+    let site = Site::open().await;
+    let chrome = &site.chrome;
+    for number in 1..=12 {
+        site.service.add_gym(&format!("studio-{number}"), "Europe/Berlin");
+    }
+    chrome.sign_in(&site.add_user("ann", &["--role", "admin"])).await;
+    for (width, height) in [(1280, 900), (390, 844)] {
+        chrome.resize(width, height).await;
+        chrome.visit("/?range=7").await;
+        let names = chrome.texts(".overview tbody th").await;
+        assert_eq!(names.len(), 14);
+        chrome.follow(".overview thead a[href*='sort=name']").await;
+        chrome.check("sorted").await;
+        let sorted = chrome.texts(".overview tbody th").await;
+        assert!(sorted.is_sorted() && sorted.len() == 14, "{sorted:?}");
+        assert_eq!(chrome.texts("[aria-sort=ascending]").await, ["Gym"]);
+        chrome.fill("[name=q]", "SPAND").await;
+        chrome.enter("[name=q]").await;
+        assert_eq!(chrome.texts(".overview tbody th").await, ["spandau"]);
+        chrome.follow(".overview tbody th a").await;
+        let now = chrome.driver.current_url().await.expect("one");
+        assert_eq!((now.path(), now.query()), ("/gyms/spandau", Some("range=7")));
+        chrome.visit("/?q=nowhere").await;
+        assert!(chrome.text("main").await.contains("Try a shorter part"));
+    }
+    site.chrome.end().await;
+}
+
+#[needs::tools("chromium", "axe-core")]
+#[tokio::test]
+async fn popular_times_are_averages_peaks_or_shares() {
+    let site = Site::open().await;
+    let chrome = &site.chrome;
+    let page = "/gyms/mitte/reports/popular-times";
+    chrome.sign_in(&site.add_user("ann", &["--role", "viewer"])).await;
+    let capacity = |capacity: &str| {
+        let set = run(site.service.data(), &["gym", "set", "mitte", "--capacity", capacity]);
+        assert!(set.status.success());
+    };
+    capacity("0");
+    chrome.visit(page).await;
+    assert_eq!(chrome.texts("a[href*='show=share']").await, Vec::<String>::new(), "of what?");
+    capacity("80");
+    let (from, until) = (super::day(27), super::day(-1));
+    let api = format!("/api/v1{page}?from={from}&until={until}");
+    let said = site.service.get_ok(&site.token, &api).await;
+    let cells = said["cells"].as_array().expect("a list");
+    let highest =
+        |field: &str| cells.iter().filter_map(|cell| cell[field].as_f64()).fold(0.0, f64::max);
+    for (show, expected) in [
+        ("average", format!("{}", highest("average").round())),
+        ("peak", format!("{}", highest("peak").round())),
+        ("share", format!("{}%", (highest("average") / 80.0 * 100.0).round())),
+    ] {
+        chrome.visit(page).await;
+        chrome.follow(&format!("a[href*='show={show}']")).await;
+        chrome.check(show).await;
+        let darkest = chrome.texts("td.shade-8").await;
+        assert!(darkest.contains(&expected), "{show}: {darkest:?} lacks {expected}");
+        assert_eq!(chrome.texts("section [aria-current]").await.len(), 1);
+    }
+    site.chrome.end().await;
+}
