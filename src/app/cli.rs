@@ -142,6 +142,9 @@ pub struct RebuildArgs {
 pub struct BackupArgs {
     /// An empty or new folder [default: one more in `backup.folder`, as the service makes them]
     pub folder: Option<PathBuf>,
+    /// Encrypt it with the passphrase in this file [default: `backup.passphrase_file`, if set]
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -149,6 +149,8 @@ pub struct BackupConfig {
     pub keep: u32,
     /// Where they are kept; empty when nobody said.
     pub folder: PathBuf,
+    /// The file of the passphrase by which they are encrypted; empty: they are not.
+    pub passphrase_file: PathBuf,
 }
 
 /// How EGYM's API is reached.

@@ -7,8 +7,8 @@ use anyhow::Context;
 use rusqlite::Connection;
 use tokio::time::timeout;
 
-use super::foreign_text;
 use super::jobs::Ended;
+use super::{copies, foreign_text};
 use crate::clock;
 use crate::domain::Millis;
 use crate::projection::erase::{erase_some, forget_some_mentions, request_again};
@@ -37,6 +37,8 @@ const LOG_IN_USE: &str = "what was erased is gone from the database, but another
 pub async fn run(store: Store) -> Ended {
     let mut erasures = store.erasures();
     let mut completion = Completion::default();
+    // What restores put aside before they were made to forget.
+    copies::forget_put_aside_beside(&store).await.context("an erasure failed")?;
     loop {
         let has_more = take_up(&store).await.context("an erasure failed")?;
         completion.attempt(&store).await.context("an erasure cannot be completed")?;
@@ -128,9 +130,10 @@ impl Completion {
 
 /// Who keeps what was erased in a file beside the database, if somebody does.
 async fn held_by(store: &Store) -> Result<Option<&'static str>, WriteError> {
-    if !store.database().clear_trials()? {
+    if !store.database().clear_scratch()? {
         return Ok(Some(foreign_text::COPY_IN_USE));
     }
+    copies::forget_put_aside_beside(store).await?;
     shrink(store).await?;
     Ok(if store.empty_log().await? { None } else { Some(LOG_IN_USE) })
 }
@@ -155,6 +158,7 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
         return Ok(());
     }
     foreign_text::wait_for_copies_beside(database)?;
+    copies::forget_put_aside(database)?;
     wait_for_empty_log(connection)?;
     database.transact(connection, |tx| tx.mark_completed(&erased, clock::now()))
 }

@@ -14,9 +14,9 @@ use crate::store::{Database, Place, Store, StoreError, Tx, WriteError};
 const PAUSE: Duration = Duration::from_millis(200);
 /// A dry run that takes longer than this is told of.
 const COPY_WAIT_MAX: Duration = Duration::from_secs(30);
-pub const COPY_IN_USE: &str = "what was erased is gone from the database, but a dry run that began \
-     before it still has a copy; the erasure is complete when that dry run ends, so end it if it \
-     takes too long";
+pub const COPY_IN_USE: &str = "what was erased is gone from the database, but a dry run or an \
+     encrypted backup that began before it still has a copy; the erasure is complete when that \
+     ends";
 
 /// Reads all that an older version kept, a little at a time.
 pub async fn read_old(store: &Store) -> Result<(), WriteError> {
@@ -43,7 +43,7 @@ pub fn read_old_beside(database: &Database, connection: &mut Connection) -> Resu
 /// For a command: waits until no scratch copy is left, and gives up in the end.
 pub fn wait_for_copies_beside(database: &Database) -> Result<(), StoreError> {
     let started = Instant::now();
-    while !database.clear_trials()? {
+    while !database.clear_scratch()? {
         if started.elapsed() > COPY_WAIT_MAX {
             return Err(StoreError::Refused(COPY_IN_USE.to_owned()));
         }

@@ -1,4 +1,4 @@
-//! `footfall backup`, `footfall compact`, `footfall rebuild` and `footfall verify`.
+//! `footfall compact`, `footfall rebuild` and `footfall verify`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,27 +6,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::cli::{BackupArgs, CompactArgs, NewKeyArgs, RebuildArgs, VerifyArgs};
-use super::config::Config;
-use super::{backups, eraser, gyms, output};
-use crate::clock;
+use super::cli::{CompactArgs, NewKeyArgs, RebuildArgs, VerifyArgs};
+use super::{eraser, gyms, output};
 use crate::projection::{rebuild, verify};
 use crate::store::{Database, Gym, GymSettings, Rekeyed};
-
-pub fn back_up(database: &Database, config: &Config, args: &BackupArgs) -> anyhow::Result<()> {
-    let folder = if let Some(folder) = &args.folder {
-        database.back_up(folder)?;
-        folder
-    } else {
-        backups::Shelf::open(database, &config.backup)?.add(clock::now())?;
-        &config.backup.folder
-    };
-    let folder = folder.display().to_string();
-    output::show(args.json, &serde_json::json!({ "folder": folder }), || {
-        format!("{folder} has a copy of the database and its key; keep both private")
-    });
-    Ok(())
-}
 
 pub fn compact(database: &Database, args: &CompactArgs) -> anyhow::Result<()> {
     let _lock = database.lock()?;

@@ -4,6 +4,7 @@ mod annotations;
 mod backups;
 mod cli;
 pub mod config;
+mod copies;
 mod demo;
 mod doctor;
 mod egym;
@@ -104,8 +105,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Annotation(command) => annotations::run(&open()?, command)?,
         Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Retention(args) => retention::run(&open()?, &args)?,
-        Command::Backup(args) => maintain::back_up(&open()?, &config, &args)?,
-        Command::Restore(args) => return restore::run(&config.data, &args),
+        Command::Backup(args) => backups::command(&open()?, &config, &args)?,
+        Command::Restore(args) => return restore::run(&config, &args),
         Command::Export(args) => transfer::export::run(&open()?, &args)?,
         Command::Import(args) => transfer::import::run(&open()?, &args)?,
         Command::Compact(args) => maintain::compact(&open()?, &args)?,
@@ -138,9 +139,15 @@ fn check_config(config: &Config) -> anyhow::Result<()> {
     sockets::check_addresses(config)?;
     notify::Notices::open(config)?;
     egym::trusted(config)?;
+    backups::check(config)?;
+    let passphrases = config.backup.passphrases()?;
     let source = Source::of(config, clock::now())?;
     let certificate = source.as_ref().map(|source| format!("\n# {}", source.describe()));
     output::text(&format!("{}{}", config.to_toml(), certificate.unwrap_or_default()));
+    if let Some(mode) = passphrases.and_then(|passphrases| passphrases.open_to_others()) {
+        let others = backups::warn_of_others(&config.backup.passphrase_file, mode);
+        output::text(&format!("# WARNING: {others}"));
+    }
     if let (Some(source), Some(host)) = (&source, config.public_host())
         && !source.is_for(host)
     {

@@ -10,15 +10,19 @@ use chrono_tz::Tz;
 use clap::Args;
 
 use super::cli::VerifyArgs;
+use super::config::Config;
 use super::{backups, eraser, maintain, output};
 use crate::clock;
 use crate::domain::calendar::local;
-use crate::store::{Database, Restore};
+use crate::store::{Database, Passphrases, Restore, before_restore, is_sealed};
 
 #[derive(Args)]
 pub struct RestoreArgs {
-    /// The folder of a backup: a `footfall.db`, mostly with its `footfall.key`
+    /// The folder of a backup: a `footfall.db`, mostly with its `footfall.key`, or both encrypted
     backup: PathBuf,
+    /// The passphrase of an encrypted one is in this file [default: `backup.passphrase_file`]
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
     /// Yes, without being asked: for scripts
     #[arg(long)]
     yes: bool,
@@ -27,19 +31,22 @@ pub struct RestoreArgs {
     json: bool,
 }
 
-pub fn run(data: &Path, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
+pub fn run(config: &Config, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
+    let data = config.data.as_path();
     if !args.yes && !io::stdin().is_terminal() {
         bail!("a restore puts another database in place: say --yes");
     }
     let backup = args.backup.display();
     let unusable = || format!("the backup {backup} is not restored, and nothing was changed");
-    let restore = Restore::prepare(data, &args.backup).with_context(unusable)?;
+    let passphrases = passphrases(config, args).with_context(unusable)?;
+    let prepared = Restore::prepare(data, &args.backup, passphrases.as_ref());
+    let restore = prepared.with_context(unusable)?;
     // As any other it is brought up to date, when it is of an earlier version.
     let copy = Database::open(restore.copy_folder()).with_context(unusable)?;
     backups::prove(&copy).with_context(unusable)?;
     drop(copy);
     let stamp = local(Tz::UTC, clock::now()).format(backups::STAMP);
-    let stamped = format!("before-restore-{stamp}");
+    let stamped = before_restore(&stamp.to_string());
     // Of one second there may be several.
     let mut kept_name = stamped.clone();
     let mut number = 1;
@@ -51,7 +58,7 @@ pub fn run(data: &Path, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     if !args.yes {
         confirm()?;
     }
-    restore.put_in_place(&kept_name)?;
+    let _claim = restore.put_in_place(&kept_name)?;
     let database = Database::open(data).with_context(|| {
         format!("the backup is in place, but {} cannot be opened", data.display())
     })?;
@@ -59,12 +66,21 @@ pub fn run(data: &Path, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     maintain::verify(&database, &VerifyArgs { json: args.json })
 }
 
+/// Only a backup that is encrypted needs them.
+fn passphrases(config: &Config, args: &RestoreArgs) -> anyhow::Result<Option<Passphrases>> {
+    let configured = Some(&config.backup.passphrase_file);
+    let configured = configured.filter(|file| !file.as_os_str().is_empty());
+    let file = args.passphrase_file.as_ref().or(configured);
+    let file = file.filter(|_| is_sealed(&args.backup));
+    Ok(file.map(|file| Passphrases::read(file)).transpose()?)
+}
+
 fn describe(data: &Path, args: &RestoreArgs, kept_name: Option<&String>) -> String {
     let (data, backup) = (data.display(), args.backup.display());
     let kept = kept_name.map_or_else(String::new, |name| {
         format!(
-            " What is there now is kept in {data}/{name}: it holds whoever is erased from now on, \
-             so remove it when all is well."
+            " What is there now is kept in {data}/{name}: whoever is erased from now on is erased \
+             there too, and one that cannot be opened goes then. Remove it when all is well."
         )
     });
     format!(

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::eraser::{empty_log, wait_for_empty_log};
 use super::jobs::Ended;
-use super::{gyms, output, witness};
+use super::{copies, gyms, output, witness};
 use crate::domain::Millis;
 use crate::domain::witness::{STEP, Verdict, Witness};
 use crate::projection::rebuild::let_others_write;
@@ -183,7 +183,9 @@ async fn finish_removals(store: &Store) -> Result<(), WriteError> {
             tokio::time::sleep(started.elapsed()).await;
         }
         drop(lock);
-        if empty_log(store).await? {
+        let is_gone = empty_log(store).await?;
+        copies::forget_put_aside_beside(store).await?;
+        if is_gone {
             tracing::info!(gym = %slug, "the removal of a gym is complete");
         }
     }

@@ -34,7 +34,11 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     if let Some(mode) = store.database().open_to_others() {
         tracing::warn!("{}", super::warn_of_others(&config.data, mode));
     }
-    store.database().clear_trials()?;
+    store.database().clear_scratch()?;
+    if let Err(error) = backups::clear(store.database(), &config.backup) {
+        let error = format!("{error:#}");
+        tracing::warn!(error, "what a backup left unfinished cannot be cleared");
+    }
     eraser::catch_up(store.database()).context("erasures cannot be applied again")?;
     witness::at_start(store.database())?;
     // What held the address may have been the service that held the folder until now.

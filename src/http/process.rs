@@ -13,6 +13,7 @@ pub struct Process {
     jobs: Arc<Mutex<BTreeMap<&'static str, JobState>>>,
     log_lines_lost: Arc<AtomicU64>,
     backups: Arc<Mutex<Option<Backups>>>,
+    backups_lost: Arc<AtomicU64>,
 }
 
 /// Backups that are made by themselves.
@@ -53,6 +54,15 @@ impl Process {
         if let Some(backups) = self.kept().as_mut() {
             (backups.last, backups.bytes) = (Some(last), bytes);
         }
+    }
+
+    /// Kept ones that could not be made to forget were removed.
+    pub fn lose_backups(&self, lost: u64) {
+        self.backups_lost.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    pub fn backups_lost(&self) -> u64 {
+        self.backups_lost.load(Ordering::Relaxed)
     }
 
     /// None where none are to be made.

@@ -70,6 +70,8 @@ pub enum StoreError {
          then, what was open can be copied from /proc/{pid}/fd", pid = std::process::id()
     )]
     NotOurs(PathBuf),
+    #[error("{path} {why}")]
+    Sealed { path: PathBuf, why: String },
     #[error("{0}")]
     Refused(String),
     /// What failed a whole transaction, told to everybody in it.
@@ -78,9 +80,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether it is the database itself that is damaged.
+    pub fn is_of_damage(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        match self {
+            StoreError::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(Code::DatabaseCorrupt | Code::NotADatabase)
+            ),
+            StoreError::Damaged(_) => true,
+            StoreError::Shared(error) => error.is_of_damage(),
+            StoreError::File { .. }
+            | StoreError::Migration(_)
+            | StoreError::Locked(_)
+            | StoreError::Key { .. }
+            | StoreError::NotOurs(_)
+            | StoreError::Sealed { .. }
+            | StoreError::Refused(_) => false,
+        }
+    }
+
     /// Whether trying the same at once again is of no use: the disk is full or broken, or another
     /// process holds the database.
-    pub(super) fn is_of_disk(&self) -> bool {
+    pub fn is_of_disk(&self) -> bool {
         use rusqlite::ErrorCode as Code;
         match self {
             StoreError::Sqlite(error) => matches!(
@@ -101,6 +123,7 @@ impl StoreError {
             | StoreError::Migration(_)
             | StoreError::Locked(_)
             | StoreError::Key { .. }
+            | StoreError::Sealed { .. }
             | StoreError::Refused(_) => false,
         }
     }

@@ -101,6 +101,12 @@ pub fn make_private_folder(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Fails when we may make nothing in a folder.
+pub fn may_write(folder: &Path) -> Result<(), StoreError> {
+    let may = access(folder, Access::WRITE_OK | Access::EXEC_OK);
+    may.map_err(|error| in_file(folder)(error.into()))
+}
+
 /// The permissions of a folder, when others than its owner have any.
 pub fn open_to_others(folder: &Path) -> Option<u32> {
     let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o777;

@@ -33,7 +33,7 @@ pub enum Place {
 
 impl Place {
     /// All of them. Beside them accounts stand in `members`, as such, and in no other column; in
-    /// no file but scratch copies, without which an erasure is not complete.
+    /// no file but copies of the database, which `copies.rs` lists.
     pub const ALL: [Place; 4] =
         [Place::Quarantine, Place::Extras, Place::Annotations, Place::Types];
 

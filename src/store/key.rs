@@ -116,6 +116,10 @@ fn wrong(path: &Path, why: impl Into<String>) -> StoreError {
     StoreError::Key { path: path.to_owned(), why: why.into() }
 }
 
+pub(super) fn of_another(path: &Path) -> StoreError {
+    wrong(path, "is not the key of this database any more")
+}
+
 pub(super) fn missing(path: &Path) -> StoreError {
     wrong(path, "is not there, and what is in this folder needs it")
 }

@@ -41,7 +41,7 @@ pub struct LedgerEntry {
 pub struct Ledger {
     /// Of gyms that the database has: each account's latest.
     pub entries: Vec<LedgerEntry>,
-    /// Lines about gyms that it has not: a later copy may have them.
+    /// Lines about gyms that it has not, or not any more: another copy may have them.
     pub of_other_gyms: usize,
     /// Lines that were written by another key.
     pub of_other_keys: usize,
@@ -105,7 +105,11 @@ impl Database {
             }
             Err(source) => return Err(in_file(path)(source)),
         };
-        let made = self.read(|snapshot| snapshot.gyms_made_at())?;
+        let mut made = self.read(|snapshot| snapshot.gyms_made_at())?;
+        // A gym that was removed has nobody who could come back, and keeps no tombstones.
+        for (gym, _) in self.read(|snapshot| snapshot.removed_gyms())? {
+            made.remove(&gym);
+        }
         let mut ledger = Ledger::default();
         let mut latest = HashMap::new();
         let ours = key_tag(self.key());
@@ -225,7 +229,7 @@ fn line_of(entry: &LedgerEntry, gym_made_at: Millis, word: &str, key: &Key) -> S
 }
 
 /// Tells keys apart, and says nothing of them.
-fn key_tag(key: &Key) -> String {
+pub(super) fn key_tag(key: &Key) -> String {
     hex(&check_value(key)[..4])
 }
 

@@ -45,6 +45,24 @@ impl Snapshot<'_> {
         })
     }
 
+    /// Gyms that were removed, or are being removed, and when each was made: its number alone does
+    /// not name it in another copy of the database.
+    pub fn removed_gyms(&self) -> Result<Vec<(GymId, Millis)>, StoreError> {
+        let sql = "SELECT id, created_at FROM gyms WHERE removed_at IS NOT NULL ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok((GymId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a gym is here, and more is left of it than its empty row.
+    pub fn holds_gym(&self, (gym, made_at): (GymId, Millis)) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM gyms WHERE id = ?1 AND created_at = ?2
+                   AND (removed_at IS NULL OR substr(slug, 1, 1) <> ?3)";
+        let values = params![gym.0, made_at, REMOVED];
+        let found = self.connection.query_row(sql, values, |row| row.get::<_, i64>(0));
+        Ok(optional(found)?.is_some())
+    }
+
     /// Gyms whose removal has begun and not ended.
     pub fn removals(&self) -> Result<Vec<(GymId, Slug)>, StoreError> {
         let sql = "SELECT id, slug FROM gyms

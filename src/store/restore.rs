@@ -4,59 +4,70 @@
 //! erases again and begins a new epoch.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::copies::{Scratch, is_same, remove};
 use super::database::{
     DATABASE_FILE, Database, EGYM_LOCK_FILE, LOCK_FILE, REBUILD_LOCK_FILE, StoreError, connect,
     in_file, open_to_read,
 };
 use super::imports::IMPORT_LOCK_FILE;
-use super::kept::BACKUP_LOCK_FILE;
+use super::kept::{self, BACKUP_LOCK_FILE};
 use super::key::{self, KEY_FILE, Key};
 use super::opened::{beside, check_folder};
+use super::sealed::Passphrases;
 use super::{files, look, schema};
 
-/// Where the copy is until it is put in place. What a crash left there is cleared by the next.
-const SCRATCH: &str = "restore-unfinished";
 /// What belongs to an open database beside it.
 const LOG_ENDINGS: [&str; 2] = ["-wal", "-shm"];
 
 /// A backup that was copied into a data folder, which nobody else may use until it is dropped.
 pub struct Restore {
     folder: PathBuf,
-    scratch: PathBuf,
+    scratch: Scratch,
     key: Option<Key>,
+    claim: Claim,
+}
+
+/// A data folder that nobody else may use until this is dropped.
+pub struct Claim {
     _locks: Vec<File>,
 }
 
 impl Restore {
-    /// Claims a data folder, made when missing, and copies a backup aside in it.
-    pub fn prepare(folder: &Path, backup: &Path) -> Result<Restore, StoreError> {
-        let source = backup.join(DATABASE_FILE);
-        let bytes = fs::metadata(&source).map_err(in_file(&source))?.len();
-        if bytes == 0 || look::is_served(backup) {
-            let why = if bytes == 0 { "is empty" } else { "is in use by a service" };
-            let text = format!("{} {why}; name the folder of a backup", source.display());
-            return Err(StoreError::Refused(text));
+    /// Claims a data folder, made when missing, and copies a backup aside in it; one that is encrypted
+    /// is opened by these passphrases.
+    pub fn prepare(
+        folder: &Path,
+        backup: &Path,
+        passphrases: Option<&Passphrases>,
+    ) -> Result<Restore, StoreError> {
+        let is_sealed = kept::is_sealed(backup);
+        if !is_sealed {
+            check_plain(backup)?;
         }
-        check_folder(backup)?;
         files::make_private_folder(folder).map_err(in_file(folder))?;
         files::check_owner(folder, &folder.join(DATABASE_FILE))?;
-        let locks = claim(folder)?;
-        let key = key_of(folder, backup)?;
-        let scratch = folder.join(SCRATCH);
-        remove(&scratch)?;
-        let restore = Restore { folder: folder.to_owned(), scratch, key, _locks: locks };
-        restore.copy(&source)?;
+        let claim = claim(folder)?;
+        let scratch = Scratch::of_restore(folder)?;
+        let opened = if is_sealed {
+            kept::open_sealed(backup, scratch.path(), passphrases)?;
+            scratch.path()
+        } else {
+            backup
+        };
+        let key = key_of(folder, backup, opened)?;
+        let restore = Restore { folder: folder.to_owned(), scratch, key, claim };
+        restore.complete((!is_sealed).then_some(backup))?;
         Ok(restore)
     }
 
     /// The folder of the copy, which can be opened as any other.
     pub fn copy_folder(&self) -> &Path {
-        &self.scratch
+        self.scratch.path()
     }
 
     /// Whether there is a database that would be put aside.
@@ -64,19 +75,21 @@ impl Restore {
         self.folder.join(DATABASE_FILE).exists()
     }
 
-    fn copy(&self, source: &Path) -> Result<(), StoreError> {
-        files::make_private_folder(&self.scratch).map_err(in_file(&self.scratch))?;
-        let to = self.scratch.join(DATABASE_FILE);
-        for (from, to) in
-            [(source.to_owned(), to.clone()), (beside(source, "-wal"), beside(&to, "-wal"))]
-        {
-            if from.exists() {
-                fs::copy(&from, &to).map_err(in_file(&from))?;
-                files::make_private(&to)?;
+    /// Completes the copy: with the files of a backup that is not encrypted, and with the key.
+    fn complete(&self, backup: Option<&Path>) -> Result<(), StoreError> {
+        let to = self.copy_folder().join(DATABASE_FILE);
+        if let Some(source) = backup.map(|backup| backup.join(DATABASE_FILE)) {
+            for (from, to) in
+                [(source.clone(), to.clone()), (beside(&source, "-wal"), beside(&to, "-wal"))]
+            {
+                if from.exists() {
+                    fs::copy(&from, &to).map_err(in_file(&from))?;
+                    files::make_private(&to)?;
+                }
             }
         }
         if let Some(key) = &self.key {
-            let path = self.scratch.join(KEY_FILE);
+            let path = self.copy_folder().join(KEY_FILE);
             files::write_whole(&path, key.bytes()).map_err(in_file(&path))?;
         }
         // What is no database of ours would become a new one when it is opened.
@@ -85,8 +98,8 @@ impl Restore {
     }
 
     /// Puts the copy in place. What was there is then in a folder of this name.
-    pub fn put_in_place(&self, kept_name: &str) -> Result<(), StoreError> {
-        let copy = self.scratch.join(DATABASE_FILE);
+    pub fn put_in_place(self, kept_name: &str) -> Result<Claim, StoreError> {
+        let copy = self.copy_folder().join(DATABASE_FILE);
         // With a log of its own kind, it would take what a crash left of another for its own.
         let connection = Connection::open(&copy)?;
         connection.pragma_update(None, "journal_mode", "DELETE")?;
@@ -96,11 +109,11 @@ impl Restore {
         empty_log_of(&self.folder)?;
         let kept = self.keep_others(&file, kept_name);
         let replaced = kept.and_then(|()| self.replace(&copy, &file));
-        if replaced.is_err() && file_is_same(&file, &self.folder.join(kept_name)) {
+        if replaced.is_err() && is_same(&file, &self.folder.join(kept_name)) {
             // A second name of a database that is in use is one too many.
             drop(remove(&self.folder.join(kept_name)));
         }
-        replaced
+        replaced.map(|()| self.claim)
     }
 
     fn replace(&self, copy: &Path, file: &Path) -> Result<(), StoreError> {
@@ -136,14 +149,20 @@ impl Restore {
     }
 }
 
-impl Drop for Restore {
-    fn drop(&mut self) {
-        drop(remove(&self.scratch));
+/// Refuses a folder that is no backup.
+fn check_plain(backup: &Path) -> Result<(), StoreError> {
+    let source = backup.join(DATABASE_FILE);
+    let bytes = fs::metadata(&source).map_err(in_file(&source))?.len();
+    if bytes == 0 || look::is_served(backup) {
+        let why = if bytes == 0 { "is empty" } else { "is in use by a service" };
+        let text = format!("{} {why}; name the folder of a backup", source.display());
+        return Err(StoreError::Refused(text));
     }
+    check_folder(backup)
 }
 
 /// All locks of a data folder.
-fn claim(folder: &Path) -> Result<Vec<File>, StoreError> {
+fn claim(folder: &Path) -> Result<Claim, StoreError> {
     let names = [LOCK_FILE, EGYM_LOCK_FILE, REBUILD_LOCK_FILE, BACKUP_LOCK_FILE, IMPORT_LOCK_FILE];
     let mut locks = Vec::with_capacity(names.len());
     for name in names {
@@ -153,7 +172,7 @@ fn claim(folder: &Path) -> Result<Vec<File>, StoreError> {
             _ => in_use(folder),
         })?);
     }
-    Ok(locks)
+    Ok(Claim { _locks: locks })
 }
 
 fn in_use(folder: &Path) -> StoreError {
@@ -163,9 +182,9 @@ fn in_use(folder: &Path) -> StoreError {
 
 /// The key that a backup and the data folder agree on. Without one of its own a backup needs the
 /// folder's, as what an earlier restore put aside does.
-fn key_of(folder: &Path, backup: &Path) -> Result<Option<Key>, StoreError> {
+fn key_of(folder: &Path, backup: &Path, opened: &Path) -> Result<Option<Key>, StoreError> {
     let path = folder.join(KEY_FILE);
-    match (key::read(&path)?, key::read(&backup.join(KEY_FILE))?) {
+    match (key::read(&path)?, key::read(&opened.join(KEY_FILE))?) {
         (Some(ours), Some(theirs)) if ours.bytes() != theirs.bytes() => {
             Err(of_another(backup, &path))
         }
@@ -208,17 +227,4 @@ fn empty_log_of(folder: &Path) -> Result<(), StoreError> {
     let emptied = connect(&file).and_then(|connection| Database::empty_log(&connection));
     // The last one to close a database removes its log.
     if emptied.is_ok() && log.exists() { Err(in_use(folder)) } else { Ok(()) }
-}
-
-/// Whether what was put aside is still what is in place.
-fn file_is_same(file: &Path, kept: &Path) -> bool {
-    let id = |path: &Path| fs::metadata(path).map(|there| (there.dev(), there.ino())).ok();
-    id(file) == id(&kept.join(DATABASE_FILE))
-}
-
-fn remove(folder: &Path) -> Result<(), StoreError> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(in_file(folder))?;
-    }
-    Ok(())
 }

@@ -26,13 +26,13 @@ const LEDGER: &str = "erasures.ledger";
 const ALWAYS: [&str; 2] = ["disk", "service"];
 
 /// What is said: the exit status, and each finding as its check and its next step.
-struct Said {
+pub struct Said {
     status: Option<i32>,
     findings: Vec<(String, String)>,
-    all: Value,
+    pub all: Value,
 }
 
-fn doctor(folder: &Path, env: &[(&str, &str)]) -> Said {
+pub fn doctor(folder: &Path, env: &[(&str, &str)]) -> Said {
     let mut command = Command::new(BINARY);
     command.args(["doctor", "--json"]).env("FOOTFALL_DATA", folder).envs(env.iter().copied());
     let output = process::output(&mut command);
@@ -55,11 +55,16 @@ impl Said {
     }
 
     /// The same, where other checks find it too.
-    fn finds_among(&self, check: &str, next: &str) {
+    pub fn finds_among(&self, check: &str, next: &str) {
         let said = |(found, step): &(String, String)| found == check && step.contains(next);
         assert!(self.findings.iter().any(said), "{check}, {next}: {:#}", self.all);
         let expected = if self.all["state"] == "fault" { 2 } else { 1 };
         assert_eq!(self.status, Some(expected), "{:#}", self.all);
+    }
+
+    /// Whatever else is, this check finds nothing.
+    pub fn finds_no(&self, check: &str) {
+        assert!(self.findings.iter().all(|(found, _)| found != check), "{check}: {:#}", self.all);
     }
 }
 
@@ -78,7 +83,7 @@ async fn lived_in() -> Arc<TempDir> {
 }
 
 /// A folder as footfall would make it.
-fn close(folder: &TempDir) {
+pub fn close(folder: &TempDir) {
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("it is ours");
 }
 

@@ -22,13 +22,17 @@ use crate::service::{Service, Webhook, answer, delivery, now, run_json, verify};
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// Where an account is found in the files of a folder: as text in any case, with or without
+/// Where an account is found in the files of a folder and of those in it: as text in any case, with or without
 /// hyphens, or as 16 bytes.
 pub fn traces(folder: &Path, account: Uuid) -> Vec<String> {
     let (text, plain) = (account.to_string(), account.simple().to_string());
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("the folder is there") {
         let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            found.extend(traces(&path, account));
+            continue;
+        }
         let bytes = std::fs::read(&path).expect("it is a file");
         let lower = bytes.to_ascii_lowercase();
         let holds = |bytes: &[u8], sought: &[u8]| bytes.windows(sought.len()).any(|w| w == sought);

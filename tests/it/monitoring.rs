@@ -17,10 +17,11 @@ use crate::patience::Patience;
 use crate::service::{Service, Webhook, delivery, now, run};
 
 /// What exists only at times that a healthy service does not have, and why.
-const AT_TIMES: [(&str, &str); 6] = [
+const AT_TIMES: [(&str, &str); 7] = [
     ("footfall_backup_last_bytes", "only with `backup.every`"),
     ("footfall_backup_last_timestamp_seconds", "only with `backup.every`"),
     ("footfall_backup_interval_seconds", "only with `backup.every`"),
+    ("footfall_backup_lost_total", "only with `backup.every`"),
     ("footfall_certificate_expiry_timestamp_seconds", "only with HTTPS of its own"),
     ("footfall_erasures_pending_since_timestamp_seconds", "only while an erasure is open"),
     ("footfall_gym_rebuild_progress_ratio", "only while a gym is counted again"),

@@ -115,8 +115,44 @@ pub fn clock(place: &Place<'_>) -> Found {
 
 pub fn backup(place: &Place<'_>) -> Vec<Finding> {
     let wanted = &place.config.backup;
-    if wanted.every == 0 {
-        return vec![];
+    let mut found = passphrases(place);
+    if wanted.every > 0 {
+        found.extend(last_backup(place));
+    }
+    found
+}
+
+/// Whether copies can be encrypted, and those that are there be opened.
+fn passphrases(place: &Place<'_>) -> Vec<Finding> {
+    let wanted = &place.config.backup;
+    let passphrases = match wanted.passphrases() {
+        Ok(Some(passphrases)) => passphrases,
+        Ok(None) => return vec![],
+        Err(error) => {
+            let next = "put the passphrase into `backup.passphrase_file`, readable by the user of \
+                        the service alone; until then no backup is made";
+            return vec![Finding::fault(format!("{error:#}"), next)];
+        }
+    };
+    let mut found = vec![];
+    if let Some(mode) = passphrases.open_to_others() {
+        let next = format!("`chmod 600 {}`", wanted.passphrase_file.display());
+        found.push(Finding::warning(backups::warn_of_others(&wanted.passphrase_file, mode), next));
+    }
+    let next = "add the passphrase of before as another line of `backup.passphrase_file`: what \
+                cannot be opened is removed as soon as somebody is erased";
+    // That the folder cannot be read is told by who looks for the last backup.
+    let unopened = backups::unopened(place.database, wanted, &passphrases).unwrap_or_default();
+    found.extend(unopened.into_iter().map(|says| Finding::warning(says, next)));
+    found
+}
+
+fn last_backup(place: &Place<'_>) -> Vec<Finding> {
+    let wanted = &place.config.backup;
+    if let Err(error) = backups::look_at_folder(wanted) {
+        let next = "make `backup.folder`, give it to the user of the service (`chown`), and let the \
+                    service write there (ReadWritePaths= of its unit)";
+        return vec![Finding::fault(format!("no backup can be made: {error:#}"), next)];
     }
     let next = "make `backup.folder` writable for the user of the service and give it room; \
                 `footfall backup` tries it at once";

@@ -11,7 +11,7 @@ use super::find;
 use crate::actions::at_once;
 use crate::actions::gyms::{self as actions, Said};
 use crate::app::config::Config;
-use crate::app::{eraser, output};
+use crate::app::{copies, eraser, output};
 use crate::clock;
 use crate::domain::ids::Slug;
 use crate::projection::rebuild::let_others_write;
@@ -202,7 +202,7 @@ fn work_off(database: &Database, mut removal: Removal) -> anyhow::Result<()> {
         let_others_write(database, started.elapsed());
     }
     eraser::wait_for_empty_log(&connection)?;
-    Ok(())
+    Ok(copies::forget_put_aside(database)?)
 }
 
 /// Somebody at a terminal types the gym's name again; a script says --yes.

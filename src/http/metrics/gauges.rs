@@ -172,6 +172,10 @@ impl Gauges {
         let help = "How often a backup is to be made.";
         let every = backups.map(|backups| seconds(backups.every));
         self.one("footfall_backup_interval_seconds", help, every);
+        let help =
+            "Kept backups that could not be made to forget who was erased, and were removed.";
+        let lost = backups.map(|_| counter(&[], number(process.backups_lost())));
+        self.count("footfall_backup_lost_total", help, lost);
         let lost = counter(&[], number(process.log_lines_lost()));
         let help = "Lines of the log that could not be written.";
         self.count("footfall_log_lines_lost_total", help, [lost]);

@@ -1,8 +1,15 @@
 //! Backups that are made by themselves: whole, verified, few, and without whoever was erased.
 
+mod doctor;
+mod killed;
+mod month;
+mod put_aside;
+mod sealed;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -10,8 +17,9 @@ use uuid::Uuid;
 use crate::erasure::{completed, live_a_while, traces};
 use crate::patience::Patience;
 use crate::process;
-use crate::service::{BINARY, Service, answer, delivery, now, verify};
+use crate::service::{BINARY, Service, answer, delivery, now, run_json, verify};
 
+/// The copies of a shelf, by when they were made, and what else lies there.
 pub fn copies(shelf: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(shelf).map(Iterator::collect::<Result<Vec<_>, _>>);
     let entries = entries.and_then(|entries| entries).unwrap_or_default();
@@ -29,7 +37,28 @@ fn back_up(folder: &Path, shelf: &Path, keep: &str) -> Output {
 
 pub fn made(folder: &Path, shelf: &Path, keep: &str) {
     let output = back_up(folder, shelf, keep);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Erases a member by the command.
+fn erase(folder: &Path, account: Uuid) {
+    run_json(folder, &["erase", &account.to_string(), "--gym", "mitte", "--json"]);
+}
+
+/// A folder that was served for a while, with these members at its gym `mitte`.
+async fn lived_in(members: &[Uuid]) -> Arc<TempDir> {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    for (seed, member) in (0..).zip(members) {
+        live_a_while(&service, &webhook, *member, seed).await;
+    }
+    let folder = service.folder.clone();
+    assert!(service.stop());
+    folder
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +110,7 @@ async fn a_service_makes_the_first_by_itself_and_says_when() {
     let place = TempDir::new().expect("a temporary folder");
     let shelf = place.path().join("shelf").display().to_string();
     let env = [("FOOTFALL_BACKUP_EVERY", "24"), ("FOOTFALL_BACKUP_FOLDER", &*shelf)];
-    let folder = std::sync::Arc::new(TempDir::new().expect("a temporary folder"));
+    let folder = Arc::new(TempDir::new().expect("a temporary folder"));
     let service = Service::start_with(folder, "127.0.0.1:0", &env);
     let patience = Patience::until("a backup is made");
     loop {

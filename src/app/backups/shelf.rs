@@ -1,0 +1,346 @@
+//! Where copies are kept: each is written aside, looked at, and then gets its name; whoever was
+//! erased since is taken out of those that are kept; the oldest go.
+//!
+//! A copy that is encrypted is never there in plain: what it is made of, and what it is opened into,
+//! lies in a scratch folder beside the database.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+
+use super::STAMP;
+use crate::app::config::BackupConfig;
+use crate::app::copies::{forget, has_forgotten, tell_that_it_went};
+use crate::domain::Millis;
+use crate::domain::calendar::local;
+use crate::projection::verify::verify;
+use crate::store::{
+    Database, Passphrases, StoreError, ToForget, is_sealed, make_private_folder, needs_passphrase,
+    open_sealed, remove,
+};
+
+/// A copy's folder is called so, and by when it was made, in UTC.
+const PREFIX: &str = "footfall-";
+/// What is not whole yet, followed by what tells one database's from another's.
+const DRAFT: &str = "unfinished";
+/// What is made to forget.
+const SCRATCH: &str = "-scratch";
+
+/// Where copies are kept, and how many.
+pub struct Shelf<'s> {
+    database: &'s Database,
+    folder: PathBuf,
+    keep: usize,
+    /// By what new ones are encrypted, and all that are encrypted are opened.
+    by: Option<Passphrases>,
+}
+
+/// A copy that is kept.
+pub struct Copy {
+    pub made_at: Millis,
+    path: PathBuf,
+}
+
+/// What came of a run.
+pub struct Done {
+    /// The newest copy.
+    pub copy: Copy,
+    /// Whether it was made in this run.
+    pub is_new: bool,
+    /// Copies that could not be opened, so that they could not be made to forget, and are gone.
+    pub lost: u64,
+}
+
+impl Shelf<'_> {
+    pub fn open<'s>(database: &'s Database, config: &BackupConfig) -> anyhow::Result<Shelf<'s>> {
+        let folder = config.folder.clone();
+        ensure!(!folder.as_os_str().is_empty(), "name a folder, or set `backup.folder`");
+        let by = config.passphrases()?;
+        let shown = || format!("`backup.folder` {}", folder.display());
+        make_private_folder(&folder).with_context(shown)?;
+        let keep = usize::try_from(config.keep).unwrap_or(usize::MAX);
+        Ok(Shelf { database, folder, keep, by })
+    }
+
+    /// To look at: nothing is made to find out.
+    pub fn to_look_at<'s>(
+        database: &'s Database,
+        config: &BackupConfig,
+        by: Option<Passphrases>,
+    ) -> Shelf<'s> {
+        Shelf { database, folder: config.folder.clone(), keep: usize::MAX, by }
+    }
+
+    pub fn last(&self) -> anyhow::Result<Option<Copy>> {
+        Ok(self.copies()?.pop())
+    }
+
+    /// Makes a copy, and takes out of all what was erased.
+    pub fn add(&self, now: Millis) -> anyhow::Result<Done> {
+        self.keep_up(now, 0)
+    }
+
+    /// The same, where the last is so old. What failed after a copy was made is tried again without
+    /// another one: else each try would push an old one out.
+    pub fn keep_up(&self, now: Millis, every: Millis) -> anyhow::Result<Done> {
+        let lock = self.database.try_lock_backup()?;
+        let _lock = lock.context("another backup is being made; wait until it is done")?;
+        self.clear()?;
+        let last = self.last()?.filter(|last| (last.made_at..last.made_at + every).contains(&now));
+        let is_new = last.is_none();
+        let copy = last.map_or_else(|| self.make(now), Ok)?;
+        self.drop_oldest()?;
+        let lost = self.make_all_forget()?;
+        self.clear()?;
+        Ok(Done { copy, is_new, lost })
+    }
+
+    fn make(&self, now: Millis) -> anyhow::Result<Copy> {
+        // A clock that went back must not make the newest the oldest.
+        let mut made_at = self.last()?.map_or(now, |last| now.max(last.made_at + 1_000));
+        // Another database may keep its copies here too.
+        while self.folder.join(name_of(made_at)).exists() {
+            made_at += 1_000;
+        }
+        let draft = self.draft("");
+        if let Some(by) = &self.by {
+            let to_forget = self.database.to_forget()?;
+            let scratch = self.database.scratch()?;
+            let mut copy = scratch.path().join("copy");
+            self.database.back_up(&copy)?;
+            if !has_forgotten(self.database, &copy)? {
+                let anew = scratch.path().join("anew");
+                if let Some(why) = write_anew(self.database, &copy, &anew)? {
+                    bail!("the copy is not good: {why}; run `footfall verify`");
+                }
+                copy = anew;
+            }
+            seal(self.database, &copy, &draft, by, &to_forget)?;
+        } else {
+            self.database.back_up(&draft)?;
+            check_copy(&draft)?;
+        }
+        let path = self.folder.join(name_of(made_at));
+        fs::rename(&draft, &path)?;
+        Ok(Copy { made_at, path })
+    }
+
+    /// The copies of this database, by when they were made. Those of another key are left alone.
+    pub fn copies(&self) -> anyhow::Result<Vec<Copy>> {
+        let mut copies = vec![];
+        let shown = || format!("`backup.folder` {}", self.folder.display());
+        for entry in fs::read_dir(&self.folder).with_context(shown)? {
+            let path = entry?.path();
+            let made_at = path.file_name().and_then(|name| time_of(name.to_str()?));
+            if let Some(made_at) = made_at
+                && self.database.is_copied_to(&path)
+            {
+                copies.push(Copy { made_at, path });
+            }
+        }
+        copies.sort_by_key(|copy| copy.made_at);
+        Ok(copies)
+    }
+
+    fn drop_oldest(&self) -> anyhow::Result<()> {
+        let copies = self.copies()?;
+        let more = copies.len().saturating_sub(self.keep);
+        copies.iter().take(more).try_for_each(|copy| Ok(remove(&copy.path)?))
+    }
+
+    /// What was broken off may hold whoever was erased since.
+    pub fn clear(&self) -> anyhow::Result<()> {
+        for draft in [self.draft(""), self.draft(SCRATCH)] {
+            remove(&draft)?;
+        }
+        // As an earlier version called it.
+        remove(&self.folder.join(DRAFT))?;
+        Ok(remove(&self.folder.join(format!("{DRAFT}{SCRATCH}")))?)
+    }
+
+    fn draft(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{DRAFT}-{}{ending}", self.database.tag()))
+    }
+
+    /// Takes out of every copy what was erased since it was made. One that cannot be opened may hold
+    /// whoever was erased, and cannot be made to forget: it goes. Returns how many went.
+    fn make_all_forget(&self) -> anyhow::Result<u64> {
+        let (mut lost, mut failed) = (0, None);
+        for copy in self.copies()? {
+            let shown = copy.path.display();
+            match self.make_forget(&copy.path) {
+                Ok(None) => {}
+                Ok(Some(why)) => {
+                    remove(&copy.path)?;
+                    lost += 1;
+                    tell_that_it_went(&copy.path, &why);
+                }
+                // The others must forget all the same.
+                Err(error) => {
+                    failed
+                        .get_or_insert(error.context(format!("{shown} cannot be made to forget")));
+                }
+            }
+        }
+        failed.map_or(Ok(lost), Err)
+    }
+
+    /// Writes a copy anew without those who were erased since it was made. Says why that cannot be
+    /// where the copy itself is to blame.
+    fn make_forget(&self, copy: &Path) -> anyhow::Result<Option<String>> {
+        self.clear()?;
+        if is_sealed(copy) {
+            return self.make_sealed_forget(copy);
+        }
+        if has_forgotten(self.database, copy)? {
+            return Ok(None);
+        }
+        let (draft, scratch) = (self.draft(""), self.draft(SCRATCH));
+        self.database.copy_kept(copy, &scratch)?;
+        if let Some(why) = write_anew(self.database, &scratch, &draft)? {
+            return Ok(Some(why));
+        }
+        if let Some(why) = difference(&Database::look(&draft)?)? {
+            return Ok(Some(why));
+        }
+        Database::replace_copy(&draft, copy)?;
+        self.clear()?;
+        Ok(None)
+    }
+
+    fn make_sealed_forget(&self, copy: &Path) -> anyhow::Result<Option<String>> {
+        let to_forget = self.database.to_forget()?;
+        if self.database.is_noted(copy, &to_forget)? {
+            return Ok(None);
+        }
+        let scratch = self.database.scratch()?;
+        let plain = scratch.path().join("plain");
+        make_private_folder(&plain)?;
+        let by = self.by.as_ref().ok_or_else(|| needs_passphrase(copy))?;
+        match self.database.open_own(copy, &plain, by) {
+            Err(StoreError::Sealed { path, why }) => {
+                return Ok(Some(format!("{} {why}", path.display())));
+            }
+            opened => opened?,
+        }
+        let anew = scratch.path().join("anew");
+        if let Some(why) = write_anew(self.database, &plain, &anew)? {
+            return Ok(Some(why));
+        }
+        let draft = self.draft("");
+        self.database.seal_copy(&anew, &draft, by, &to_forget, true)?;
+        remove(&anew)?;
+        make_private_folder(&anew)?;
+        self.database.open_own(&draft, &anew, by)?;
+        check_copy(&anew)?;
+        Database::replace_copy(&draft, copy)?;
+        self.clear()?;
+        Ok(None)
+    }
+}
+
+impl Copy {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn bytes(&self) -> anyhow::Result<u64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(&self.path)? {
+            bytes += entry?.metadata()?.len();
+        }
+        Ok(bytes)
+    }
+}
+
+/// A copy by hand, in a folder that is empty or new; none is left where it fails.
+pub fn copy_into(
+    database: &Database,
+    folder: &Path,
+    by: Option<&Passphrases>,
+) -> anyhow::Result<()> {
+    let Some(by) = by else { return Ok(database.back_up(folder)?) };
+    let is_new = !folder.exists();
+    if !is_new && fs::read_dir(folder)?.next().is_some() {
+        bail!("{} is not empty; choose an empty folder", folder.display());
+    }
+    let to_forget = database.to_forget()?;
+    let scratch = database.scratch()?;
+    let copy = scratch.path().join("copy");
+    database.back_up(&copy)?;
+    let sealed = seal(database, &copy, folder, by, &to_forget);
+    if sealed.is_err() {
+        remove(folder)?;
+    }
+    sealed
+}
+
+/// Takes out of a copy, beside which nothing else lies, what was erased since, and writes it anew as
+/// one file. Says why that cannot be where the copy is to blame.
+fn write_anew(database: &Database, from: &Path, to: &Path) -> anyhow::Result<Option<String>> {
+    database.lend_ledger(from)?;
+    let why = forget(database, from)?;
+    if why.is_none() {
+        Database::open(from)?.back_up(to)?;
+    }
+    remove(from)?;
+    Ok(why)
+}
+
+/// Encrypts a copy, and proves what can be opened of that. The copy goes.
+fn seal(
+    database: &Database,
+    copy: &Path,
+    to: &Path,
+    by: &Passphrases,
+    forgotten: &ToForget,
+) -> anyhow::Result<()> {
+    database.seal_copy(copy, to, by, forgotten, false)?;
+    remove(copy)?;
+    make_private_folder(copy)?;
+    open_sealed(to, copy, Some(by))?;
+    check_copy(copy)?;
+    Ok(remove(copy)?)
+}
+
+/// Opens a copy, and proves its numbers.
+fn check_copy(folder: &Path) -> anyhow::Result<()> {
+    prove(&Database::look(folder)?)
+}
+
+/// Fails when the numbers of a copy are not right.
+pub fn prove(copy: &Database) -> anyhow::Result<()> {
+    match difference(copy)? {
+        None => Ok(()),
+        Some(first) => bail!("the copy is not good: {first}; run `footfall verify`"),
+    }
+}
+
+fn difference(copy: &Database) -> Result<Option<String>, StoreError> {
+    Ok(copy.read(verify)?.differences.into_iter().next())
+}
+
+fn name_of(made_at: Millis) -> String {
+    format!("{PREFIX}{}", local(Tz::UTC, made_at).format(STAMP))
+}
+
+fn time_of(name: &str) -> Option<Millis> {
+    let stamp = name.strip_prefix(PREFIX)?;
+    Some(NaiveDateTime::parse_from_str(stamp, STAMP).ok()?.and_utc().timestamp_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_when_a_copy_was_made() {
+        let made_at = 1_772_323_201_000;
+        assert_eq!(name_of(made_at), "footfall-2026-03-01T000001Z");
+        assert_eq!(time_of(&name_of(made_at)), Some(made_at));
+        assert_eq!((time_of("footfall-old"), time_of("unfinished")), (None, None));
+    }
+}

@@ -1,0 +1,103 @@
+//! Copies of the database that are kept: what each has still to forget, and how it is made to.
+
+use std::path::Path;
+
+use super::{eraser, output};
+use crate::clock;
+use crate::domain::Millis;
+use crate::projection::removal::{begin, remove_some};
+use crate::store::{self, Database, Store, StoreError};
+
+/// Whether a copy has nothing left to forget of what this database has forgotten.
+pub fn has_forgotten(database: &Database, copy: &Path) -> Result<bool, StoreError> {
+    // One of an earlier version is brought up to date on the way.
+    let Ok(kept) = Database::look(copy) else { return Ok(false) };
+    let gyms = database.to_forget()?.gyms;
+    let ledger = kept.ledger_of(database)?;
+    kept.read(|snapshot| {
+        for gym in &gyms {
+            if snapshot.holds_gym(*gym)? {
+                return Ok(false);
+            }
+        }
+        let erased = snapshot.tombstones_after(Millis::MIN)?;
+        let is_open = !snapshot.open_erasures(1)?.is_empty();
+        Ok(!is_open && eraser::lacking(&erased, &ledger.entries).is_empty())
+    })
+}
+
+/// Makes a copy, beside which the ledger lies, forget whom this database has forgotten, in place: as
+/// after an erasure, no byte of any of its files names them. Says why that cannot be where the copy
+/// itself is to blame; any other error may pass.
+pub fn forget(database: &Database, copy: &Path) -> Result<Option<String>, StoreError> {
+    let kept = match Database::open(copy) {
+        Ok(kept) => kept,
+        Err(error) if error.is_of_disk() => return Err(error),
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    if let Some(damage) = kept.read(|snapshot| snapshot.quick_damage())?.into_iter().next() {
+        return Ok(Some(damage));
+    }
+    match forget_all(database, &kept) {
+        Ok(()) => Ok(None),
+        Err(error) if error.is_of_damage() => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn forget_all(database: &Database, kept: &Database) -> Result<(), StoreError> {
+    eraser::catch_up(kept)?;
+    let mut connection = kept.connect()?;
+    for gym in database.to_forget()?.gyms {
+        if kept.read(|snapshot| snapshot.holds_gym(gym))? {
+            let mut removal =
+                kept.transact(&mut connection, |tx| begin(tx, gym.0, clock::now()))?;
+            while !removal.is_done {
+                removal = kept.transact(&mut connection, |tx| remove_some(tx, removal))?;
+            }
+        }
+    }
+    eraser::work_off(kept, &mut connection)?;
+    eraser::wait_for_empty_log(&connection)
+}
+
+/// The same for what restores put aside in the data folder. One that cannot be opened, or has another
+/// key, may hold whoever is erased, and cannot be made to forget: it goes.
+pub fn forget_put_aside(database: &Database) -> Result<(), StoreError> {
+    for folder in database.put_aside()? {
+        let why = match database.arm_put_aside(&folder) {
+            Ok(()) if has_forgotten(database, &folder)? => None,
+            Ok(()) => forget(database, &folder)?,
+            Err(error) if error.is_of_disk() => return Err(error),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            store::remove(&folder)?;
+            tell_that_it_went(&folder, &why);
+        }
+    }
+    Ok(())
+}
+
+/// In the log of a service, or to who runs a command.
+pub fn tell_that_it_went(copy: &Path, why: &str) {
+    let copy = copy.display();
+    if tracing::dispatcher::has_been_set() {
+        tracing::error!(why, "{copy} cannot be made to forget who was erased; it is removed");
+    } else {
+        output::warning(&format!(
+            "{copy} cannot be made to forget who was erased, and is removed: {why}"
+        ));
+    }
+}
+
+/// The same beside a service, which goes on meanwhile.
+pub async fn forget_put_aside_beside(store: &Store) -> Result<(), StoreError> {
+    if store.database().put_aside()?.is_empty() {
+        return Ok(());
+    }
+    let database = store.database().clone();
+    let done = tokio::task::spawn_blocking(move || forget_put_aside(&database)).await;
+    let broken = "what a restore put aside could not be read; see the log";
+    done.unwrap_or_else(|_| Err(StoreError::Refused(broken.to_owned())))
+}
