@@ -38,6 +38,7 @@ fn settings() -> Settings {
         metrics: reach::Listening { listener: None, is_public: false },
         tls: None,
         process: Process::default(),
+        spans: footfall::http::metrics::spans::Spans::default(),
     }
 }
 

@@ -56,6 +56,7 @@ pub struct Config {
     pub notify: Vec<NotifyEntry>,
     pub http: HttpConfig,
     pub metrics: MetricsConfig,
+    pub otlp: OtlpConfig,
     pub tls: TlsConfig,
     pub backup: BackupConfig,
     pub egym: EgymConfig,
@@ -91,6 +92,16 @@ pub struct MetricsConfig {
     pub listen: String,
     /// Also at `listen`, for everybody.
     pub public: bool,
+}
+
+/// Where metrics and traces are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtlpConfig {
+    /// A collector's URL, without `/v1/…`; empty: nothing is sent.
+    pub endpoint: String,
+    /// Seconds between two times.
+    pub every: u64,
 }
 
 /// Whether `listen` speaks HTTPS, and with which certificate. What is empty was not said.

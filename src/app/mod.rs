@@ -19,6 +19,7 @@ mod log;
 mod maintain;
 mod manual;
 mod notify;
+mod otlp;
 mod output;
 mod panics;
 mod pulse;

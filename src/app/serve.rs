@@ -13,9 +13,12 @@ use super::jobs::{Jobs, counting};
 use super::notify::Notices;
 use super::sockets::{self, Sockets};
 use super::tls::Source;
-use super::{backups, eraser, limits, log, notify, output, pulse, retention, systemd, witness};
+use super::{
+    backups, eraser, limits, log, notify, otlp, output, pulse, retention, systemd, witness,
+};
 use crate::clock;
 use crate::http::metrics::reach;
+use crate::http::metrics::spans::Spans;
 use crate::http::process::Process;
 use crate::http::redirect::{self, Home};
 use crate::http::{self, Door, Listening, Settings};
@@ -94,7 +97,11 @@ impl Service {
         let mut door = http::serve(self.store.clone(), listening, &settings)?;
         let plain = self.plain_door(config, plain, door.address.port(), &settings)?;
         let (is_ready, ready) = watch::channel(self.source.is_none());
-        let jobs = self.start_jobs(config, &is_ready);
+        let mut jobs = self.start_jobs(config, &is_ready);
+        if let Some(measured) = door.measured.clone().filter(|_| !config.otlp.endpoint.is_empty()) {
+            let sender = otlp::Sender::new(&config.otlp, measured)?;
+            jobs.start("otlp", move || sender.clone().run());
+        }
         let said = format!("listening on {scheme}://{}", door.address);
         let ended = tokio::select! {
             stopped = stop_asked_for() => stopped,
@@ -191,6 +198,7 @@ pub fn settings(config: &Config, source: Option<&Source>, process: Process) -> S
         trusted_proxies: config.http.trusted_proxies.clone(),
         public_root: config.public_root().map(str::to_owned),
         metrics: reach::Listening { listener: None, is_public: config.metrics.public },
+        spans: if config.otlp.endpoint.is_empty() { Spans::default() } else { Spans::kept() },
         tls: source.map(Source::tls),
         process,
     }

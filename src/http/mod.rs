@@ -68,8 +68,10 @@ use drain::Drain;
 use hashing::Hashing;
 use known_webhooks::KnownWebhooks;
 use listening::{At, Way};
+pub use metrics::Measured;
 use metrics::Metrics;
 use metrics::reach::{self, Reach};
+use metrics::spans::Spans;
 use problem::{Code, Problem};
 use process::Process;
 pub use server::{Door, Listening};
@@ -83,6 +85,8 @@ const BLOCKING_THREADS_MAX: usize = 32;
 pub struct App {
     pub store: Store,
     pub metrics: Metrics,
+    /// Requests, for who takes traces.
+    spans: Spans,
     /// Becomes true when the service stops, so that streams end.
     pub stopping: watch::Receiver<bool>,
     /// When the certificate expires; none without TLS.
@@ -124,6 +128,7 @@ impl App {
         let certificate = settings.tls.as_ref().map(|tls| tls.expiry.clone());
         Ok(App {
             metrics: Metrics::new(&store, certificate.clone()),
+            spans: settings.spans.clone(),
             store,
             stopping,
             certificate,
@@ -149,6 +154,7 @@ pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Res
     let app = web::Data::new(App::new(store, settings, is_private, drain.stopping())?);
     let workers = settings.threads();
     let connections_max = (settings.connections_max / workers).max(1);
+    let measured = Measured(app.clone());
     let watched = web::Data::new(drain.clone());
     let connections = Connections::watched(settings, {
         let app = app.clone();
@@ -192,7 +198,7 @@ pub fn serve(store: Store, listening: Listening, settings: &Settings) -> io::Res
     let tls = settings.tls.as_ref().map(|tls| tls.config.clone());
     let server = Way { tls, ..plain }.listen(listener, server, app)?.run();
     let (handle, task) = (server.handle(), actix_web::rt::spawn(server));
-    Ok(Door { address, handle, task, drain, is_shared })
+    Ok(Door { address, measured: Some(measured), handle, task, drain, is_shared })
 }
 
 fn routes(config: &mut web::ServiceConfig) {

@@ -64,7 +64,7 @@ pub fn serve(
         .disable_signals();
     let server = Way::plain(&connections, settings).listen(listener, server, app)?.run();
     let (handle, task) = (server.handle(), actix_web::rt::spawn(server));
-    Ok(Door { address, handle, task, drain, is_shared })
+    Ok(Door { address, measured: None, handle, task, drain, is_shared })
 }
 
 async fn answer_authority(

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use actix_web::dev::ServerHandle;
 use tokio::task::JoinHandle;
 
+use super::Measured;
 use super::drain::Drain;
 
 /// A socket that senders connect to.
@@ -19,6 +20,8 @@ pub struct Listening {
 pub struct Door {
     /// Where it is; the port that was taken, if any would do.
     pub address: SocketAddr,
+    /// What it measures; none where it only sends elsewhere.
+    pub measured: Option<Measured>,
     pub(super) handle: ServerHandle,
     pub(super) task: JoinHandle<io::Result<()>>,
     pub(super) drain: Drain,

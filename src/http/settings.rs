@@ -2,6 +2,7 @@
 
 use super::client_ip::Network;
 use super::metrics::reach;
+use super::metrics::spans::Spans;
 use super::process::Process;
 use super::tls::Tls;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub public_root: Option<String>,
     /// How metrics are to be reached.
     pub metrics: reach::Listening,
+    /// Where requests are noted for who takes traces.
+    pub spans: Spans,
     /// HTTPS; plain HTTP without.
     pub tls: Option<Tls>,
     /// What the process says of itself.

@@ -3,6 +3,7 @@
 mod dashboards;
 mod metrics;
 mod moments;
+mod otlp;
 mod prometheus;
 mod rules;
 

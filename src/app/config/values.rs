@@ -17,7 +17,7 @@ pub(super) fn check(key: &str, value: &Value) -> Result<(), String> {
         }
         "http.workers" => within(value, 0, 1_024),
         "http.head_seconds" => within(value, 1, 60),
-        "http.idle_seconds" => within(value, 1, 3_600),
+        "http.idle_seconds" | "otlp.every" => within(value, 1, 3_600),
         "http.connections_max" | "http.connections_per_address_max" => within(value, 1, 1_000_000),
         "public_url" => {
             let good = value.as_str().is_some_and(|url| url.is_empty() || is_root(url));
@@ -34,6 +34,10 @@ pub(super) fn check(key: &str, value: &Value) -> Result<(), String> {
         "metrics.listen" => {
             let good = value.as_str().is_some_and(|at| at.is_empty() || is_address(at));
             demand(good, "an address and a port, like 127.0.0.1:9464")
+        }
+        "otlp.endpoint" => {
+            let good = value.as_str().is_some_and(|url| url.is_empty() || is_endpoint(url));
+            demand(good, "the URL of a collector, without `/v1/…`, like http://127.0.0.1:4318")
         }
         "tls.plain_listen" => {
             let good = value.as_str().is_some_and(|at| at.is_empty() || is_address(at));
@@ -90,6 +94,15 @@ fn is_ip_address(text: &str) -> bool {
 fn is_domain(text: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     text.contains('.') && text.chars().all(good) && !is_ip_address(text)
+}
+
+/// Whether the text is where OTLP goes over HTTP.
+fn is_endpoint(text: &str) -> bool {
+    let url = text.parse::<http::Uri>().ok();
+    let is_web = |url: &http::Uri| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some()
+    };
+    url.as_ref().is_some_and(is_web) && !text.ends_with('/') && !text.contains(['?', '#', '@'])
 }
 
 /// Whether the text is `https://host` with or without a port, and nothing behind it.

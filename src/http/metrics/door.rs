@@ -11,7 +11,9 @@ use prometheus::{
 use tokio::time::Instant;
 
 use super::fine::FineHistogram;
+use super::spans::{Span, method_word};
 use super::webhook_word;
+use crate::clock;
 use crate::domain::Millis;
 use crate::domain::event::Kind;
 use crate::domain::ids::Slug;
@@ -201,9 +203,17 @@ pub async fn count(
     let route = route.as_deref().unwrap_or(NO_ROUTE);
     let door = &app.metrics.door;
     door.requests.with_label_values(&[route, response.status().as_str()]).inc();
+    let took = began.elapsed();
     if route == WEBHOOK_ROUTE {
-        door.answer.observe(began.elapsed().as_secs_f64());
+        door.answer.observe(took.as_secs_f64());
     }
+    app.spans.add(|| Span {
+        method: method_word(response.request().method()),
+        route: route.to_owned(),
+        status: response.status().as_u16(),
+        ended: clock::now(),
+        took,
+    });
     Ok(response)
 }
 

@@ -5,6 +5,7 @@ mod door;
 mod fine;
 mod gauges;
 pub mod reach;
+pub mod spans;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,7 @@ use crate::store::{Snapshot, Store, StoreError, Webhook};
 use door::Door;
 pub use door::{TypeWord, count};
 use gauges::Gauges;
+use spans::Spans;
 
 /// A webhook's id is the path to its door, which is not for everybody who may read metrics: this
 /// many characters of it tell it from others.
@@ -121,6 +123,24 @@ impl Metrics {
         families.extend(self.registry.gather());
         families.sort_by(|one, other| one.name().cmp(other.name()));
         Ok(families)
+    }
+}
+
+/// What an open door measures, for who sends it elsewhere.
+#[derive(Clone)]
+pub struct Measured(pub(super) web::Data<App>);
+
+impl Measured {
+    /// Everything, by name.
+    pub async fn families(&self) -> Result<Vec<MetricFamily>, Problem> {
+        let app = self.0.clone();
+        off_thread(move || app.metrics.families(&app.store, &app.process, clock::now()))
+            .await?
+            .map_err(Problem::from)
+    }
+
+    pub fn spans(&self) -> &Spans {
+        &self.0.spans
     }
 }
 
