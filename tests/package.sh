@@ -30,12 +30,8 @@ eventually() {
     done
 }
 
-missing() {
-    for program in dpkg-deb systemd-analyze systemd-socket-activate lintian man bash zsh fish curl; do
-        command -v "$program" >/dev/null || echo "$program"
-    done
-}
-[[ -z "$(missing)" ]] || fail "missing: $(missing | xargs); apt install dpkg systemd lintian man-db zsh fish curl"
+packaging/needs tests/package.sh dpkg-deb:dpkg systemd-analyze:systemd \
+    systemd-socket-activate:systemd lintian man:man-db zsh fish curl python3
 
 echo '-- lintian'
 lintian --allow-root --fail-on error "$package"
