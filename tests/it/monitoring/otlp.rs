@@ -21,10 +21,10 @@ use crate::service::{Service, delivery, now};
 const START: Duration = Duration::from_secs(30);
 
 /// What came, by path.
-type Came = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+type Came = Mutex<Vec<(String, Vec<u8>)>>;
 
 struct Collector {
-    came: Came,
+    came: Arc<Came>,
     url: String,
     server: ServerHandle,
 }
@@ -33,7 +33,7 @@ impl Collector {
     fn start() -> Collector {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (came, (tell, told)) = (Came::default(), mpsc::channel());
+        let (came, (tell, told)) = (Arc::<Came>::default(), mpsc::channel());
         let state = web::Data::from(came.clone());
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
@@ -89,11 +89,7 @@ impl Drop for Collector {
     }
 }
 
-async fn take(
-    request: HttpRequest,
-    body: web::Bytes,
-    came: web::Data<Mutex<Vec<(String, Vec<u8>)>>>,
-) -> HttpResponse {
+async fn take(request: HttpRequest, body: web::Bytes, came: web::Data<Came>) -> HttpResponse {
     let kind = request.headers().get("content-type").map(|kind| kind.as_bytes().to_vec());
     assert_eq!(kind.as_deref(), Some(&b"application/x-protobuf"[..]));
     let mut came = came.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +139,8 @@ async fn a_collector_is_told_what_is_measured_and_of_no_member() {
         patience.again().await;
     }
     let accepted = collector.metric("footfall_deliveries_total").map(numbers).expect("it is there");
-    assert_eq!(accepted.iter().sum::<f64>(), 1.0, "one delivery, of one kind");
+    let counted: Vec<_> = accepted.into_iter().filter(|count| *count > 0.0).collect();
+    assert_eq!(counted, [1.0], "one delivery, of one kind");
     let answers = collector.metric("footfall_delivery_answer_seconds").expect("it is there");
     let Some(Data::Histogram(answers)) = answers.data else { panic!("a histogram") };
     let [HistogramDataPoint { count: 1, bucket_counts, explicit_bounds, .. }] =
