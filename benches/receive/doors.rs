@@ -17,6 +17,7 @@ use footfall::clock;
 use footfall::http::deliveries::{ANSWER_MS_MAX, BODY_BYTES_MAX, BODY_MS_MAX, Receipt};
 use footfall::http::known_webhooks::KnownWebhooks;
 use footfall::http::metrics::reach;
+use footfall::http::metrics::spans::Spans;
 use footfall::http::process::Process;
 use footfall::http::{self, Listening, Settings};
 use footfall::intake::egym;
@@ -38,7 +39,7 @@ fn settings() -> Settings {
         metrics: reach::Listening { listener: None, is_public: false },
         tls: None,
         process: Process::default(),
-        spans: footfall::http::metrics::spans::Spans::default(),
+        spans: Spans::default(),
     }
 }
 
