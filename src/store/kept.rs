@@ -12,6 +12,7 @@ use super::database::{DATABASE_FILE, Database, StoreError, in_file};
 use super::files;
 use super::key::{self, KEY_FILE};
 use super::ledger::{LEDGER_FILE, Ledger, LedgerEntry, key_tag};
+use super::schema;
 use super::sealed::{Passphrases, sealed};
 use super::secret::hex;
 use crate::domain::Millis;
@@ -128,8 +129,13 @@ impl Database {
         });
         let gyms = to_forget.gyms.iter().map(|(gym, made_at)| format!("{} {made_at}", gym.0));
         let lines: Vec<_> = erased.chain(gyms).collect();
-        let text = format!("footfall: what a copy has forgotten\n{}", lines.join("\n"));
-        self.read(|snapshot| Ok(hex(&snapshot.keyed_hash(text.as_bytes()))))
+        self.read(|snapshot| {
+            // A later version may know of more places in which somebody is named.
+            let version = schema::version_of(snapshot.connection)?;
+            let text =
+                format!("footfall: what a copy has forgotten\n{version}\n{}", lines.join("\n"));
+            Ok(hex(&snapshot.keyed_hash(text.as_bytes())))
+        })
     }
 
     /// Puts a copy in place of another. What the other has is replaced by its last file: until then
