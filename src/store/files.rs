@@ -90,15 +90,23 @@ pub fn write_whole(to: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(super) fn sync_folder(of: &Path) -> io::Result<()> {
     let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
     match fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()) {
-        // There are file systems that do not know this.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        // There are file systems that do not know this, and folders that we may write, not read.
+        Err(error)
+            if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied) =>
+        {
+            Ok(())
+        }
         synced => synced,
     }
 }
 
 /// Makes a folder that nobody else may look into, unless it is there.
 pub fn make_private_folder(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    sync_folder(folder)
 }
 
 /// Fails when we may make nothing in a folder.

@@ -15,6 +15,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::database::{Database, Snapshot, StoreError, in_file};
+use super::files::sync_folder;
 use super::key::{Key, check_value};
 use super::secret::hex;
 use crate::domain::Millis;
@@ -78,7 +79,9 @@ impl Database {
         if is_torn {
             text.insert(0, '\n');
         }
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(in_file(&path))
+        let is_first = file.metadata().map_err(in_file(&path))?.len() == 0;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(in_file(&path))?;
+        if is_first { sync_folder(&path).map_err(in_file(&path)) } else { Ok(()) }
     }
 
     /// Fails when the ledger cannot be written, without which nothing may be erased.
