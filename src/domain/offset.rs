@@ -3,6 +3,7 @@
 //! `chrono_tz` knows it, but searches for it each time, and a report over a year asks some ten
 //! thousand times. So a zone's clock changes are looked for once, and kept.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 use chrono::{Offset, TimeZone};
@@ -24,14 +25,36 @@ struct Change {
     offset: Millis,
 }
 
+/// A time without a clock change.
+#[derive(Clone, Copy)]
+struct Steady {
+    zone: Tz,
+    from: Millis,
+    until: Millis,
+    offset: Millis,
+}
+
+thread_local! {
+    /// Where the last answer holds: who walks along a year asks for the same half of it.
+    static LAST: Cell<Steady> =
+        const { Cell::new(Steady { zone: Tz::UTC, from: 0, until: 0, offset: 0 }) };
+}
+
 /// What the zone's clock shows at `at`, less UTC.
 pub fn offset_at(zone: Tz, at: Millis) -> Millis {
+    let last = LAST.get();
+    if last.zone == zone && last.from <= at && at < last.until {
+        return last.offset;
+    }
     if !(KEPT_FROM..KEPT_UNTIL).contains(&at) {
         return searched(zone, at);
     }
     let changes = CHANGES[zone as usize].get_or_init(|| changes(zone));
     let place = changes.partition_point(|change| change.at <= at);
-    changes[place - 1].offset
+    let Change { at: from, offset } = changes[place - 1];
+    let until = changes.get(place).map_or(KEPT_UNTIL, |change| change.at);
+    LAST.set(Steady { zone, from, until, offset });
+    offset
 }
 
 /// No zone has changed its clock twice within a day, so a look at each day finds all changes.

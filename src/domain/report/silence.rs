@@ -73,12 +73,13 @@ pub fn spans(
     let (first_week, last_week) = (hours[0].week, hours[hours.len() - 1].week);
     let past = Past { first_day: day_of(zone, first_event), closed };
     let rates = rates(&hours, first_week, last_week, &past);
+    let shortest = rates.iter().map(Rates::shortest_silence).min().unwrap_or(0);
     let mut spans = Vec::new();
     let (mut place, mut previous) = (0, first);
     for at in minutes[1..].iter().map(|(at, _)| *at).chain([last_until]) {
         let run = Span { from: previous + MINUTE, until: at };
         previous = at;
-        if run.until <= run.from {
+        if run.until - run.from < shortest {
             continue;
         }
         while hours[place].until <= run.from {
@@ -219,6 +220,19 @@ impl Rates {
         let past = Past { first_day: day_of(zone, first_event), closed };
         let first = Week(week.0 - WEEKS_MAX);
         rates(&hours, first, week, &past).pop().expect("there is at least the week itself")
+    }
+
+    /// No run of less than this is silent, whenever it begins: were it as busy as in the busiest hour.
+    /// At least a minute.
+    fn shortest_silence(&self) -> Millis {
+        let (above, below) = self.dispersion;
+        let busiest = i128::from(self.means.iter().copied().max().unwrap_or(0)) * i128::from(below);
+        if !self.are_known() || busiest == 0 {
+            return Millis::MAX;
+        }
+        let needed = i128::from(EXPECTED_MIN * MINUTES_OF_HOUR * PARTS) * i128::from(above);
+        let minutes = ((needed + busiest - 1) / busiest).max(1);
+        Millis::try_from(minutes).map_or(Millis::MAX, |minutes| minutes.saturating_mul(MINUTE))
     }
 
     /// Whether there are weeks enough to call anything silent.
