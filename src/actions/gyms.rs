@@ -7,7 +7,7 @@ use crate::domain::Millis;
 use crate::domain::ids::{GymId, Slug};
 use crate::domain::names;
 use crate::domain::report::busy::Public;
-use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, Rules};
+use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, Rules, retain_months};
 use crate::store::{Gym, GymSettings, Tx};
 
 /// What is said of a gym. What is not, stays as it is, or is the default of a gym that is new.
@@ -178,13 +178,9 @@ fn name(given: &str) -> Result<String, Refused> {
 fn months(retain: Retain) -> Result<Option<u32>, Refused> {
     match retain {
         Retain::ForEver => Ok(None),
-        Retain::Months(months) if (RETAIN_MONTHS_MIN..=RETAIN_MONTHS_MAX).contains(&months) => {
-            Ok(Some(months))
+        Retain::Months(months) => {
+            retain_months(months).map(Some).map_err(|bad| Refused::Bad(bad.to_string()))
         }
-        Retain::Months(months) => Err(Refused::Bad(format!(
-            "events are kept for {RETAIN_MONTHS_MIN} to {RETAIN_MONTHS_MAX} months or for ever, not \
-             for {months} months"
-        ))),
     }
 }
 

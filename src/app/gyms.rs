@@ -14,7 +14,7 @@ use crate::clock;
 use crate::domain::calendar::day_of;
 use crate::domain::ids::Slug;
 use crate::domain::report::busy::Public;
-use crate::domain::rules::{RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN};
+use crate::domain::rules::{RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, retain_months};
 use crate::projection::retention::frozen_until;
 use crate::store::{Database, Gym};
 use leave::{ArchiveArgs, RemoveArgs};
@@ -288,7 +288,7 @@ fn parse_retention(text: &str) -> Result<Retain, String> {
         return Ok(Retain::ForEver);
     }
     let months = text.parse().ok();
-    let months = months.filter(|months| (RETAIN_MONTHS_MIN..=RETAIN_MONTHS_MAX).contains(months));
+    let months = months.and_then(|months| retain_months(months).ok());
     let bad = || format!("{RETAIN_MONTHS_MIN} to {RETAIN_MONTHS_MAX} months, or `off`");
     Ok(Retain::Months(months.ok_or_else(bad)?))
 }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, TimeZone};
 use chrono_tz::Tz;
 
+use super::event::EARLIEST_AT;
 use super::offset::offset_at;
 use super::tally::utc_day;
 use super::{DAY, HOUR, Millis, QUARTER};
@@ -190,11 +191,13 @@ fn after_skipped(zone: Tz, skipped: chrono::NaiveDateTime) -> Millis {
     at
 }
 
-/// The start of the local day that has the same date some months earlier, or the last of that month.
+/// The start of the local day that has the same date some months earlier, or the last of that month;
+/// of more months than there is time, the earliest of all events.
 pub fn months_earlier(zone: Tz, at: Millis, months: u32) -> Millis {
     let date = day_of(zone, at).date();
     let earlier = date.checked_sub_months(chrono::Months::new(months));
-    day_start(zone, Day::from_date(earlier.expect("some decades earlier is a date")))
+    let earlier = earlier.map(Day::from_date).filter(|day| *day > day_of(Tz::UTC, EARLIEST_AT));
+    earlier.map_or(EARLIEST_AT, |day| day_start(zone, day))
 }
 
 /// Cuts a range of whole quarters into its buckets, all of them, none empty.

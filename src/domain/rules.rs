@@ -12,6 +12,20 @@ pub const RETAIN_MONTHS_MIN: u32 = 3;
 /// The longest, short of for ever.
 pub const RETAIN_MONTHS_MAX: u32 = 240;
 
+/// Why events cannot be kept for so many months.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "events are kept for {RETAIN_MONTHS_MIN} to {RETAIN_MONTHS_MAX} months or for ever, not for {0} \
+     months"
+)]
+pub struct BadRetention(u32);
+
+/// Checks for how many months events are to be kept.
+pub fn retain_months(months: u32) -> Result<u32, BadRetention> {
+    let is_good = (RETAIN_MONTHS_MIN..=RETAIN_MONTHS_MAX).contains(&months);
+    if is_good { Ok(months) } else { Err(BadRetention(months)) }
+}
+
 /// A gym's rules, in whole minutes. A change of rules is a rebuild of that gym.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {

@@ -187,6 +187,21 @@ fn what_cannot_be_understood_is_refused_by_its_line_and_changes_nothing() {
         event["event"]["received_at"] = json!(received_at);
         says(format!("{header}\n{gym}\n{event}\n{end}"), "line 3: `received_at` is");
     }
+    for (field, value, words) in [
+        ("retain_events_months", json!(0), "3 to 240 months"),
+        ("retain_events_months", json!(4_000_000_000_u32), "3 to 240 months"),
+        ("visit_window", json!(0), "visit_window is 1 to 1440 minutes"),
+        ("time_zone", json!("Mars"), "IANA"),
+        ("name", json!(""), "the gym's name is no good"),
+        ("name", json!("x".repeat(101)), "the gym's name is no good"),
+    ] {
+        let mut gym = gym.clone();
+        gym["gym"][field] = value;
+        says(format!("{header}\n{gym}\n{end}"), words);
+    }
+    let webhook = json!({"webhook": {"gym": "a", "webhook": Uuid::from_u128(7).to_string(),
+        "secret_sha256": "0".repeat(64)}});
+    says(format!("{header}\n{gym}\n{webhook}\n{end}"), "line 3: a webhook's id has 24");
     assert_eq!(run_json(folder.path(), &["gym", "list", "--json"]), json!([]));
 
     let (good, old) = (event("a", now() - DAY), event("a", now() - 1_000 * DAY));
@@ -195,6 +210,38 @@ fn what_cannot_be_understood_is_refused_by_its_line_and_changes_nothing() {
     let report = import(folder.path(), &file, &["--skip-bad-lines"]);
     assert_eq!((&report["bad_lines"], &report["gyms"][0]["new"]), (&json!(1), &json!(1)));
     assert_eq!(report["gyms"][0]["beyond_retention"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_fields_come_out_and_in_letter_by_letter() {
+    let (service, scratch) = (Service::start(), TempDir::new().expect("a temporary folder"));
+    let webhook = service.add_gym("mitte", "UTC");
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let fields = [
+        r#""r":1.000000000000001,"e":1e400"#.to_owned(),
+        "\"o\":{\"a\":1,\n \"a\":2}".to_owned(),
+        r#""n":1E2,"n":2"#.to_owned(),
+        format!(r#""deep":{deep}"#),
+    ];
+    for (place, fields) in (0..).zip(&fields) {
+        let body = format!(
+            r#"{{"accountId":"{}","timestamp":{},"type":"GYM_CHECKIN",{fields}}}"#,
+            Uuid::new_v4(),
+            now() - (9 - place) * MINUTE
+        );
+        assert_eq!(service.post(&webhook, body).await.0, 200);
+    }
+    let (first, second) = (scratch.path().join("1"), scratch.path().join("2"));
+    export(&service, &first, &[]);
+    let text = std::fs::read_to_string(&first).expect("it was written");
+    for fields in &fields {
+        assert!(text.contains(&fields.replace('\n', " ")), "{fields}: {text}");
+    }
+    let moved = Service::start();
+    let report = import(moved.data(), &first, &[]);
+    assert_eq!(report["gyms"][0]["new"], fields.len(), "{report}");
+    export(&moved, &second, &[]);
+    assert_eq!(std::fs::read_to_string(&second).expect("it was written"), text);
 }
 
 /// One of the 100 members in a long file.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::{End, EventLine, FORMAT, GymLine, Header, Line, VERSION, WebhookLine};
 use crate::app::{gyms, maintain, output};
@@ -112,13 +111,13 @@ fn write_events(
 }
 
 fn line_of(gym: &Gym, event: &LoggedEvent, account: Account) -> EventLine {
-    let extra = event.extra.as_deref().map(serde_json::from_str::<Map<String, Value>>);
-    let mut delivery = Map::new();
-    delivery.insert("accountId".to_owned(), account.0.to_string().into());
-    delivery.insert("timestamp".to_owned(), event.at.into());
-    delivery.insert("type".to_owned(), event.kind.name().into());
-    delivery.extend(extra.and_then(Result::ok).unwrap_or_default());
-    let delivery = serde_json::to_string(&delivery).expect("a map of JSON is JSON");
+    let kind = serde_json::to_string(event.kind.name()).expect("a text is JSON");
+    let fields = unknown_fields(event);
+    let comma = if fields.is_empty() { "" } else { "," };
+    let delivery = format!(
+        r#"{{"accountId":"{}","timestamp":{},"type":{kind}{comma}{fields}}}"#,
+        account.0, event.at
+    );
     EventLine {
         gym: gym.slug.to_string(),
         position: event.position.0,
@@ -126,6 +125,17 @@ fn line_of(gym: &Gym, event: &LoggedEvent, account: Account) -> EventLine {
         imported: event.arrival.imported,
         delivery: RawValue::from_string(delivery).expect("it was written as JSON"),
     }
+}
+
+/// The fields of an event that we do not know, letter by letter as they were sent: read as values,
+/// numbers would be rounded, fields that occur twice be one, and deep ones be none. But a line is one
+/// line, and between values the end of one is as good as a space.
+fn unknown_fields(event: &LoggedEvent) -> String {
+    let fields = event.extra.as_deref().unwrap_or_default().trim().replace(['\n', '\r'], " ");
+    let inner = fields.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    // What is damaged would make the whole line unreadable.
+    let is_whole = serde_json::from_str::<&RawValue>(&fields).is_ok();
+    inner.filter(|_| is_whole).unwrap_or_default().trim().to_owned()
 }
 
 /// A file that is there when all is in it.

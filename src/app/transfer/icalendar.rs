@@ -132,7 +132,8 @@ fn annotations(event: &Event) -> Result<Vec<Annotation>, String> {
     days.extend(listed.into_iter().filter(|date| *date != first));
     let length = last - first;
     for date in days.into_iter().filter(|date| !left_out.contains(date)) {
-        found.push(one(date, date + length, false)?);
+        let last = date.checked_add_signed(length).ok_or("its days are beyond all calendars")?;
+        found.push(one(date, last, false)?);
     }
     Ok(found)
 }
@@ -171,11 +172,11 @@ fn last_by_duration(event: &Event, first: NaiveDate) -> Result<NaiveDate, String
     let Some(duration) = event.property_value("DURATION") else { return Ok(first) };
     let days = duration.strip_prefix('P').and_then(|rest| {
         let days = rest.strip_suffix('D').and_then(|days| days.parse::<u64>().ok());
-        days.or_else(|| Some(rest.strip_suffix('W')?.parse::<u64>().ok()? * 7))
+        days.or_else(|| rest.strip_suffix('W')?.parse::<u64>().ok()?.checked_mul(7))
     });
     let days = days.filter(|days| (1..=366).contains(days));
-    let days = days.ok_or_else(|| format!("its DURATION {duration:?} is not of whole days"))?;
-    Ok(first + chrono::Days::new(days - 1))
+    let last = days.and_then(|days| first.checked_add_days(chrono::Days::new(days - 1)));
+    last.ok_or_else(|| format!("its DURATION {duration:?} is not of 1 to 366 whole days"))
 }
 
 /// A rule that repeats a date each year.
@@ -297,6 +298,7 @@ mod tests {
             "DTSTART:20261225T000000Z\r\nDTEND:20261226T000000Z\r\nSUMMARY:Elsewhere",
             "DTSTART;VALUE=DATE:20260105\r\nRRULE:FREQ=YEARLY\r\nEXDATE:20270105\r\nSUMMARY:But",
             "DTSTART;VALUE=DATE:20270106\r\nRECURRENCE-ID;VALUE=DATE:20270105\r\nSUMMARY:Moved",
+            "DTSTART;VALUE=DATE:20270106\r\nDURATION:P9999999999999999999W\r\nSUMMARY:Long",
         ]);
         assert_eq!(closed, Vec::<String>::new());
         assert!(refused[0].starts_with("Meeting: it is not of whole days"), "{refused:?}");
@@ -305,6 +307,7 @@ mod tests {
         assert!(refused[3].starts_with("Elsewhere: it is not of whole days"), "{refused:?}");
         assert!(refused[4].contains("EXDATE"), "{refused:?}");
         assert!(refused[5].contains("RECURRENCE-ID"), "{refused:?}");
+        assert!(refused[6].ends_with("is not of 1 to 366 whole days"), "{refused:?}");
         assert!(closed_days("date,what\n2026-12-25,Christmas").is_err());
     }
 

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::domain::Millis;
 use crate::domain::names;
 use crate::domain::report::busy::Public;
-use crate::domain::rules::Rules;
+use crate::domain::rules::{self, Rules};
 use crate::store::{Gym, GymSettings};
 
 /// What the header says this is.
@@ -106,15 +106,18 @@ impl GymLine {
     fn settings(&self) -> Result<GymSettings, String> {
         let rules =
             Rules::new(self.visit_window, self.assumed_stay, self.assumed_tail, self.rejoin_grace);
+        let retain_months = self.retain_events_months.map(rules::retain_months).transpose();
+        // It may come from where names were not looked at yet.
+        let name = names::name(&names::visible(&self.name));
         Ok(GymSettings {
-            // It may come from where names were not looked at yet.
-            name: names::composed(&names::visible(&self.name)),
+            name: name.map_err(|error| format!("the gym's name is no good: {error}"))?,
             zone: self.time_zone.parse().map_err(|_| {
                 format!("{:?} is not in the IANA time zone database", self.time_zone)
             })?,
-            capacity: self.capacity,
+            // 0: not known, as everywhere.
+            capacity: self.capacity.filter(|capacity| *capacity > 0),
             rules: rules.map_err(|error| error.to_string())?,
-            retain_months: self.retain_events_months,
+            retain_months: retain_months.map_err(|error| error.to_string())?,
             // Whether a gym is shown to everybody is decided where it is shown.
             public: Public::Off,
         })

@@ -15,6 +15,9 @@ use crate::domain::ids::Slug;
 use crate::intake::egym::{self, Delivery};
 use crate::store::{Database, GymSettings, SecretHash};
 
+/// Hexadecimal digits of a webhook's id: it is a part of an address.
+const WEBHOOK_ID_DIGITS: usize = 24;
+
 /// What a file holds.
 pub enum Item {
     Gym { slug: Slug, settings: GymSettings },
@@ -124,6 +127,10 @@ fn item_of(line: Exported, now: Millis) -> Result<Item, String> {
         Exported::Webhook(webhook) => {
             let secret = SecretHash::from_hex(&webhook.secret_sha256);
             let secret = secret.ok_or("secret_sha256 is not 64 hexadecimal digits")?;
+            let id = &webhook.webhook;
+            if id.len() != WEBHOOK_ID_DIGITS || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(format!("a webhook's id has {WEBHOOK_ID_DIGITS} hexadecimal digits"));
+            }
             Ok(Item::Webhook { gym: slug(&webhook.gym)?, id: webhook.webhook, secret })
         }
         Exported::Event(EventLine { gym, received_at, imported, delivery, .. }) => {
