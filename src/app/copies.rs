@@ -21,8 +21,8 @@ pub fn has_forgotten(database: &Database, copy: &Path) -> Result<bool, StoreErro
             }
         }
         let erased = snapshot.tombstones_after(Millis::MIN)?;
-        let is_open = !snapshot.open_erasures(1)?.is_empty();
-        Ok(!is_open && eraser::lacking(&erased, &ledger.entries).is_empty())
+        let is_complete = !snapshot.has_uncompleted_erasures()?;
+        Ok(is_complete && eraser::lacking(&erased, &ledger.entries).is_empty())
     })
 }
 

@@ -162,6 +162,12 @@ impl Snapshot<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether some erasure is not complete: a member is still in the database, or in a file beside it.
+    pub fn has_uncompleted_erasures(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM erasures WHERE completed_at IS NULL)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// Erasures at some gyms, newest first, from before an id on.
     pub fn erasures(
         &self,
