@@ -12,6 +12,10 @@ use crate::store::{self, Database, Store, StoreError};
 pub fn has_forgotten(database: &Database, copy: &Path) -> Result<bool, StoreError> {
     // One of an earlier version is brought up to date on the way.
     let Ok(kept) = Database::look(copy) else { return Ok(false) };
+    // What is gone from its rows may stand in its write-ahead log.
+    if !kept.is_still() {
+        return Ok(false);
+    }
     let gyms = database.to_forget()?.gyms;
     let ledger = kept.ledger_of(database)?;
     kept.read(|snapshot| {

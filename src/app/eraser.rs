@@ -130,12 +130,16 @@ impl Completion {
 
 /// Who keeps what was erased in a file beside the database, if somebody does.
 async fn held_by(store: &Store) -> Result<Option<&'static str>, WriteError> {
+    // The log comes first: no copy that is made from here on holds them.
+    shrink(store).await?;
+    if !store.empty_log().await? {
+        return Ok(Some(LOG_IN_USE));
+    }
     if !store.database().clear_scratch()? {
         return Ok(Some(foreign_text::COPY_IN_USE));
     }
     copies::forget_put_aside_beside(store).await?;
-    shrink(store).await?;
-    Ok(if store.empty_log().await? { None } else { Some(LOG_IN_USE) })
+    Ok(None)
 }
 
 /// The same for a command: all that is open, with a connection of its own.
@@ -157,9 +161,9 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
     if erased.is_empty() {
         return Ok(());
     }
+    wait_for_empty_log(connection)?;
     foreign_text::wait_for_copies_beside(database)?;
     copies::forget_put_aside(database)?;
-    wait_for_empty_log(connection)?;
     database.transact(connection, |tx| tx.mark_completed(&erased, clock::now()))
 }
 

@@ -138,7 +138,7 @@ pub struct Database {
     sums: Sums,
     readers: Arc<Mutex<Vec<Connection>>>,
     /// Nobody writes, and reading it must not make a file either.
-    is_still: bool,
+    pub(super) is_still: bool,
 }
 
 impl Database {

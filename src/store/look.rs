@@ -28,6 +28,12 @@ impl Database {
         Ok(Database::as_it_is(folder, key, is_still))
     }
 
+    /// Whether the database was opened to look at it, and its file alone is all of it: nobody writes it,
+    /// and nothing stands in a write-ahead log.
+    pub fn is_still(&self) -> bool {
+        self.is_still
+    }
+
     /// Whether a service runs on the folder, asked without making a lock file.
     pub fn seems_served(&self) -> bool {
         is_served(self.folder())

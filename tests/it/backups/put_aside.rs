@@ -113,3 +113,35 @@ async fn what_cannot_be_made_to_forget_goes_and_a_second_name_of_the_database_to
     let webhook = service.add_webhook("mitte");
     live_a_while(&service, &webhook, Uuid::new_v4(), 9).await;
 }
+
+/// A copy in which the member is gone from the database, but not from the write-ahead log beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_that_was_not_complete_where_it_was_put_aside_is_completed_there() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "UTC");
+    let token = service.add_token("all", "manager", &[]);
+    let ada = Uuid::new_v4();
+    live_a_while(&service, &webhook, ada, 1).await;
+    let data = service.data().to_owned();
+    let open = || rusqlite::Connection::open(data.join("footfall.db")).expect("it opens");
+    let reader = open();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM events").expect("it reads");
+    let deleted = crate::service::delivery(ada, crate::service::now(), "MEMBERSHIP_DELETE");
+    assert_eq!(service.post(&webhook, deleted).await.0, 200);
+    let database = open();
+    let sql = "SELECT count(*) FROM erasures WHERE erased_at IS NOT NULL";
+    let patience = Patience::until("the member is gone from the database");
+    while database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("it is read") == 0 {
+        patience.again().await;
+    }
+    let aside = data.join("before-restore-2026-01-01T000000Z");
+    fs::create_dir(&aside).expect("it is made");
+    // Whole, or made to forget before the log comes to it.
+    for file in ["footfall.db", "footfall.key", "footfall.db-wal"] {
+        fs::copy(data.join(file), aside.join(file)).expect("it is copied");
+    }
+    assert!(!traces(&aside, ada).is_empty(), "the log holds it");
+    drop((reader, database));
+    crate::erasure::completed(&service, &token).await;
+    assert_eq!(traces(&data, ada), Vec::<String>::new());
+}
