@@ -4,18 +4,21 @@
 #
 #   tests/clocks.sh [--release] [filters and options of the tests]
 #
-# INSTANTS chooses others: INSTANTS='2027-01-13T22:20Z' tests/clocks.sh what_if
+# INSTANTS chooses others, after 2026, days of which stand in tests as past:
+# INSTANTS='2027-01-13T22:20Z' tests/clocks.sh what_if
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 WHOLE_DAY=(2027-01-13T{00..23}:05Z)
 NIGHTS=(
-    # Before midnight and before the change: Berlin, New York, Lord Howe (by half an hour).
+    # Before midnight and before the change: Berlin, New York, Lord Howe (by half an hour), Chatham
+    # (a quarter to an hour).
     2027-03-27T22:50Z 2027-03-28T00:50Z 2027-10-30T21:50Z 2027-10-31T00:50Z
     2027-03-14T04:50Z 2027-03-14T06:50Z 2027-11-07T03:50Z 2027-11-07T05:50Z
     2027-04-03T12:50Z 2027-04-03T14:50Z 2027-10-02T13:20Z 2027-10-02T15:20Z
-    # The last hours of a year, in Berlin and in UTC, and the first.
-    2026-12-31T22:50Z 2026-12-31T23:50Z 2027-01-01T00:10Z
+    2027-04-03T13:50Z 2027-09-25T13:50Z
+    # The last hours of a year, in Berlin and in UTC, and the first; the end of its week 53.
+    2026-12-31T22:50Z 2026-12-31T23:50Z 2027-01-01T00:10Z 2027-01-03T22:50Z 2027-03-01T00:10Z
     2028-02-29T12:00Z 2028-02-29T22:50Z 2028-02-29T23:50Z
 )
 # Programs in Go and browsers keep the clock of the machine; cargo compares it with that of files;
