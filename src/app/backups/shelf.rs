@@ -334,7 +334,31 @@ fn time_of(name: &str) -> Option<Millis> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::domain::{DAY, MINUTE};
+
+    #[test]
+    fn what_failed_after_a_copy_was_made_is_tried_again_without_another() {
+        let place = TempDir::new().expect("a temporary folder");
+        let database = Database::open(&place.path().join("data")).expect("it is made");
+        let folder = place.path().join("shelf");
+        make_private_folder(&folder).expect("it is made");
+        let shelf = Shelf { database: &database, folder, keep: 2, by: None };
+        let now = 1_772_323_200_000;
+        let old = shelf.keep_up(now - DAY, DAY).expect("it is made").copy;
+        let file = old.path.join("footfall.db");
+        fs::remove_file(&file).expect("it is removed");
+        fs::create_dir(&file).expect("it is made");
+        for minutes in [0, 10, 20] {
+            let error = shelf.keep_up(now + minutes * MINUTE, DAY).err().expect("it fails");
+            assert!(error.to_string().contains("cannot be made to forget"), "{error:#}");
+        }
+        let kept: Vec<_> = shelf.copies().expect("they are read");
+        let kept: Vec<_> = kept.into_iter().map(|copy| copy.made_at).collect();
+        assert_eq!(kept, [now - DAY, now], "the old one is not pushed out");
+    }
 
     #[test]
     fn a_name_says_when_a_copy_was_made() {
