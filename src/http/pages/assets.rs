@@ -1,4 +1,4 @@
-//! What a page loads: one style sheet, one script, one picture. All of it is in the binary.
+//! What a page loads: one style sheet, its scripts, one picture. All of it is in the binary.
 
 use std::sync::LazyLock;
 
@@ -8,9 +8,10 @@ use crate::http::nowhere;
 use crate::http::problem::Problem;
 use crate::store::SecretHash;
 
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
+    ("pictures.js", "text/javascript; charset=utf-8", include_str!("assets/pictures.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -60,7 +60,7 @@ fn shown(
         section.report {
             h2 { (words.say(&format!("counts.{}", view.name))) }
             @if chain["buckets"].as_array().is_some_and(|buckets| !buckets.is_empty()) {
-                (bars(words, view, &chain, &range, &Marks::none(zone)))
+                (bars(words, view, &chain, &range, &Marks::of_all(zone, &range)))
                 p.note { (words.say("report.hatched")) }
             }
             p.note { (words.say("chain.note")) }

@@ -1,7 +1,13 @@
 //! Charts, drawn here as SVG: bars over time, with a line beside them. Colours and dashes are the
-//! style sheet's; what is incomplete is hatched, so that it shows without colour too.
+//! style sheet's; what is incomplete is hatched, so that it shows without colour too. Each bar says
+//! what it is where one points at it: `pictures.js` shows that under a finger and to the keyboard too.
+
+mod span;
 
 use maud::{Markup, html};
+
+use super::words::Words;
+pub use span::{Span, SpanKind};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
@@ -13,6 +19,8 @@ const BOTTOM: f64 = 26.0;
 const STRIP: f64 = 5.0;
 /// So many names at most fit under a chart.
 const NAMES_MAX: usize = 8;
+/// Above all, where words stand at what is marked.
+const HEAD: f64 = 24.0;
 /// A scale has about so many steps.
 const STEPS: f64 = 4.0;
 
@@ -29,6 +37,8 @@ pub struct Chart<'a> {
     /// Levels with a name, such as a share of the capacity.
     pub levels: Vec<(f64, String)>,
     pub spans: Vec<Span>,
+    /// How the keyboard gets from bar to bar.
+    pub hint: &'a str,
 }
 
 /// What stands beside the bars: what is usual, or was before.
@@ -48,31 +58,12 @@ pub struct Ahead {
     pub says: String,
 }
 
-/// A time that is marked along the bars, from one place to another, each counted in bars from the
-/// first.
-pub struct Span {
-    pub kind: SpanKind,
-    pub from: f64,
-    pub until: f64,
-    pub says: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum SpanKind {
-    /// Nothing came: a strip under the bars.
-    Silent,
-    /// What somebody noted: a strip above them.
-    Noted,
-    /// From then on things are different: a line across.
-    Change,
-}
-
 pub struct Bar {
     /// Under the bar, where there is room.
     pub name: String,
     pub value: Option<f64>,
-    /// The whole of what the bar says, in words.
-    pub says: String,
+    /// The whole of what the bar says: what it is, the figure, and what stands beside it.
+    pub says: Vec<String>,
     pub is_complete: bool,
 }
 
@@ -83,9 +74,10 @@ struct Scale {
 
 impl<'a> Chart<'a> {
     /// Nothing yet, of what it counts.
-    pub fn of(label: &'a str) -> Chart<'a> {
+    pub fn of(words: &'a Words, key: &'a str) -> Chart<'a> {
         Chart {
-            label,
+            label: words.say(key),
+            hint: words.say("chart.hint"),
             bars: vec![],
             line: Line::default(),
             ahead: vec![],
@@ -100,9 +92,11 @@ impl<'a> Chart<'a> {
         let scale = Scale::over(self.highest());
         let width = (WIDTH - LEFT - RIGHT) / self.bars.len().max(1) as f64;
         let x = |place: usize| LEFT + place as f64 * width;
-        let every = self.bars.len().div_ceil(NAMES_MAX).max(1);
+        let head = if self.spans.iter().any(Span::has_word_above) { HEAD } else { 0.0 };
         html! {
-            svg.chart.compared[self.line.is_behind] viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.label) {
+            div.picture data-hint=(self.hint) data-first=[self.now.map(|(place, _)| place)] {
+            svg.chart.compared[self.line.is_behind] role="img" aria-label=(self.label)
+                viewBox={ "0 " (-head) " " (WIDTH) " " (HEIGHT + head) } {
                 defs { pattern #hatch width="6" height="6" patternUnits="userSpaceOnUse"
                     patternTransform="rotate(45)" {
                         rect.hatch-ground width="6" height="6" {}
@@ -112,29 +106,54 @@ impl<'a> Chart<'a> {
                     line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(scale.y(level)) y2=(scale.y(level)) {}
                     text.scale x=(LEFT - 6.0) y=(scale.y(level) + 4.0) { (write(level)) }
                 }
+                @for span in &self.spans { (span.ground(width)) }
                 @if self.line.is_behind { (self.steps(&scale, width)) }
-                @for (place, bar) in self.bars.iter().enumerate() {
-                    @if let Some(value) = bar.value {
-                        rect.bar.open[!bar.is_complete] x=(round(x(place) + width * 0.08))
-                            width=(round(width * 0.84)) y=(scale.y(value))
-                            height=(round(scale.y(0.0) - scale.y(value))) { title { (bar.says) } }
-                    }
-                    @if place % every == 0 {
-                        text.name.every-other[place / every % 2 == 1] x=(round(x(place) + width / 2.0)) y=(HEIGHT - 8.0) { (bar.name) }
-                    }
-                }
+                (self.bars(&scale, width))
                 @for (level, name) in &self.levels {
                     line.level x1=(LEFT) x2=(WIDTH - RIGHT) y1=(scale.y(*level)) y2=(scale.y(*level)) {}
                     text.level x=(WIDTH - RIGHT) y=(scale.y(*level) - 3.0) { (name) }
                 }
-                @for span in &self.spans { (span.draw(LEFT + span.from * width, LEFT + span.until * width)) }
+                @for span in &self.spans { (span.draw(width)) }
                 @if !self.line.is_behind { polyline.line points=(self.points(&scale, width)) {} }
                 (self.words(&scale, width))
+                (span::words(&self.spans, width))
                 @for (place, ahead) in self.ahead.iter().enumerate() {
                     @if let Some(ahead) = ahead { (ahead.draw(&scale, x(place) + width / 2.0)) }
                 }
+                @for place in 0..self.bars.len() {
+                    rect.at x=(round(x(place))) width=(round(width)) y=(TOP) height=(HEIGHT - TOP - BOTTOM) {
+                        title { (self.says(place)) }
+                    }
+                }
+            } }
+        }
+    }
+
+    fn bars(&self, scale: &Scale, width: f64) -> Markup {
+        let x = |place: usize| LEFT + place as f64 * width;
+        let every = self.bars.len().div_ceil(NAMES_MAX).max(1);
+        html! {
+            @for (place, bar) in self.bars.iter().enumerate() {
+                @if let Some(value) = bar.value {
+                    rect.bar.open[!bar.is_complete] x=(round(x(place) + width * 0.08))
+                        width=(round(width * 0.84)) y=(scale.y(value))
+                        height=(round(scale.y(0.0) - scale.y(value))) {}
+                }
+                @if place % every == 0 {
+                    text.name.every-other[place / every % 2 == 1] x=(round(x(place) + width / 2.0))
+                        y=(HEIGHT - 8.0) { (bar.name) }
+                }
             }
         }
+    }
+
+    /// All that stands at one bar, a line for each: what it is, the figure, and what is beside it.
+    fn says(&self, place: usize) -> String {
+        let (name, figures) = self.bars[place].says.split_first().expect("each says what it is");
+        let ahead = self.ahead.get(place).and_then(Option::as_ref).map(|ahead| &ahead.says);
+        let spans = self.spans.iter().filter(|span| span.touches(place)).map(|span| &span.says);
+        let lines = [name].into_iter().chain(ahead).chain(figures).chain(spans);
+        lines.map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// The words at what is drawn, so that it needs no legend.
@@ -189,31 +208,8 @@ impl Ahead {
         let (low, high) = ((self.value - self.error).max(0.0), self.value + self.error);
         html! {
             g.ahead {
-                title { (self.says) }
                 line x1=(round(x)) x2=(round(x)) y1=(scale.y(low)) y2=(scale.y(high)) {}
                 circle cx=(round(x)) cy=(scale.y(self.value)) r="4" {}
-            }
-        }
-    }
-}
-
-impl Span {
-    fn draw(&self, from: f64, until: f64) -> Markup {
-        let y = match self.kind {
-            SpanKind::Silent => HEIGHT - BOTTOM,
-            SpanKind::Noted => TOP - STRIP,
-            SpanKind::Change => {
-                return html! {
-                    line.change x1=(round(from)) x2=(round(from)) y1=(TOP) y2=(HEIGHT - BOTTOM) {
-                        title { (self.says) }
-                    }
-                };
-            }
-        };
-        html! {
-            rect.silent[self.kind == SpanKind::Silent].noted[self.kind == SpanKind::Noted]
-                x=(round(from)) y=(y) width=(round((until - from).max(STRIP / 2.0))) height=(STRIP) {
-                title { (self.says) }
             }
         }
     }

@@ -14,6 +14,7 @@ pub fn table(words: &Words, cohorts: &[&Value]) -> Markup {
     };
     let months = cohorts.iter().map(|cohort| active(cohort).len()).max().unwrap_or(0);
     html! {
+        div.picture data-hint=(words.say("chart.hint")) {
         (region(words.say("counts.retention"), &html! { table.heat {
                 thead { tr {
                     th scope="col" { (words.say("column.month")) }
@@ -24,14 +25,28 @@ pub fn table(words: &Words, cohorts: &[&Value]) -> Markup {
                     @let size = cohort["size"].as_i64().unwrap_or(0);
                     th scope="row" { (cohort["month"].as_str().unwrap_or_default()) }
                     td { (words.whole(size)) }
-                    @for count in active(cohort) {
+                    @for (after, count) in active(cohort).into_iter().enumerate() {
                         @match share(count, size) {
-                            Some(share) => td class=(shade(share, 1.0)) { (words.percent(share)) },
+                            Some(share) => td class=(shade(share, 1.0))
+                                title=(says(words, cohort, after, count)) { (words.percent(share)) },
                             // Of nobody there is no share.
                             None => td { "–" },
                         }
                     }
                 } } }
-            } }))
+            } })) }
+    }
+}
+
+/// Of whom the share is, a line for each.
+fn says(words: &Words, cohort: &Value, after: usize, count: i64) -> String {
+    let size = words.whole(cohort["size"].as_i64().unwrap_or(0));
+    let month = cohort["month"].as_str().unwrap_or_default();
+    let first = words.fill("report.cohort", &[month]);
+    let came = words.fill("report.came", &[&words.whole(count), &size]);
+    let said = format!("{first}\n{came}");
+    match after {
+        0 => said,
+        _ => format!("{said}\n{}", words.count("report.months_after", after as i64, &[])),
     }
 }

@@ -38,7 +38,7 @@ pub fn figures(words: &Words, view: &View, report: &Value) -> Markup {
 }
 
 /// By how much a figure changed; none where that says nothing.
-fn change(words: &Words, cell: Cell, this: &Value, that: &Value) -> Option<String> {
+pub fn change(words: &Words, cell: Cell, this: &Value, that: &Value) -> Option<String> {
     let (this, that) = (this.as_f64()?, that.as_f64()?);
     let change = this - that;
     let shown = match cell {

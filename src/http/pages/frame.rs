@@ -93,6 +93,7 @@ fn head(title: &str) -> Markup {
             link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
             link rel="stylesheet" href={ "/assets/style.css?" (*TAG) };
             script defer src={ "/assets/live.js?" (*TAG) } {}
+            script defer src={ "/assets/pictures.js?" (*TAG) } {}
         }
     }
 }

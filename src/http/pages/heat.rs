@@ -27,6 +27,10 @@ pub fn map(words: &Words, cells: &[&Value], range: &Range, capacity: Option<u32>
     let write = |value: f64| {
         if here == "share" { words.percent(value) } else { words.whole(value.round() as i64) }
     };
+    let said = |weekday: u32, hour: u32| {
+        let found = cells.iter().find(|cell| cell["weekday"] == weekday && cell["hour"] == hour);
+        found.map(|cell| says(words, cell, capacity)).unwrap_or_default()
+    };
     let all = (1..=7).flat_map(|day| (0..24).map(move |hour| (day, hour)));
     let highest = all.filter_map(|(day, hour)| value(day, hour)).fold(0.0, f64::max);
     html! {
@@ -35,14 +39,29 @@ pub fn map(words: &Words, cells: &[&Value], range: &Range, capacity: Option<u32>
                 (words.say(&format!("shown.{one}")))
             }
         } }
-        (table(words, &value, &write, highest))
+        div.picture data-hint=(words.say("chart.hint")) { (table(words, &value, &write, &said, highest)) }
     }
+}
+
+/// All that is known of an hour of the week, a line for each.
+fn says(words: &Words, cell: &Value, capacity: Option<u32>) -> String {
+    let number = |name: &str| cell[name].as_f64();
+    let [weekday, hour] = ["weekday", "hour"].map(|name| cell[name].as_u64().unwrap_or(0) as u32);
+    let [from, until] = [hour, hour + 1].map(|hour| words.clock(hour, 0));
+    let figure = |key: &str, value: String| format!("{}: {value}", words.say(key));
+    let mut says = vec![format!("{}, {from} – {until}", words.weekday(weekday))];
+    says.extend(number("average").map(|n| figure("column.average", words.decimal(n))));
+    says.extend(number("peak").map(|n| figure("column.peak", words.decimal(n))));
+    let share = number("average").zip(capacity).map(|(n, whole)| n / f64::from(whole));
+    says.extend(share.map(|share| figure("shown.share", words.percent(share))));
+    says.join("\n")
 }
 
 fn table(
     words: &Words,
     value: &dyn Fn(u32, u32) -> Option<f64>,
     write: &dyn Fn(f64) -> String,
+    said: &dyn Fn(u32, u32) -> String,
     highest: f64,
 ) -> Markup {
     // Hours of the night in which nobody ever was are left out.
@@ -63,7 +82,7 @@ fn table(
                 @for hour in hours.clone() {
                     @match value(weekday, hour) {
                         None => td { (words.say("report.none")) },
-                        Some(value) => td class=(shade(value, highest)) { (write(value)) }
+                        Some(value) => td class=(shade(value, highest)) title=(said(weekday, hour)) { (write(value)) }
                     }
                 }
             } } }

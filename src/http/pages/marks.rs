@@ -10,7 +10,7 @@ use super::chart::{self, SpanKind};
 use super::range::Range;
 use super::words::Words;
 use crate::domain::Millis;
-use crate::domain::annotation::Annotation;
+use crate::domain::annotation::{Annotation, AnnotationKind};
 use crate::domain::calendar::{day_start, local};
 use crate::domain::report::silence;
 use crate::http::problem::Problem;
@@ -19,6 +19,9 @@ use crate::store::{Gym, Snapshot};
 
 /// EGYM sends nothing of members without their consent since this instant (2026-06-24, 00:00 UTC).
 const CONSENT_FILTER: Millis = 1_782_259_200_000;
+
+/// A note with a longer text than this is named by its kind at its place.
+const WORD_LETTERS_MAX: usize = 24;
 
 pub struct Marks {
     zone: Tz,
@@ -34,9 +37,10 @@ fn each_run(note: &Annotation, range: &Range) -> Vec<Annotation> {
 }
 
 impl Marks {
-    /// Nothing is marked.
-    pub fn none(zone: Tz) -> Marks {
-        Marks { zone, silent: vec![], notes: vec![], is_filtered_within: false }
+    /// Of many gyms, only what is the same for all of them.
+    pub fn of_all(zone: Tz, range: &Range) -> Marks {
+        let is_filtered_within = range.holds(CONSENT_FILTER);
+        Marks { zone, silent: vec![], notes: vec![], is_filtered_within }
     }
 
     pub fn of(
@@ -57,24 +61,31 @@ impl Marks {
     /// Along the bars of a report.
     pub fn spans(&self, words: &Words, report: &Value) -> Vec<chart::Span> {
         let edges = edges(report);
-        let span = |kind, from, until, says| {
+        let span = |kind, from, until, word: &str, says| {
             let (from, until) = (place(&edges, from), place(&edges, until));
-            chart::Span { kind, from, until, says }
+            chart::Span { kind, from, until, word: word.to_owned(), says }
         };
         let silent = self.silent.iter().map(|silent| {
             let says = words.fill("report.silent_from", &[&self.shown(words, silent)]);
-            span(SpanKind::Silent, silent.from, silent.until, says)
+            let word = words.say("chart.silent");
+            span(SpanKind::Silent, silent.from, silent.until, word, says)
         });
         let noted = self.notes.iter().map(|note| {
             let [from, until] =
                 [note.first, note.last.plus(1)].map(|day| day_start(self.zone, day));
-            span(SpanKind::Noted, from, until, noted(words, note))
+            let kind = if note.kind == AnnotationKind::Closed {
+                SpanKind::Closed
+            } else {
+                SpanKind::Noted
+            };
+            span(kind, from, until, &word(words, note), noted(words, note))
         });
         let consent = self.is_filtered_within.then(|| {
             let says = words.say("report.consent").to_owned();
-            span(SpanKind::Change, CONSENT_FILTER, CONSENT_FILTER, says)
+            let word = words.say("chart.consent");
+            span(SpanKind::Change, CONSENT_FILTER, CONSENT_FILTER, word, says)
         });
-        silent.chain(noted).chain(consent).collect()
+        consent.into_iter().chain(silent).chain(noted).collect()
     }
 
     pub fn in_words(&self, words: &Words) -> Markup {
@@ -98,9 +109,19 @@ impl Marks {
     }
 }
 
+/// What stands at the place of a note: its text where that is short, else what kind it is.
+fn word(words: &Words, note: &Annotation) -> String {
+    let is_closed = note.kind == AnnotationKind::Closed;
+    let is_short = !is_closed && note.text.chars().count() <= WORD_LETTERS_MAX;
+    if is_short { note.text.clone() } else { kind(words, note) }
+}
+
+fn kind(words: &Words, note: &Annotation) -> String {
+    words.say(&format!("annotations.{}", note.kind.name())).to_owned()
+}
+
 fn noted(words: &Words, note: &Annotation) -> String {
-    let kind = words.say(&format!("annotations.{}", note.kind.name())).to_owned();
-    format!("{}: {kind}, {}", days_shown(words, note), note.text)
+    format!("{}: {}, {}", days_shown(words, note), kind(words, note), note.text)
 }
 
 /// Where the bars of a report begin, and where the last one ends.

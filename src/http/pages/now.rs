@@ -158,9 +158,9 @@ fn today(
     let average = |number: Option<f64>| number.map_or("–".to_owned(), |n| words.decimal(n));
     let bars = rows.iter().map(|((hour, samples), usual)| {
         let name = words.time(local(zone, hour.from));
-        let (now_there, as_usual) =
-            (average(samples.average()), average(usual.map(|usual| usual.average)));
-        let says = words.fill("now.hour", &[&name, &now_there, &as_usual]);
+        let present = samples.average().map(|n| words.fill("now.there", &[&words.decimal(n)]));
+        let usual = usual.map(|usual| words.fill("now.usually", &[&words.decimal(usual.average)]));
+        let says = [Some(name.clone()), present, usual].into_iter().flatten().collect();
         Bar { name, value: samples.average(), says, is_complete: hour.until <= now }
     });
     let chart = Chart {
@@ -170,10 +170,10 @@ fn today(
             name: words.say("chart.usual"),
             is_behind: false,
         },
-        ahead: hours.iter().map(|hour| ahead(words, gym, hour, coming)).collect(),
+        ahead: hours.iter().map(|hour| ahead(words, hour, coming)).collect(),
         now: hours.iter().position(|hour| now < hour.until).map(|at| (at, words.say("chart.now"))),
         levels: levels(words, gym, &sampled),
-        ..Chart::of(words.say("now.today"))
+        ..Chart::of(words, "now.today")
     };
     Ok(html! {
         section {
@@ -210,17 +210,14 @@ fn levels(words: &Words, gym: &Gym, sampled: &[Samples]) -> Vec<(f64, String)> {
 
 /// What is expected of an hour, in words.
 fn shown(words: &Words, hour: &NextHour) -> Option<String> {
-    let numbers = [hour.expected?, hour.error?, hour.usual?].map(|n| words.decimal(n));
-    let [expected, error, usual] = &numbers;
-    Some(words.fill("now.expected", &[expected, error, usual]))
+    let [expected, error] = [hour.expected?, hour.error?].map(|n| words.decimal(n));
+    Some(words.fill("now.expected", &[&expected, &error]))
 }
 
 /// What is expected of an hour of today, to be drawn.
-fn ahead(words: &Words, gym: &Gym, hour: &Bucket, coming: &[NextHour]) -> Option<Ahead> {
+fn ahead(words: &Words, hour: &Bucket, coming: &[NextHour]) -> Option<Ahead> {
     let coming = coming.iter().find(|coming| coming.start == hour.from)?;
-    let time = words.time(local(gym.settings.zone, hour.from));
-    let says = format!("{time}: {}", shown(words, coming)?);
-    Some(Ahead { value: coming.expected?, error: coming.error?, says })
+    Some(Ahead { value: coming.expected?, error: coming.error?, says: shown(words, coming)? })
 }
 
 /// The next hours, as they are to be expected.

@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::table::Cell;
 use super::words::Words;
 use crate::domain::Millis;
 use crate::domain::calendar::{Day, Interval, day_of, day_start};
@@ -90,6 +91,7 @@ pub struct Range {
     pub until: Millis,
     pub interval: Interval,
     pub today: Day,
+    pub now: Millis,
     pub asked: Asked,
     can_be_compared: bool,
 }
@@ -115,7 +117,7 @@ impl Range {
         let interval = known.map_or(fitting, |(_, interval)| *interval);
         let can_be_compared = can_be_compared(report);
         let asked = asked.clone();
-        Ok(Range { first, last, from, until, interval, today, asked, can_be_compared })
+        Ok(Range { first, last, from, until, interval, today, now, asked, can_be_compared })
     }
 
     pub fn group_by(&self) -> Option<&str> {
@@ -171,6 +173,21 @@ impl Range {
                 let is_of_one_year = self.first.date().year() == self.last.date().year();
                 if is_of_one_year { day } else { words.date(start.date_naive()) }
             }
+        }
+    }
+
+    /// A bucket's whole name, with its weekday where it is a day or shorter.
+    pub fn name(&self, words: &Words, start: &Value) -> String {
+        let name = Cell::Start.show(words, start, Some(self.interval));
+        let start = start.as_str().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+        match (self.interval, start) {
+            (Interval::Day | Interval::Hour | Interval::Quarter, Some(start)) => {
+                let weekday = start.weekday().number_from_monday();
+                format!("{}, {name}", words.weekday(weekday))
+            }
+            (Interval::Week, _) => words.fill("range.week_from", &[&name]),
+            (Interval::Month, Some(start)) => words.month(start.date_naive()),
+            _ => name,
         }
     }
 

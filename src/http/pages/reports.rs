@@ -2,15 +2,16 @@
 //! in one table, [`VIEWS`].
 
 use actix_web::{HttpResponse, web};
+use chrono::DateTime;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::chart::{Bar, Chart, Line};
-use super::figures::figures;
+use super::figures::{change, figures};
 use super::marks::Marks;
 use super::range::{Asked, Range};
 use super::table::Cell::{self, Moment, Percent, Start, Text, Whole};
-use super::table::{Lead, listed, table};
+use super::table::{Lead, column_key, listed, table};
 use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
 use super::ways::Place;
@@ -18,6 +19,7 @@ use super::words::Words;
 use super::{begun, cohorts, empty, heat};
 use crate::clock;
 use crate::domain::Millis;
+use crate::domain::report::minutes::BIN_MINUTES;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 use crate::http::reports::{self, Report};
@@ -131,21 +133,15 @@ pub fn bars(words: &Words, view: &View, report: &Value, range: &Range, marks: &M
     let earlier = report.pointer("/comparison/that/buckets").and_then(Value::as_array);
     let (_, cell) = view.columns.iter().find(|(place, _)| *place == view.bars).expect("a column");
     let number = |row: &Value| row.pointer(view.bars).and_then(Value::as_f64);
-    let shown = |row: &Value| {
-        cell.show(words, row.pointer(view.bars).unwrap_or(&Value::Null), Some(range.interval))
-    };
     let rows = rows(view, report);
     let bars = rows.iter().enumerate().map(|(place, row)| {
-        let name = Start.show(words, &row["start"], Some(range.interval));
-        let mut says = format!("{name}: {}", shown(row));
-        let is_complete = row["complete"] == true;
-        if !is_complete {
-            says = format!("{says} {}", words.say("report.incomplete"));
+        let before = earlier.and_then(|earlier| earlier.get(place));
+        Bar {
+            name: range.mark(words, &row["start"]),
+            value: number(row),
+            says: said(words, view, *cell, range, (row, before)),
+            is_complete: row["complete"] == true,
         }
-        if let Some(before) = earlier.and_then(|earlier| earlier.get(place)) {
-            says = format!("{says}, {}", words.fill("report.before", &[&shown(before)]));
-        }
-        Bar { says, name: range.mark(words, &row["start"]), value: number(row), is_complete }
     });
     let counts = format!("counts.{}", view.name);
     let chart = Chart {
@@ -156,9 +152,45 @@ pub fn bars(words: &Words, view: &View, report: &Value, range: &Range, marks: &M
             is_behind: earlier.is_some(),
         },
         spans: marks.spans(words, report),
-        ..Chart::of(words.say(&counts))
+        now: under_way(&rows, range).map(|place| (place, words.say("chart.so_far"))),
+        ..Chart::of(words, &counts)
     };
     chart.draw(|level| words.mark(level))
+}
+
+/// What a bar says: when, how much, and how much it was in the range before.
+fn said(
+    words: &Words,
+    view: &View,
+    cell: Cell,
+    range: &Range,
+    (row, before): (&Value, Option<&Value>),
+) -> Vec<String> {
+    let interval = Some(range.interval);
+    let value = |row: &Value| row.pointer(view.bars).cloned().unwrap_or_default();
+    let shown = |row: &Value| cell.show(words, &value(row), interval);
+    let figure = format!("{}: {}", words.say(&column_key(view.bars)), shown(row));
+    let mut says = vec![range.name(words, &row["start"]), figure];
+    if let Some(before) = before {
+        let day = Start.show(words, &before["start"], interval);
+        let change = change(words, cell, &value(row), &value(before));
+        let change = change.map(|change| format!(" · {change}")).unwrap_or_default();
+        says.push(words.fill("report.before_at", &[&day, &shown(before)]) + &change);
+    }
+    if row["closed"] != true && row["complete"] != true {
+        says.push(words.say("report.incomplete").to_owned());
+    }
+    says
+}
+
+/// The bar whose time goes on: the one before the first that is to come.
+fn under_way(rows: &[&Value], range: &Range) -> Option<usize> {
+    let is_begun = |row: &&Value| {
+        let start = row["start"].as_str().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+        start.is_some_and(|start| start.timestamp_millis() <= range.now)
+    };
+    let last = rows.iter().take_while(|row| is_begun(row)).count().checked_sub(1)?;
+    (range.now < range.until && rows[last]["complete"] != true).then_some(last)
 }
 
 /// How many visits were how long.
@@ -171,10 +203,12 @@ fn histogram(words: &Words, groups: &[&Value]) -> Markup {
     }
     let bars = visits.into_iter().map(|(from, visits)| {
         let name = words.fill("report.minutes", &[&words.whole(from as i64)]);
-        let says = format!("{name}: {}", words.whole(visits));
+        let until = words.whole(from as i64 + BIN_MINUTES as i64);
+        let stay = words.fill("report.stay", &[&words.whole(from as i64), &until]);
+        let says = vec![stay, format!("{}: {}", words.say("column.visits"), words.whole(visits))];
         Bar { name, value: Some(visits as f64), says, is_complete: true }
     });
-    let chart = Chart { bars: bars.collect(), ..Chart::of(words.say("counts.durations")) };
+    let chart = Chart { bars: bars.collect(), ..Chart::of(words, "counts.durations") };
     chart.draw(|level| words.mark(level))
 }
 

@@ -115,6 +115,11 @@ impl Words {
         self.fill("format.day_of_year", &[&date.day().to_string(), month])
     }
 
+    /// A month like Mar 2026.
+    pub fn month(&self, date: NaiveDate) -> String {
+        format!("{} {}", self.say_at("month", date.month()), date.year())
+    }
+
     /// A time of day on the gym's clock.
     pub fn time(&self, at: DateTime<FixedOffset>) -> String {
         self.clock(at.hour(), at.minute())

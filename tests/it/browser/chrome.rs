@@ -94,7 +94,8 @@ impl Chrome {
         chrome
     }
 
-    async fn tell(&self, command: &str, parameters: Value) {
+    /// Chromium does what the tools of its developers can.
+    pub async fn tell(&self, command: &str, parameters: Value) {
         let tools = ChromeDevTools::new(self.driver.handle.clone());
         tools.execute_cdp_with_params(command, parameters).await.expect("chromium does it");
     }

@@ -3,6 +3,7 @@
 "use strict";
 
 const GATHER_MS = 500;
+const FOCUSABLE = "a, button, input, select, summary, [tabindex]";
 
 async function refresh(selector) {
   const answer = await fetch(location.href, { credentials: "same-origin" });
@@ -13,7 +14,11 @@ async function refresh(selector) {
   if (!fresh) return location.reload();
   const open = [...old.querySelectorAll("details")].map((one) => one.open);
   fresh.querySelectorAll("details").forEach((one, place) => (one.open = open[place] ?? false));
+  // Who is on it by keyboard stays where that was.
+  const place = [...old.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
   old.replaceChildren(...fresh.childNodes);
+  document.dispatchEvent(new Event("fresh"));
+  if (place >= 0) old.querySelectorAll(FOCUSABLE)[place]?.focus({ preventScroll: true });
 }
 
 const live = document.querySelector("[data-stream]");
