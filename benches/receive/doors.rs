@@ -40,6 +40,8 @@ fn settings() -> Settings {
         tls: None,
         process: Process::default(),
         spans: Spans::default(),
+        first_admin: None,
+        egym: None,
     }
 }
 

@@ -186,13 +186,18 @@ fn months(retain: Retain) -> Result<Option<u32>, Refused> {
 
 fn zone(name: &str) -> Result<Tz, Refused> {
     name.parse().map_err(|_| {
-        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        let nearest = names.max_by_key(|known| {
-            (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()) * 1e6) as i64
-        });
-        let nearest = nearest.unwrap_or("Europe/Berlin");
+        let nearest = nearest_zone(name);
         Refused::Bad(format!(
             "there is no time zone {name:?} in the IANA database; did you mean {nearest}?"
         ))
     })
+}
+
+/// The time zone whose name is most like that one.
+pub fn nearest_zone(name: &str) -> &'static str {
+    let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    let nearest = names.max_by_key(|known| {
+        (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()) * 1e6) as i64
+    });
+    nearest.unwrap_or("Europe/Berlin")
 }

@@ -50,6 +50,22 @@ pub fn add_user(
     set_link(tx, added, link, now)
 }
 
+/// Adds the first user, an admin of all gyms, with a password; their id. Nobody is asked who they
+/// are, so there must be no user yet.
+pub fn add_first_admin(
+    tx: &mut Tx<'_>,
+    reader: &Reader,
+    password_hash: &str,
+    now: Millis,
+) -> Result<i64, Refused> {
+    let late = || Refused::Conflict("there is a user already; sign in as one".to_owned());
+    let is_first = tx.view().users()?.is_empty();
+    let added = if is_first { tx.add_user(reader, now)? } else { None };
+    let id = added.ok_or_else(late)?;
+    tx.set_password(id, password_hash)?;
+    Ok(id)
+}
+
 /// Gives a user a new link, which replaces one that was not used; with the name as it is kept, and
 /// until when the link is good.
 pub fn renew_link(

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,16 +15,17 @@ use super::notify::Notices;
 use super::sockets::{self, Sockets};
 use super::tls::Source;
 use super::{
-    backups, eraser, limits, log, notify, otlp, output, pulse, retention, systemd, witness,
+    backups, egym, eraser, limits, log, notify, otlp, output, pulse, retention, systemd, witness,
 };
 use crate::clock;
+use crate::http::first_admin::{FIRST_ADMIN_MINUTES, FirstAdmin};
 use crate::http::metrics::reach;
 use crate::http::metrics::spans::Spans;
 use crate::http::process::Process;
 use crate::http::redirect::{self, Home};
 use crate::http::{self, Door, Listening, Settings};
 use crate::projection::witness::settled;
-use crate::store::Store;
+use crate::store::{Secret, Store};
 
 pub fn run(config: &Config) -> anyhow::Result<()> {
     backups::check(config)?;
@@ -94,6 +96,9 @@ impl Service {
         let doors = 1 + usize::from(plain.is_some());
         settings.connections_max = limits::connections(settings.connections_max, doors);
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let first = first_admin(&self.store)?;
+        settings.first_admin = first.as_ref().map(|link| FirstAdmin::new(link, Instant::now()));
+        settings.egym = Some(egym::for_pages(config, self.store.database()));
         let mut door = http::serve(self.store.clone(), listening, &settings)?;
         let plain = self.plain_door(config, plain, door.address.port(), &settings)?;
         let (is_ready, ready) = watch::channel(self.source.is_none());
@@ -102,7 +107,11 @@ impl Service {
             let sender = otlp::Sender::new(&config.otlp, measured)?;
             jobs.start("otlp", move || sender.clone().run());
         }
-        let said = format!("listening on {scheme}://{}", door.address);
+        let root = format!("{scheme}://{}", door.address);
+        let mut said = format!("listening on {root}");
+        if let Some(link) = first {
+            said.push_str(&invitation(config, &root, &link));
+        }
         let ended = tokio::select! {
             stopped = stop_asked_for() => stopped,
             () = self.store.writer_ended() => Err(anyhow!("the writer ended; see the log")),
@@ -173,6 +182,25 @@ impl Service {
     }
 }
 
+/// The secret of a link that makes the first admin, where there is no user.
+fn first_admin(store: &Store) -> anyhow::Result<Option<Secret>> {
+    let is_missing = store.read(|snapshot| Ok(snapshot.users()?.is_empty()))?;
+    Ok(is_missing.then(|| Secret::fresh("")))
+}
+
+/// Whoever reads what the service prints may make the first admin.
+fn invitation(config: &Config, listening: &str, link: &Secret) -> String {
+    // An address that stands for all is none that a browser should ask for.
+    let local = listening.replacen("//0.0.0.0:", "//localhost:", 1);
+    let local = local.replacen("//[::]:", "//localhost:", 1);
+    let root = config.public_root().unwrap_or(&local);
+    format!(
+        "\nThere is no user yet. This link makes the first admin, once, within \
+         {FIRST_ADMIN_MINUTES} minutes; the next start prints another:\n{root}{}",
+        FirstAdmin::path(link)
+    )
+}
+
 /// Tells systemd when it can store what comes, and says where it listens once it can answer there,
 /// too.
 async fn say_that_it_is_ready(
@@ -201,6 +229,8 @@ pub fn settings(config: &Config, source: Option<&Source>, process: Process) -> S
         spans: if config.otlp.endpoint.is_empty() { Spans::default() } else { Spans::kept() },
         tls: source.map(Source::tls),
         process,
+        first_admin: None,
+        egym: None,
     }
 }
 

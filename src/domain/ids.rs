@@ -1,7 +1,11 @@
 //! Names of things, each its own type so that none can stand where another belongs.
 
 use std::fmt;
+use std::iter::once;
 use std::str::FromStr;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 /// A gym's row number in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +49,26 @@ impl Slug {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What a gym of that name may be called in URLs; none where its name has no letter for it.
+    pub fn proposed(name: &str) -> Option<Slug> {
+        let mut slug = String::new();
+        for character in name.to_lowercase().nfc() {
+            match character {
+                'ä' => slug.push_str("ae"),
+                'ö' => slug.push_str("oe"),
+                'ü' => slug.push_str("ue"),
+                'ß' => slug.push_str("ss"),
+                // The letter stays of what has an accent.
+                _ => slug.extend(once(character).nfd().filter(|part| !is_combining_mark(*part))),
+            }
+        }
+        let words =
+            slug.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let mut slug = words.collect::<Vec<_>>().join("-");
+        slug.truncate(SLUG_CHARS_MAX);
+        slug.trim_end_matches('-').parse().ok()
+    }
 }
 
 impl fmt::Display for Slug {
@@ -84,6 +108,17 @@ mod tests {
         for bad in ["", "-a", "a-", "Berlin", "a b", "ä", &"a".repeat(65)] {
             assert_eq!(bad.parse::<Slug>(), Err(BadSlug), "{bad}");
         }
+        for (name, slug) in [
+            ("Berlin Mitte", "berlin-mitte"),
+            ("  Studio Süd – Café №1 ", "studio-sued-cafe-1"),
+            ("Weiß & O\u{308}l", "weiss-oel"),
+        ] {
+            let proposed = Slug::proposed(name);
+            assert_eq!(proposed.as_ref().map(Slug::as_str), Some(slug), "{name}");
+        }
+        assert_eq!(Slug::proposed("健身房"), None);
+        let long = Slug::proposed(&"ab ".repeat(40)).expect("it has letters");
+        assert!(long.as_str().len() <= SLUG_CHARS_MAX && !long.as_str().ends_with('-'));
         let account = Account(uuid::Uuid::from_u128(7));
         assert_eq!(format!("{account:?}"), "Account(…)");
     }

@@ -4,6 +4,7 @@
 mod accept;
 mod annotations;
 mod answer;
+pub mod at_egym;
 pub mod auth;
 mod body;
 pub mod client_ip;
@@ -14,6 +15,7 @@ pub mod deliveries;
 mod drain;
 mod erasures;
 mod events;
+pub mod first_admin;
 mod gate;
 mod gym_changes;
 mod gyms;
@@ -45,6 +47,7 @@ mod settings;
 mod stream;
 mod times;
 pub mod tls;
+mod turned_away;
 mod unfitting;
 mod webhooks;
 pub mod what_if;
@@ -62,9 +65,11 @@ use actix_web::{App as Actix, HttpRequest, HttpResponse, Resource, ResponseError
 use tokio::sync::watch;
 
 use crate::store::{Snapshot, Store};
+use at_egym::AtEgym;
 use client_ip::Network;
 use connections::Connections;
 use drain::Drain;
+use first_admin::FirstAdmin;
 use hashing::Hashing;
 use known_webhooks::KnownWebhooks;
 use listening::{At, Way};
@@ -77,6 +82,7 @@ use process::Process;
 pub use server::{Door, Listening};
 pub use settings::Settings;
 use tls::Expiry;
+use turned_away::TurnedAway;
 
 /// Reads that go on at once, for each thread that answers; further ones wait.
 const BLOCKING_THREADS_MAX: usize = 32;
@@ -109,6 +115,12 @@ pub struct App {
     reports: gate::Gate,
     /// What streams share.
     streams: stream::Streams,
+    /// The link that makes the first admin, while there is no user.
+    first_admin: Option<FirstAdmin>,
+    /// Who came to a webhook without its secret.
+    turned_away: TurnedAway,
+    /// How a page changes something at EGYM; none where that is not possible.
+    egym: Option<AtEgym>,
 }
 
 impl App {
@@ -141,6 +153,9 @@ impl App {
             pages: pages::State::default(),
             reports: gate::Gate::default(),
             streams: stream::Streams::default(),
+            first_admin: settings.first_admin.clone(),
+            turned_away: TurnedAway::default(),
+            egym: settings.egym.clone(),
         })
     }
 }

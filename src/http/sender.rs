@@ -83,12 +83,12 @@ pub(super) fn authenticate(
     app: &App,
     public_id: &str,
     request: &HttpRequest,
-    now: Millis,
+    received_at: Millis,
 ) -> Result<Sender, Problem> {
     static NOBODY: LazyLock<SecretHash> = LazyLock::new(|| Secret::fresh("").hash());
     // Whatever the clock says, the old secret is good for its time, and no longer.
     let (webhook, now) = app.store.read(|snapshot| {
-        Ok((snapshot.webhook_or_none_alike(public_id)?, settled(snapshot, now)?))
+        Ok((snapshot.webhook_or_none_alike(public_id)?, settled(snapshot, received_at)?))
     })?;
     let secret = presented(request);
     let current = webhook.as_ref().map_or(&*NOBODY, |webhook| &webhook.secret);
@@ -105,6 +105,7 @@ pub(super) fn authenticate(
         return Ok(Sender::new(webhook, secret, is_current));
     }
     app.metrics.door.turned_away(webhook.as_ref());
+    app.turned_away.note(webhook.as_ref(), received_at);
     let from = client_ip(request, &app.trusted_proxies);
     tracing::debug!(?from, "a delivery without the right secret was refused");
     Err(stranger())

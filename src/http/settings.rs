@@ -1,6 +1,8 @@
 //! How the door is built, as the program says it.
 
+use super::at_egym::AtEgym;
 use super::client_ip::Network;
+use super::first_admin::FirstAdmin;
 use super::metrics::reach;
 use super::metrics::spans::Spans;
 use super::process::Process;
@@ -31,6 +33,10 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// What the process says of itself.
     pub process: Process,
+    /// The link that was printed; none when there is a user.
+    pub first_admin: Option<FirstAdmin>,
+    /// How a page changes something at EGYM.
+    pub egym: Option<AtEgym>,
 }
 
 impl Settings {

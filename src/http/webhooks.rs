@@ -84,7 +84,7 @@ fn fresh(app: &App, request: &HttpRequest, webhook: String, secret: &Secret) -> 
 }
 
 /// Refuses a webhook of another gym like one that does not exist.
-fn require_of(tx: &Tx<'_>, gym: GymId, webhook: &str) -> Result<(), Refused> {
+pub fn require_of(tx: &Tx<'_>, gym: GymId, webhook: &str) -> Result<(), Refused> {
     let found = tx.view().webhook(webhook)?.filter(|found| found.gym == gym);
     let unknown = || Problem::new(Code::NotFound, no_such_webhook(webhook));
     Ok(found.map(|_| ()).ok_or_else(unknown)?)

@@ -38,6 +38,11 @@ pub struct OldSecret {
 }
 
 impl Webhook {
+    /// Whether anything ever came through it, also a TEST.
+    pub fn is_heard(&self) -> bool {
+        self.last_delivery_at.is_some() || self.last_test_at.is_some()
+    }
+
     /// Since when nothing has come through it; before the first delivery, since it was added.
     pub fn quiet_since(&self) -> Millis {
         self.last_delivery_at.unwrap_or(self.created_at)

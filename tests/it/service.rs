@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::process::{self, Program};
+use crate::process::{self, Lines, Program};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_footfall");
 /// A service that says nothing for so long hangs.
@@ -22,6 +22,8 @@ const SILENCE_SECONDS_MAX: u64 = 120;
 /// A running service, killed when dropped.
 pub struct Service {
     program: Program,
+    /// What it prints after its first line.
+    said: Mutex<Lines>,
     pub root: String,
     pub folder: Arc<TempDir>,
     pub client: reqwest::Client,
@@ -110,10 +112,21 @@ impl Service {
             .stderr(log)
             .stdout(Stdio::piped());
         let mut program = Program::start(&mut program);
-        let line = program.lines().next();
+        let said = program.lines();
+        let line = said.next();
         let root = line.trim().strip_prefix("listening on ").expect("its first line").to_owned();
         let client = client().build().expect("a client");
-        Service { program, root, folder, client }
+        Service { program, said: Mutex::new(said), root, folder, client }
+    }
+
+    /// The link that makes the first admin, which it prints while there is no user: its path, and
+    /// the secret behind `#`.
+    pub fn first_admin_link(&self) -> (String, String) {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = said.find(|line| line.contains('#').then(|| line.to_owned()));
+        let path = link.strip_prefix(&self.root).unwrap_or_else(|| panic!("{link} is not here"));
+        let (path, secret) = path.split_once('#').expect("a secret");
+        (path.to_owned(), secret.to_owned())
     }
 
     /// Ends it as a power cut would.

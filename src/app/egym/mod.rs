@@ -1,6 +1,7 @@
 //! `footfall egym`: register, list, test, rotate, remove. What EGYM has and what is here are two
 //! lists that can differ; these commands bring them together and say where they are not.
 
+mod page;
 mod pairs;
 mod register;
 mod remove;
@@ -16,8 +17,12 @@ use reqwest::Certificate;
 
 use super::config::Config;
 use super::{gyms, output, webhooks};
+use crate::actions::{Refused, at_once};
+use crate::domain::ids::Slug;
 use crate::egym::{Api, Registered};
-use crate::store::{Database, Gym, StoreError, Tx, Webhook};
+use crate::http::at_egym::May;
+use crate::store::{Database, Gym, Tx, Webhook};
+pub use page::for_pages;
 use pairs::Pair;
 pub use pairs::{BELONGS, NOT_AT_EGYM, NOT_HERE, REGISTERED};
 
@@ -101,11 +106,28 @@ struct Desk<'d> {
     api: Api,
     /// How footfall is reached from outside.
     public_url: &'d str,
+    /// Refuses, in each transaction, who may not change this gym's webhooks. None for a command: who
+    /// may use the data folder may change every one.
+    may: Option<&'d May>,
+}
+
+/// What stands in the way, and is told apart from what EGYM says.
+#[derive(Debug, thiserror::Error)]
+enum Obstacle {
+    #[error("that is no API key: it is empty, or has characters that no key has")]
+    BadKey,
+    #[error(
+        "this API key belongs to gym {theirs}: EGYM has a webhook of it for that location; use \
+         the key of {ours}"
+    )]
+    KeyOf { theirs: Slug, ours: Slug },
+    #[error("another `footfall egym` is changing webhooks; wait until it is done")]
+    Claimed,
 }
 
 pub fn run(database: &Database, config: &Config, command: EgymCommand) -> anyhow::Result<()> {
     let gym = gyms::find(database, command.gym())?;
-    let desk = Desk::at(database, config, gym)?;
+    let desk = Desk::at(database, config, gym, ask_for_key, None)?;
     actix_web::rt::System::new().block_on(async {
         match command {
             EgymCommand::Register(args) => register::run(&desk, &args).await,
@@ -128,13 +150,8 @@ pub fn states(
     config: &Config,
     gym: Gym,
 ) -> anyhow::Result<Vec<(String, String)>> {
-    let desk = Desk::at(database, config, gym)?;
+    let desk = Desk::at(database, config, gym, ask_for_key, None)?;
     actix_web::rt::System::new().block_on(pairs::states(&desk))
-}
-
-fn connect(config: &Config) -> anyhow::Result<Api> {
-    let trusted = trusted(config)?;
-    Ok(Api::new(&config.egym.url, ask_for_key()?, trusted)?)
 }
 
 /// Whom to believe that it is EGYM, besides the public roots.
@@ -158,19 +175,27 @@ fn ask_for_key() -> anyhow::Result<String> {
         }
         Err(_) => bail!("set {KEY_VARIABLE} to the gym location's API key at EGYM"),
     };
-    let key = key.trim().to_owned();
-    let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic());
-    ensure!(is_plain, "that is no API key: it is empty, or has characters that no key has");
     Ok(key)
 }
 
 impl<'d> Desk<'d> {
-    fn at(database: &'d Database, config: &'d Config, gym: Gym) -> anyhow::Result<Desk<'d>> {
+    fn at(
+        database: &'d Database,
+        config: &'d Config,
+        gym: Gym,
+        key: impl FnOnce() -> anyhow::Result<String>,
+        may: Option<&'d May>,
+    ) -> anyhow::Result<Desk<'d>> {
         let public_url = config.public_root().context(
             "EGYM must be told where to deliver; set `public_url`, or FOOTFALL_PUBLIC_URL, to \
              https://<your host>",
         )?;
-        Ok(Desk { database, gym, api: connect(config)?, public_url })
+        let trusted = trusted(config)?;
+        let key = key()?.trim().to_owned();
+        let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic());
+        ensure!(is_plain, Obstacle::BadKey);
+        let api = Api::new(&config.egym.url, key, trusted)?;
+        Ok(Desk { database, gym, api, public_url, may })
     }
 }
 
@@ -188,16 +213,19 @@ impl Desk<'_> {
     /// end.
     fn claim(&self) -> anyhow::Result<File> {
         let claimed = self.database.try_lock_egym()?;
-        claimed.context("another `footfall egym` is changing webhooks; wait until it is done")
+        Ok(claimed.ok_or(Obstacle::Claimed)?)
     }
 
-    /// Does something in one transaction.
+    /// Does something in one transaction, for who may.
     fn transact<R>(
         &self,
-        work: impl FnMut(&mut Tx<'_>) -> Result<R, StoreError>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<R, Refused>,
     ) -> anyhow::Result<R> {
-        let mut connection = self.database.connect()?;
-        Ok(self.database.transact(&mut connection, work)?)
+        let done = at_once(self.database, |tx| {
+            self.may.map_or(Ok(()), |may| may(tx))?;
+            work(tx)
+        });
+        Ok(done?)
     }
 
     /// The webhook that was named, or the only one that is registered.

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde::Serialize;
 
-use super::{Desk, ListArgs};
+use super::{Desk, ListArgs, Obstacle};
 use crate::actions::webhooks::path_of;
 use crate::app::output;
 use crate::clock;
@@ -109,12 +109,8 @@ fn take(desk: &Desk<'_>, theirs: &mut Vec<Registered>, ours: &Webhook) -> Option
 /// The same, for who changes something: nothing is done with the key of another gym.
 pub async fn own(desk: &Desk<'_>) -> anyhow::Result<Vec<Pair>> {
     let pairs = all(desk).await?;
-    if let Some(gym) = pairs.iter().find_map(|pair| pair.stranger.as_ref()) {
-        bail!(
-            "this API key belongs to gym {gym}: EGYM has a webhook of it for that location; use \
-             the key of {}",
-            desk.gym.slug
-        );
+    if let Some(theirs) = pairs.iter().find_map(|pair| pair.stranger.clone()) {
+        bail!(Obstacle::KeyOf { theirs, ours: desk.gym.slug.clone() });
     }
     Ok(pairs)
 }

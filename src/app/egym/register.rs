@@ -5,9 +5,8 @@ use anyhow::Context;
 
 use super::pairs::{self, Pair};
 use super::{Desk, GymArgs, show_plan, test};
-use crate::actions::webhooks::SECRET_PREFIX;
+use crate::actions::webhooks::{self, SECRET_PREFIX};
 use crate::app::output;
-use crate::app::webhooks;
 use crate::clock;
 use crate::egym::{Api, ApiError, Registered};
 use crate::store::{Begun, Secret, Webhook};
@@ -36,10 +35,7 @@ pub async fn run(desk: &Desk<'_>, args: &GymArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     test::ensure_served(desk)?;
-    let (webhook, theirs) = match half_done {
-        Some(half_done) => resume(desk, half_done).await?,
-        None => begin(desk).await?,
-    };
+    let (webhook, theirs) = make(desk, half_done).await?;
     test::see(desk, &webhook, theirs.id).await?;
     let url = &theirs.url;
     let done = serde_json::json!({
@@ -49,6 +45,25 @@ pub async fn run(desk: &Desk<'_>, args: &GymArgs) -> anyhow::Result<()> {
         format!("registered {url} at EGYM as {}; its TEST has arrived", theirs.id)
     });
     Ok(())
+}
+
+/// The same, without waiting for the TEST: a page waits for it, and says what to look at.
+pub async fn start(desk: &Desk<'_>) -> anyhow::Result<()> {
+    let _claim = desk.claim()?;
+    let half_done = pairs::own(desk).await?.into_iter().find_map(HalfDone::of);
+    let (webhook, theirs) = make(desk, half_done).await?;
+    // In doubt it may come all the same.
+    test::ask_for(desk, &webhook, theirs.id).await.map(drop)
+}
+
+async fn make(
+    desk: &Desk<'_>,
+    half_done: Option<HalfDone>,
+) -> anyhow::Result<(String, Registered)> {
+    match half_done {
+        Some(half_done) => resume(desk, half_done).await,
+        None => begin(desk).await,
+    }
 }
 
 impl HalfDone {
@@ -94,7 +109,8 @@ async fn resume(desk: &Desk<'_>, half_done: HalfDone) -> anyhow::Result<(String,
         theirs => {
             // Nobody else knows the secret it has, so it gets another.
             let secret = Secret::fresh(SECRET_PREFIX);
-            webhooks::change_secret(desk.database, &webhook, &secret, 0)?;
+            let (hash, now) = (secret.hash(), clock::now());
+            desk.transact(|tx| webhooks::change_secret(tx, &webhook, &hash, 0, now))?;
             enter(desk, webhook, theirs, &secret).await
         }
     }
@@ -126,7 +142,7 @@ async fn enter(
     match told {
         Ok(theirs) => Ok((webhook, theirs)),
         Err(Unregistered::Refused(error)) => {
-            desk.transact(|tx| tx.remove_webhook(&webhook))?;
+            desk.transact(|tx| Ok(tx.remove_webhook(&webhook)?))?;
             Err(error).context("nothing was registered, and nothing is left behind")
         }
         Err(Unregistered::InDoubt(error)) => {

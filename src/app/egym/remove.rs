@@ -26,7 +26,7 @@ pub async fn run(desk: &Desk<'_>, args: &WebhookArgs) -> anyhow::Result<()> {
         removed?;
     }
     if let Some(webhook) = &webhook {
-        desk.transact(|tx| tx.remove_webhook(webhook))?;
+        desk.transact(|tx| Ok(tx.remove_webhook(webhook)?))?;
     }
     let egym_id = pair.theirs.map(|theirs| theirs.id);
     let done = serde_json::json!({ "webhook": webhook, "egym_id": egym_id });
@@ -57,7 +57,7 @@ async fn find(desk: &Desk<'_>, named: Option<&str>) -> anyhow::Result<Pair> {
 }
 
 fn mark(desk: &Desk<'_>, webhook: Option<&str>, begun: Option<Begun>) -> anyhow::Result<()> {
-    webhook.map_or(Ok(()), |webhook| desk.transact(|tx| tx.mark_begun(webhook, begun)))
+    webhook.map_or(Ok(()), |webhook| desk.transact(|tx| Ok(tx.mark_begun(webhook, begun)?)))
 }
 
 /// Somebody may have been faster, and so may a try whose answer was lost: what is not there is

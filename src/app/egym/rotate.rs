@@ -26,8 +26,9 @@ pub async fn run(desk: &Desk<'_>, args: &RotateArgs) -> anyhow::Result<()> {
     let webhook = &ours.public_id;
     let secret = Secret::fresh(SECRET_PREFIX);
     let hash = secret.hash();
-    let step = desk
-        .transact(|tx| tx.begin_rotation(webhook, &theirs.secret, &hash, clock::now(), overlap))?;
+    let now = clock::now();
+    let step =
+        desk.transact(|tx| Ok(tx.begin_rotation(webhook, &theirs.secret, &hash, now, overlap)?))?;
     match step.with_context(|| webhooks::no_such_webhook(webhook))? {
         Step::Change { .. } => tell(desk, webhook, theirs.id, &secret).await?,
         Step::See => {}
@@ -71,7 +72,7 @@ fn too_early(until: Millis) -> String {
 async fn tell(desk: &Desk<'_>, webhook: &str, egym_id: i64, secret: &Secret) -> anyhow::Result<()> {
     let Err(error) = change(desk, webhook, egym_id, secret).await else { return Ok(()) };
     if !error.leaves_doubt() {
-        desk.transact(|tx| tx.take_rotation_back(webhook))?;
+        desk.transact(|tx| Ok(tx.take_rotation_back(webhook)?))?;
         return Err(error).context("EGYM keeps the old secret, which goes on being good");
     }
     Err(error).with_context(|| {

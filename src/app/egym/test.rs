@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Desk, WebhookArgs, show_plan};
 use crate::app::output;
 use crate::clock;
+use crate::egym::ApiError;
 
 /// A TEST is waited for this long.
 const TEST_SECONDS_MAX: u64 = 30;
@@ -34,15 +35,23 @@ pub fn ensure_served(desk: &Desk<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets EGYM send a TEST; with what leaves in doubt whether it does, since it may come all the same.
+pub async fn ask_for(
+    desk: &Desk<'_>,
+    webhook: &str,
+    egym_id: i64,
+) -> anyhow::Result<Option<ApiError>> {
+    let again = desk.command("test", webhook);
+    match desk.api.trigger(egym_id).await {
+        Err(error) if error.leaves_doubt() => Ok(Some(error)),
+        other => other.with_context(|| format!("once that is mended: {again}")).map(|()| None),
+    }
+}
+
 /// Lets EGYM send a TEST, and waits until it has arrived with the newest secret.
 pub async fn see(desk: &Desk<'_>, webhook: &str, egym_id: i64) -> anyhow::Result<()> {
     let asked_at = clock::now();
-    let again = desk.command("test", webhook);
-    let doubt = match desk.api.trigger(egym_id).await {
-        // The TEST may come all the same.
-        Err(error) if error.leaves_doubt() => Some(error),
-        other => other.with_context(|| format!("once that is mended: {again}")).map(|()| None)?,
-    };
+    let doubt = ask_for(desk, webhook, egym_id).await?;
     let give_up = Instant::now() + Duration::from_secs(TEST_SECONDS_MAX);
     let mut came_with_old = false;
     while Instant::now() < give_up {

@@ -61,9 +61,17 @@ fn show(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     answer(HttpResponse::build(problem.status_code()), page)
 }
 
-/// What a problem is to a person. Where only its kind can be said in their language, the rest is
-/// there as the API says it, for whom they ask.
+/// What a problem is to a person, with a way back.
 pub fn say(words: &Words, problem: &Problem) -> Markup {
+    html! {
+        (wrong(words, problem))
+        p { a href="/" { (words.say("problem.back")) } }
+    }
+}
+
+/// What is wrong. Where only its kind can be said in their language, the rest is there as the API
+/// says it, for whom they ask.
+pub fn wrong(words: &Words, problem: &Problem) -> Markup {
     let (kind, is_for_people) = kind(problem.code);
     html! {
         p.alert role="alert" {
@@ -78,7 +86,6 @@ pub fn say(words: &Words, problem: &Problem) -> Markup {
         @if problem.on_pages.is_none() && is_for_people {
             details { summary { (words.say("problem.detail")) } p lang="en" { (problem.detail) } }
         }
-        p { a href="/" { (words.say("problem.back")) } }
     }
 }
 

@@ -98,6 +98,11 @@ fn head(title: &str) -> Markup {
     }
 }
 
+/// A script that only some pages need.
+pub fn script(file: &str) -> Markup {
+    html! { script defer src={ "/assets/" (file) "?" (*TAG) } {} }
+}
+
 fn languages(words: &Words, asked: &str) -> Markup {
     html! {
         span.languages {

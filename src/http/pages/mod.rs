@@ -15,9 +15,12 @@ pub mod busy;
 mod chain;
 mod chart;
 mod cohorts;
+mod connect;
+mod connection;
 mod empty;
 mod fault;
 mod figures;
+mod first_admin;
 mod form;
 mod frame;
 mod heat;
@@ -25,6 +28,7 @@ mod language;
 mod lockout;
 mod marks;
 mod members;
+mod new_gym;
 mod now;
 mod overview;
 mod people;
@@ -79,11 +83,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
             [get(annotations::all), post(annotations::change)],
         ))
         .service(page("/gyms/{gym}/set-up", [get(set_up::one)]))
+        .service(page("/gyms/{gym}/connection", [get(connection::one), post(connection::begin)]))
         .service(page("/gyms/{gym}/rules", [get(rules::one), post(rules::recount)]))
         .service(page("/gyms/{gym}/settings", [post(rules::set)]))
         .service(page("/gyms/{gym}/quarantine", [post(set_up::release)]))
         .service(page("/busy/{gym}.svg", [get(busy::svg)]))
         .service(page("/busy/{gym}", [get(busy::page)]))
+        .service(page("/new-gym", [get(new_gym::form), post(new_gym::add)]))
+        .service(page("/first-admin", [get(first_admin::form), post(first_admin::make)]))
         .service(page("/people", [get(people::all), post(people::change)]))
         .service(page("/language/{code}", [get(language::choose)]))
         .service(page("/sign-in", [get(sign_in::form), post(sign_in::with_password)]))

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::empty;
 use super::now::{MARKS, count, hours_of_today};
 use super::spark::spark;
 use super::table::region;
@@ -83,7 +84,7 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, asked: web::Query<Asked>
         let is_long = rows.len() > CARDS_MAX;
         let main = html! {
             @if let Some(says) = certificate(&seen, visitor, now) { p.alert { (says) } }
-            @if rows.is_empty() { p.note { (words.say("now.no_gyms")) } }
+            @if rows.is_empty() { (empty::no_gyms(visitor)) }
             @if is_long { (finder(visitor, &asked)) }
             div data-every=(LOOK_SECONDS) {
                 @if rows.len() > 1 { (sums(words, &rows)) }

@@ -32,7 +32,7 @@ pub fn may_open(access: &Access) -> bool {
     access.reader.role == Role::Admin && access.reader.gyms.is_none()
 }
 
-fn check(access: &Access) -> Result<(), Problem> {
+pub fn check(access: &Access) -> Result<(), Problem> {
     access.require(Role::Admin)?;
     let some = || {
         let detail = "this needs an admin of all gyms";

@@ -53,7 +53,9 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
         let main = html! {
             (listed(words, words.say("set_up.webhooks"), WEBHOOKS, list(&shown["webhooks"]), &Lead::Nowhere))
             @if list(&shown["webhooks"]).is_empty() {
-                p.note { (words.fill("set_up.webhooks_empty", &[gym.slug.as_str()])) }
+                p { a.button href={ "/gyms/" (gym.slug) "/connection" } {
+                    (words.say("set_up.webhooks_empty"))
+                } }
             }
             (waiting(visitor, snapshot, &gym)?)
             section {

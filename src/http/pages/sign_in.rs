@@ -6,10 +6,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::form::{Form, foreign};
-use super::frame;
 use super::lockout::LOCK_MINUTES;
 use super::visitor::{Visitor, answer, back_to};
 use super::words::Words;
+use super::{first_admin, frame};
 use crate::clock;
 use crate::domain::names::visible;
 use crate::http::auth::{SESSION_DAYS, cookie_name, is_from_here, known_name, used_since};
@@ -29,8 +29,11 @@ pub struct Attempt {
     password: String,
 }
 
-pub async fn form(request: HttpRequest) -> HttpResponse {
+pub async fn form(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let words = Words::of(&request);
+    if let Some(key) = first_admin::before_anybody(&app).await {
+        return first_admin::say(words, &request, key);
+    }
     show_form(words, &request, None)
 }
 
@@ -74,12 +77,8 @@ pub async fn with_password(
     let words = Words::of(&request);
     match try_password(&app, &request, attempt.0).await {
         Ok((session, known)) => {
-            let mut answer = signed_in(&app, &request, &session, &back_to(request.query_string()));
-            let life = Duration::days(KNOWN_DAYS);
-            let mut known = cookie(&app, &request, &known).max_age(life).finish();
-            known.set_name(known_name(is_https(&app, &request)));
-            drop(answer.add_cookie(&known));
-            answer
+            let answer = signed_in(&app, &request, &session, &back_to(request.query_string()));
+            remembering(answer, &app, &request, &known)
         }
         Err(failure) => show_form(words, &request, Some(failure)),
     }
@@ -129,9 +128,22 @@ async fn try_password(
     Ok((session, known))
 }
 
+/// The same answer, to a browser that is known from then on.
+pub fn remembering(
+    mut answer: HttpResponse,
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    known: &str,
+) -> HttpResponse {
+    let mut known = cookie(app, request, known).max_age(Duration::days(KNOWN_DAYS)).finish();
+    known.set_name(known_name(is_https(app, request)));
+    drop(answer.add_cookie(&known));
+    answer
+}
+
 /// What a browser is known by in which somebody signed in with this password: nobody else can make
 /// it up, and it opens nothing. Strangers who fail with the name lock out strangers only.
-fn known_by(password_hash: &str) -> String {
+pub fn known_by(password_hash: &str) -> String {
     SecretHash::of(format!("browser {password_hash}").as_bytes()).to_hex()
 }
 
@@ -196,7 +208,7 @@ pub fn address(app: &App, request: &HttpRequest) -> String {
 
 /// Begins a session of the user whom somebody proves to be, in the same transaction; gives its
 /// secret, or none when it is nobody.
-async fn begin(
+pub async fn begin(
     app: &App,
     mut prove: impl FnMut(&mut Tx<'_>) -> Result<Option<i64>, StoreError> + Send + 'static,
 ) -> Result<Option<Secret>, WriteError> {

@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::ContentType;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web};
 use maud::Markup;
 
 use super::fault;
@@ -54,6 +54,30 @@ impl Visitor {
         app: web::Data<App>,
         page: impl FnOnce(&Visitor, &Snapshot<'_>) -> Result<Page, Problem> + Send + 'static,
     ) -> HttpResponse {
+        self.show_as(HttpResponse::Ok(), app, page).await
+    }
+
+    /// Shows a form again under what is wrong with it; what else went wrong has a page of its own.
+    pub async fn show_again(
+        self,
+        app: web::Data<App>,
+        problem: Problem,
+        form: impl FnOnce(&Visitor, &Snapshot<'_>, &Markup) -> Result<Page, Problem> + Send + 'static,
+    ) -> HttpResponse {
+        if !matches!(problem.code, Code::BadParameter | Code::NameTaken | Code::Conflict) {
+            return self.say(&problem);
+        }
+        let status = HttpResponse::build(problem.status_code());
+        let wrong = fault::wrong(self.words, &problem);
+        self.show_as(status, app, move |visitor, snapshot| form(visitor, snapshot, &wrong)).await
+    }
+
+    async fn show_as(
+        self,
+        status: HttpResponseBuilder,
+        app: web::Data<App>,
+        page: impl FnOnce(&Visitor, &Snapshot<'_>) -> Result<Page, Problem> + Send + 'static,
+    ) -> HttpResponse {
         let visitor = self.clone();
         let page = reporting(app, move |snapshot| {
             visitor.access.again(snapshot)?;
@@ -62,7 +86,7 @@ impl Visitor {
         })
         .await;
         match page {
-            Ok(page) => answer(HttpResponse::Ok(), page),
+            Ok(page) => answer(status, page),
             Err(problem) => self.say(&problem),
         }
     }
@@ -182,7 +206,7 @@ fn is_path(next: &str) -> bool {
 }
 
 /// An answer that shows HTML, and lets a browser load nothing that is not ours.
-pub fn answer(mut answer: actix_web::HttpResponseBuilder, page: Markup) -> HttpResponse {
+pub fn answer(mut answer: HttpResponseBuilder, page: Markup) -> HttpResponse {
     answer
         .insert_header(ContentType::html())
         .insert_header(("content-security-policy", POLICY))

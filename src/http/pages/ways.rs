@@ -73,7 +73,9 @@ pub const NOW: &str = "now";
 pub const ANNOTATIONS: &str = "annotations";
 pub const MEMBERS: &str = "member-lists";
 pub const SET_UP: &str = "set-up";
+pub const CONNECTION: &str = "connection";
 pub const RULES: &str = "rules";
+pub const NEW_GYM: &str = "new-gym";
 pub const PEOPLE: &str = "people";
 pub const SESSIONS: &str = "sessions";
 
@@ -87,7 +89,7 @@ const fn report(
     Way { name, path, key, group, of, may: anybody }
 }
 
-const WAYS: [Way; 17] = [
+const WAYS: [Way; 19] = [
     report(NOW, "", "group.now", Group::Now, Of::Either),
     report("visits", "/reports/visits", "report.visits", Group::Visits, Of::Either),
     report("occupancy", "/reports/occupancy", "report.occupancy", Group::Visits, Of::Either),
@@ -123,6 +125,14 @@ const WAYS: [Way; 17] = [
         may: admin,
     },
     Way {
+        name: CONNECTION,
+        path: "/connection",
+        key: "connect.title",
+        group: Group::SetUp,
+        of: Of::Gym,
+        may: admin,
+    },
+    Way {
         name: RULES,
         path: "/rules",
         key: "rules.title",
@@ -134,6 +144,14 @@ const WAYS: [Way; 17] = [
         name: PEOPLE,
         path: "/people",
         key: "people.title",
+        group: Group::SetUp,
+        of: Of::Apart,
+        may: people::may_open,
+    },
+    Way {
+        name: NEW_GYM,
+        path: "/new-gym",
+        key: "new_gym.title",
         group: Group::SetUp,
         of: Of::Apart,
         may: people::may_open,

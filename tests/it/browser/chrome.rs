@@ -42,6 +42,9 @@ const TRANSFERRED: &str = r#"
     return parts.reduce((sum, one) => sum + one.encodedBodySize + 300, 0);
 "#;
 
+/// The focus gets everywhere within so many steps.
+const TABS_MAX: usize = 80;
+
 pub struct Chrome {
     /// With its browsers.
     _program: Program,
@@ -174,6 +177,37 @@ impl Chrome {
         self.ask("window.isOld = true").await;
         self.fill(selector, Key::Enter).await;
         self.until_new().await;
+    }
+
+    /// Moves the focus by the Tab key alone until it is there.
+    pub async fn tab_to(&self, selector: &str) -> WebElement {
+        let is_there = format!("return document.activeElement.matches({selector:?})");
+        for _ in 0..TABS_MAX {
+            let focused = self.driver.active_element().await.expect("something has the focus");
+            if self.ask(&is_there).await == true {
+                return focused;
+            }
+            focused.send_keys(Key::Tab + "").await.expect("it takes keys");
+        }
+        panic!("the focus does not get to {selector}");
+    }
+
+    /// By the keyboard alone, presses what leads to another page.
+    pub async fn press(&self, selector: &str) {
+        let focused = self.tab_to(selector).await;
+        self.ask("window.isOld = true").await;
+        focused.send_keys(Key::Enter + "").await.expect("it takes keys");
+        self.until_new().await;
+    }
+
+    /// The time zone that the system would say.
+    pub async fn live_in(&self, zone: &str) {
+        self.tell("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await;
+    }
+
+    /// Pages run no script from now on.
+    pub async fn without_scripts(&self) {
+        self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     }
 
     async fn until_new(&self) {

@@ -3,6 +3,7 @@
 //!
 //! With `SCREENSHOTS=1` it also takes the pictures in `docs/screenshots/`.
 
+mod begin;
 mod chrome;
 mod figures;
 mod overview;

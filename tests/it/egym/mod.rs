@@ -5,6 +5,7 @@ mod day;
 mod doctor;
 mod half_done;
 mod location;
+mod page;
 mod scene;
 mod stand_in;
 

@@ -12,6 +12,8 @@ async function refresh(selector) {
   const [old, fresh] = [document.querySelector(selector), page.querySelector(selector)];
   // What was waited for is there.
   if (!fresh) return location.reload();
+  // Whoever has it read aloud hears what is new only.
+  if (old.innerHTML === fresh.innerHTML) return;
   const open = [...old.querySelectorAll("details")].map((one) => one.open);
   fresh.querySelectorAll("details").forEach((one, place) => (one.open = open[place] ?? false));
   // Who is on it by keyboard stays where that was.
