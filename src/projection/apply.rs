@@ -20,7 +20,8 @@ pub enum Outcome {
     Accepted {
         position: Position,
         /// How long the visits were that are observed now and were not before, in milliseconds:
-        /// with an ordinary check-out, the one that it ended.
+        /// with an ordinary check-out, the one that it ended. Of what is imported by the member,
+        /// that is not told.
         stays: Vec<Millis>,
     },
     /// The log has it already, at that position.
@@ -125,8 +126,8 @@ fn note_again(
 }
 
 /// Appends an event, however it came to us, to the log, once, and applies it. What has come before
-/// is no second delivery, and not counted as one.
-pub fn import(
+/// is no second delivery, and not counted as one. Of many, see [`super::import`].
+pub(super) fn import(
     tx: &mut Tx<'_>,
     gym: GymId,
     event: &Event,

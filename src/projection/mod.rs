@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod condition;
 pub mod erase;
+pub mod import;
 pub mod live;
 pub mod people;
 pub mod read;

@@ -2,6 +2,7 @@
 //! shares no line with the crate.
 
 mod activity;
+mod imported;
 mod parts;
 mod past;
 mod stays;

@@ -22,13 +22,16 @@ use crate::app::{eraser, gyms, output};
 use crate::clock;
 use crate::domain::Millis;
 use crate::domain::event::{Arrival, Event};
-use crate::domain::ids::Slug;
-use crate::projection::apply::{self, Outcome};
+use crate::domain::ids::{GymId, Slug};
+use crate::projection::apply::Outcome;
+use crate::projection::import::{Told, import};
 use crate::projection::rebuild::let_others_write;
-use crate::store::{Database, Tx};
+use crate::store::{Database, StoreError, Tx};
 
-/// Events that are taken in by one transaction.
-const BATCH_EVENTS: usize = 500;
+/// Events that are taken in by one transaction beside a service, whose deliveries wait meanwhile.
+const BATCH_EVENTS: usize = 2_000;
+/// The same where nobody waits. They are in memory at once, about 200 bytes each.
+const BATCH_EVENTS_ALONE: usize = 50_000;
 /// Characters of a file's name that are kept.
 const FILE_NAME_CHARACTERS_MAX: usize = 100;
 /// Hexadecimal digits of an account's id.
@@ -270,7 +273,7 @@ impl TakingIn<'_> {
                 self.report.webhooks_added += u64::from(added);
             }
         }
-        if self.batch.len() >= BATCH_EVENTS {
+        if self.is_enough() {
             let started = Instant::now();
             self.take_in_batch()?;
             let_others_write(database, started.elapsed());
@@ -278,27 +281,37 @@ impl TakingIn<'_> {
         Ok(())
     }
 
+    fn is_enough(&self) -> bool {
+        let held = self.batch.len();
+        held == BATCH_EVENTS_ALONE
+            || held > 0 && held.is_multiple_of(BATCH_EVENTS) && self.database.is_served()
+    }
+
     /// Events, and what the import has to know of them to be undone, commit together.
     fn take_in_batch(&mut self) -> anyhow::Result<()> {
         let (batch, id, now) = (&self.batch, self.id, self.now);
         let outcomes = self.database.transact(&mut self.connection, |tx| {
-            let mut outcomes = Vec::with_capacity(batch.len());
+            let gyms = gyms_of(tx, batch)?;
+            let told = batch.iter().filter_map(|(slug, event, arrival)| {
+                let arrival = *arrival;
+                gyms.get(slug).map(|gym| (slug, Told { gym: *gym, event, arrival }))
+            });
+            let (slugs, told): (Vec<_>, Vec<_>) = told.unzip();
+            let outcomes = import(tx, &told, now)?;
             let (mut brought, mut duplicate) = (Vec::new(), Vec::new());
-            for (slug, event, arrival) in batch {
-                let Some(gym) = tx.view().gym_by_slug(slug)? else { continue };
-                let outcome = apply::import(tx, gym.id, event, *arrival, now)?;
-                match &outcome {
+            for outcome in &outcomes {
+                match outcome {
                     Outcome::Accepted { position, .. } => brought.push(*position),
                     Outcome::Duplicate { of } => duplicate.push(*of),
                     Outcome::Erased | Outcome::StretchFull | Outcome::TooOld => {}
                 }
-                outcomes.push((slug, outcome, event.at));
             }
             tx.add_to_import(id, true, brought)?;
             tx.add_to_import(id, false, duplicate)?;
-            Ok(outcomes)
+            let at = told.iter().map(|told| told.event.at);
+            Ok(slugs.into_iter().zip(at).zip(outcomes).collect::<Vec<_>>())
         })?;
-        for (slug, outcome, at) in outcomes {
+        for ((slug, at), outcome) in outcomes {
             self.taken.entry(slug.clone()).or_default().count(&outcome, at);
         }
         self.batch.clear();
@@ -321,6 +334,21 @@ impl TakingIn<'_> {
         self.report.gyms = gyms.collect();
         Ok(self.report)
     }
+}
+
+/// The gyms of some events. One may have been removed meanwhile.
+fn gyms_of(
+    tx: &Tx<'_>,
+    batch: &[(Slug, Event, Arrival)],
+) -> Result<BTreeMap<Slug, GymId>, StoreError> {
+    let slugs: BTreeSet<&Slug> = batch.iter().map(|(slug, ..)| slug).collect();
+    let mut gyms = BTreeMap::new();
+    for slug in slugs {
+        if let Some(gym) = tx.view().gym_by_slug(slug)? {
+            gyms.insert(slug.clone(), gym.id);
+        }
+    }
+    Ok(gyms)
 }
 
 /// A file's name by which a person knows the import again; not one that could hold an account.
