@@ -19,8 +19,10 @@ use crate::store::{Database, Gym, GymSettings, StoreError, Tx};
 
 /// Events applied in one transaction of a rebuild.
 const CHUNK_EVENTS: usize = 1_000;
-/// Rows removed in one transaction when an old generation is cleared away.
+/// Rows removed in one transaction when an old generation is cleared away beside a service.
 const CHUNK_ROWS: usize = 2_000;
+/// The same where nobody waits.
+const CHUNK_ROWS_ALONE: usize = 50_000;
 
 /// Rebuilds one gym, by another zone and other rules if there are any. `progress` is told how many events were
 /// applied so far.
@@ -98,7 +100,10 @@ fn build_once(
         Ok(Target { generation, rules: settings.rules, zone: settings.zone })
     })?;
     let mut after = database.read(|snapshot| snapshot.last_position_of(gym))?;
+    // Of a generation that nobody reads yet, nothing need be on disk before the rest is.
+    Database::wait_for_disk(connection, false)?;
     let put_in = timelines::put_in(database, connection, gym, &target, after, progress)?;
+    Database::wait_for_disk(connection, true)?;
     let Some(mut applied) = put_in else { return Ok(None) };
     loop {
         let started = Instant::now();
@@ -199,15 +204,17 @@ fn settings_of(
 
 /// Removes generations that no gym reads, a little at a time.
 fn clear_unread(database: &Database, connection: &mut Connection) -> Result<(), StoreError> {
+    Database::wait_for_disk(connection, false)?;
     for generation in database.read(|snapshot| snapshot.unread_generations())? {
         loop {
             let started = Instant::now();
-            let work = |tx: &mut Tx<'_>| tx.clear_generation(generation, CHUNK_ROWS);
+            let rows = if database.is_served() { CHUNK_ROWS } else { CHUNK_ROWS_ALONE };
+            let work = |tx: &mut Tx<'_>| tx.clear_generation(generation, rows);
             if database.transact(connection, work)? {
                 break;
             }
             let_others_write(database, started.elapsed());
         }
     }
-    Ok(())
+    Database::wait_for_disk(connection, true)
 }

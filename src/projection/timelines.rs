@@ -2,7 +2,7 @@
 //! would fold a stretch anew with each of its events. What they count for is summed in memory, and
 //! written in the order of keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
@@ -21,8 +21,11 @@ use crate::store::{Database, StoreError};
 const ENTRIES_MAX: u64 = 500_000;
 /// Events that are read with one snapshot, which keeps an erasure from being complete.
 const READ_EVENTS: usize = 50_000;
-/// Events whose members are written in one transaction.
+/// Events whose members are written in one transaction beside a service, whose deliveries wait
+/// meanwhile.
 const WRITE_EVENTS: usize = 2_000;
+/// The same where nobody waits: a page that many members share is written once for all of them.
+const WRITE_EVENTS_ALONE: usize = 50_000;
 /// Tallies that are written in one transaction.
 const WRITE_TALLIES: usize = 500;
 /// Additions to a tally that wait to be summed.
@@ -39,13 +42,15 @@ pub(super) fn put_in(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<u64>, StoreError> {
     let total = database.read(|snapshot| snapshot.event_count_of(gym, until))?;
-    let mut sums = Sums::default();
+    let mut sums = Sums::new();
     let mut applied = 0;
     for members in shares(database, gym, until, total)? {
         let mut timelines = read(database, gym, until, &members)?;
         while !timelines.is_empty() {
             let started = Instant::now();
-            let (some, events) = fold_some(&mut timelines, target);
+            let alone = !database.is_served();
+            let limit = if alone { WRITE_EVENTS_ALONE } else { WRITE_EVENTS };
+            let (some, events) = fold_some(&mut timelines, target, limit);
             applied += events as u64;
             let built = Position(share_of(until.0, applied, total));
             let written = database.transact(connection, |tx| {
@@ -133,14 +138,15 @@ fn each_entry(
     }
 }
 
-/// Takes and folds the first members, of [`WRITE_EVENTS`] events or of one member more; says how many
-/// events those are.
+/// Takes and folds the first members, of so many events or of one member more; says how many events
+/// those are.
 fn fold_some(
     timelines: &mut BTreeMap<MemberId, Vec<Entry>>,
     target: &Target,
+    limit: usize,
 ) -> (Vec<(MemberId, Vec<Stretch>)>, usize) {
     let (mut some, mut events) = (Vec::new(), 0);
-    while events < WRITE_EVENTS {
+    while events < limit {
         let Some((member, entries)) = timelines.pop_first() else { break };
         events += entries.len();
         some.push((member, Stretch::all_of(&target.rules, entries)));
@@ -148,14 +154,22 @@ fn fold_some(
     (some, events)
 }
 
-/// Sums that are not written yet.
-#[derive(Default)]
-struct Sums(HashMap<(Family, i32), Vec<(u32, i64)>>);
+/// Sums that are not written yet, by family and bucket: looked up for every addition, and few.
+struct Sums([Vec<Vec<(u32, i64)>>; Family::ALL.len()]);
 
 impl Sums {
+    fn new() -> Sums {
+        Sums(Family::ALL.map(|_| Vec::new()))
+    }
+
     fn add(&mut self, additions: Contributions) {
         for (Key { family, bucket, cell }, value) in additions {
-            let waiting = self.0.entry((family, bucket)).or_default();
+            let buckets = &mut self.0[family as usize - Family::ALL[0] as usize];
+            let bucket = usize::try_from(bucket).expect("buckets are after 1970");
+            if buckets.len() <= bucket {
+                buckets.resize_with(bucket + 1, Vec::new);
+            }
+            let waiting = &mut buckets[bucket];
             waiting.push((cell, value));
             if waiting.len() >= ADDITIONS_MAX && waiting.len() == waiting.capacity() {
                 *waiting = Cells::sum(std::mem::take(waiting)).iter().collect();
@@ -170,13 +184,15 @@ impl Sums {
         connection: &mut Connection,
         target: &Target,
     ) -> Result<(), StoreError> {
-        let mut sums: Vec<_> = self.0.into_iter().collect();
-        sums.sort_unstable_by_key(|(key, _)| *key);
-        let sums: Vec<_> = sums.into_iter().map(|(key, sum)| (key, Cells::sum(sum))).collect();
+        let sums = Family::ALL.into_iter().zip(self.0).flat_map(|(family, buckets)| {
+            let buckets = (0..).zip(buckets).filter(|(_, sum)| !sum.is_empty());
+            buckets.map(move |(bucket, sum)| (family, bucket, Cells::sum(sum)))
+        });
+        let sums: Vec<(Family, i32, Cells)> = sums.collect();
         for some in sums.chunks(WRITE_TALLIES) {
             let started = Instant::now();
             database.transact(connection, |tx| {
-                for ((family, bucket), cells) in some {
+                for (family, bucket, cells) in some {
                     tx.add_cells(target.generation, *family, *bucket, cells);
                 }
                 Ok(())

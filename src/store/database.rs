@@ -270,6 +270,13 @@ impl Database {
         Ok(connection)
     }
 
+    /// Whether what a connection commits is on disk when the commit returns, as it is at first. If
+    /// not, it is when anything is that was committed after it.
+    pub fn wait_for_disk(connection: &Connection, waits: bool) -> Result<(), StoreError> {
+        let level = if waits { "FULL" } else { "NORMAL" };
+        Ok(connection.pragma_update(None, "synchronous", level)?)
+    }
+
     /// Reads at one point of the database's history, without waiting for any writer.
     pub fn read<R>(
         &self,
