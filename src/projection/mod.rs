@@ -9,6 +9,7 @@ pub mod condition;
 pub mod erase;
 pub mod import;
 pub mod live;
+pub mod of_range;
 pub mod people;
 pub mod read;
 pub mod rebuild;

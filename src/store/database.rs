@@ -14,6 +14,7 @@ use super::kept::BACKUP_LOCK_FILE;
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::LEDGER_FILE;
 use super::opened::check_folder;
+use super::remembered::Remembered;
 use super::schema::migrate;
 use super::transaction::Transaction;
 use super::tx::Tx;
@@ -137,6 +138,7 @@ pub struct Database {
     mark: Arc<Mark>,
     sums: Sums,
     readers: Arc<Mutex<Vec<Connection>>>,
+    remembered: Arc<Remembered>,
     /// Nobody writes, and reading it must not make a file either.
     pub(super) is_still: bool,
 }
@@ -175,8 +177,8 @@ impl Database {
     /// A folder in which nothing was done yet.
     pub(super) fn as_it_is(folder: &Path, key: Key, is_still: bool) -> Database {
         let (key, mark) = (Arc::new(key), Arc::new(Mark::new(folder)));
-        let (sums, readers) = (Sums::default(), Arc::default());
-        Database { folder: folder.to_owned(), key, mark, sums, readers, is_still }
+        let (sums, readers, remembered) = (Sums::default(), Arc::default(), Arc::default());
+        Database { folder: folder.to_owned(), key, mark, sums, readers, remembered, is_still }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -287,7 +289,8 @@ impl Database {
             None => self.connect_to_read()?,
         };
         let transaction = Transaction::to_read(&mut connection)?;
-        let result = work(&Snapshot { connection: &transaction, key: &self.key });
+        let database = Some(self);
+        let result = work(&Snapshot { connection: &transaction, key: &self.key, database });
         drop(transaction);
         self.idle().push(connection);
         result
@@ -361,6 +364,20 @@ pub(super) fn open_to_read(file: &Path, is_still: bool) -> Result<Connection, St
 pub struct Snapshot<'c> {
     pub(super) connection: &'c Connection,
     pub(super) key: &'c Key,
+    /// Whose committed state it is; none within a transaction that may have changed something.
+    pub(super) database: Option<&'c Database>,
+}
+
+impl Snapshot<'_> {
+    /// What was worked out of a committed state, and is kept.
+    pub fn remembered(&self) -> Option<&Remembered> {
+        self.database.map(|database| &*database.remembered)
+    }
+
+    /// The database, where others can read of it what is read here, if it did not change meanwhile.
+    pub fn database(&self) -> Option<&Database> {
+        self.database
+    }
 }
 
 pub(super) fn in_file(path: &Path) -> impl Fn(std::io::Error) -> StoreError {

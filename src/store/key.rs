@@ -168,7 +168,7 @@ fn stored_check(connection: &Connection) -> Result<Option<[u8; 32]>, StoreError>
 }
 
 fn finds_members(connection: &Connection, key: &Key) -> Result<bool, StoreError> {
-    let snapshot = Snapshot { connection, key };
+    let snapshot = Snapshot { connection, key, database: None };
     let mut statement = connection.prepare("SELECT gym, account, account_key FROM members")?;
     let mut rows = statement.query([])?;
     let (mut found, mut lost) = (0_u64, 0_u64);

@@ -34,6 +34,7 @@ mod quarantine;
 mod receipts;
 mod redundancy;
 mod rekey;
+mod remembered;
 mod removal;
 mod restore;
 mod room;

@@ -66,7 +66,7 @@ impl<'c> Tx<'c> {
 
     /// What can be read in it. Additions to tallies show after [`Tx::flush`].
     pub fn view(&self) -> Snapshot<'_> {
-        Snapshot { connection: &self.transaction, key: self.key }
+        Snapshot { connection: &self.transaction, key: self.key, database: None }
     }
 
     /// The gym, read once in a transaction.

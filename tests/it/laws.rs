@@ -3,6 +3,7 @@
 
 mod activity;
 mod imported;
+mod kept;
 mod parts;
 mod past;
 mod stays;

@@ -1,6 +1,8 @@
 //! A data folder without a service: gyms whose events are appended by the service's own path, for
 //! laws that need thousands of them.
 
+use std::sync::Arc;
+
 use footfall::domain::annotation::{Annotation, AnnotationKind};
 use footfall::domain::calendar::Day;
 use footfall::domain::event::{Event, Kind};
@@ -20,7 +22,7 @@ pub struct Ledger {
     pub database: Database,
     connection: rusqlite::Connection,
     gyms: usize,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Ledger {
@@ -28,7 +30,17 @@ impl Ledger {
         let folder = TempDir::new().expect("a temporary folder");
         let database = Database::open(folder.path()).expect("it opens");
         let connection = database.connect().expect("it connects");
-        Ledger { database, connection, gyms: 0, _folder: folder }
+        Ledger { database, connection, gyms: 0, folder: Arc::new(folder) }
+    }
+
+    /// The same, opened anew.
+    pub fn fresh(&self) -> Ledger {
+        let database = Database::open(self.folder.path()).expect("it opens");
+        let connection = database.connect().expect("it connects");
+        let epoch = |database: &Database| database.read(|snapshot| snapshot.epoch());
+        let (one, two) = (epoch(&self.database), epoch(&database));
+        assert_eq!(one.expect("it is there"), two.expect("it is there"), "the same history");
+        Ledger { database, connection, gyms: self.gyms, folder: Arc::clone(&self.folder) }
     }
 
     /// Adds a gym like the reference's, under a slug of its own.

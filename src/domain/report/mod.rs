@@ -14,6 +14,7 @@ pub mod quality;
 pub mod silence;
 pub mod visits;
 
+use self::silence::Span;
 use super::calendar::Bucket;
 use super::tally::{COUNT_CELLS, Cells, Count};
 use super::{DAY, Millis, QUARTER};
@@ -40,6 +41,15 @@ impl Series {
             })
         })
     }
+}
+
+/// What every report says of its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfRange {
+    /// The silent spans that touch it, whole.
+    pub silent: Vec<Span>,
+    /// Observed visits over visits; none without visits.
+    pub coverage: Option<f64>,
 }
 
 /// Every [`Count`] of one bucket.

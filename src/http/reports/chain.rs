@@ -8,9 +8,9 @@ use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::together::answers;
 use super::{
-    Name, Parameters, Question, Report, answer, interval_words, limit_buckets, report_words,
-    rests_on,
+    Name, Parameters, Question, Report, interval_words, limit_buckets, report_words, rests_on,
 };
 use crate::clock;
 use crate::domain::Millis;
@@ -147,15 +147,11 @@ fn over(snapshot: &Snapshot<'_>, name: Name, asked: &[(Gym, Question)]) -> Resul
     let question = asked.first().map(|(_, question)| question);
     let interval = question.map_or(Interval::Day, |question| question.interval);
     let (mut totals, mut buckets) = (Map::new(), Buckets::of(interval));
-    let mut gyms = Vec::with_capacity(asked.len());
-    for (gym, question) in asked {
-        let report = answer(snapshot, gym, question)?;
-        if !sums(name).is_empty() {
-            let parts = report.rows.parts();
-            add(&mut totals, &parts.totals, sums(name));
-            buckets.add(parts.list, sums(name));
-        }
-        gyms.push(report);
+    let gyms = answers(snapshot, asked)?;
+    for report in gyms.iter().filter(|_| !sums(name).is_empty()) {
+        let parts = report.rows.parts();
+        add(&mut totals, &parts.totals, sums(name));
+        buckets.add(parts.list, sums(name));
     }
     Ok(Chain {
         report: name.word(),

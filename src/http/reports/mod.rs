@@ -12,6 +12,7 @@ mod popular_times;
 mod quality;
 mod question;
 mod retention;
+mod together;
 mod visits;
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -28,8 +29,8 @@ use crate::domain::calendar::{Bucket, days_touched};
 use crate::domain::closed::ClosedDays;
 use crate::domain::report::minutes::Minutes;
 use crate::domain::report::silence::{self, Span};
-use crate::domain::report::total;
 use crate::domain::{MINUTE, Millis};
+use crate::projection::of_range::{is_over, of_range};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 pub use chain::{Chain, ask_chain, of_chain};
@@ -162,7 +163,7 @@ struct Ask<'a> {
     gym: &'a Gym,
     question: &'a Question,
     buckets: Vec<Bucket>,
-    silent: Vec<Span>,
+    silent: &'a [Span],
     closed: ClosedDays,
 }
 
@@ -192,7 +193,7 @@ impl Ask<'_> {
 
     fn head(&self, bucket: &Bucket) -> Head {
         let closed = self.closed.cover(self.gym.settings.zone, *bucket);
-        let silent = if closed { &[] } else { &self.silent[..] };
+        let silent = if closed { &[] } else { self.silent };
         let complete = silence::is_complete(*bucket, silent, self.question.now);
         Head { start: self.start(bucket), complete, closed }
     }
@@ -271,15 +272,16 @@ fn side(snapshot: &Snapshot<'_>, gym: &Gym, question: &Question) -> Result<Side,
     let zone = gym.settings.zone;
     let (from, until) = (question.from, question.until);
     let buckets = question.buckets(zone);
-    let silent = read::silent_spans(snapshot, gym, from, until, question.now)?;
+    let range = Bucket { from, until };
+    let said = of_range(snapshot, gym, range, question.now)?;
     let (first, end) = days_touched(zone, from, until);
     let closed = snapshot.closed_days(gym.id, first, end)?;
-    let ask = Ask { snapshot, gym, question, buckets, silent, closed };
+    let ask = Ask { snapshot, gym, question, buckets, silent: &said.silent, closed };
     Ok(Side {
         from: instant_to_the_minute(zone, from),
         until: instant_to_the_minute(zone, until),
         rows: Rows::of(&ask)?,
-        coverage: total(&read::counts(snapshot, gym, &[ask.range()])?).coverage(),
+        coverage: said.coverage,
     })
 }
 
@@ -306,10 +308,8 @@ fn rests_on(
     gym: &Gym,
     question: &Question,
 ) -> Result<impl std::hash::Hash + use<>, Problem> {
-    let last_event = read::last_event(snapshot, gym)?;
-    // What has ended reads the same later, unless the gym's silence reaches into it.
-    let is_over = question.until <= question.now - question.now.rem_euclid(MINUTE)
-        && last_event.is_none_or(|last| question.until <= last && last <= question.now);
+    let range = Bucket { from: question.from, until: question.until };
+    let is_over = is_over(snapshot, gym, range, question.now)?;
     let now = (!is_over).then(|| question.now.div_euclid(MINUTE));
     let has_departures = question.name == Name::Visits && !is_over;
     let to_come = has_departures
