@@ -191,6 +191,7 @@ pub struct OccupancyBody {
     usual: Option<UsualBody>,
     #[schema(required)]
     today_peak: Option<PeakBody>,
+    arrivals: ArrivalsBody,
     /// The coming 6 local hours.
     next_hours: Vec<NextHourBody>,
     /// Whether the gym says that it is closed today.
@@ -213,6 +214,17 @@ pub struct NextHourBody {
     /// How far off the same rule was in those weeks: the mean absolute error.
     #[schema(required)]
     error: Option<f64>,
+}
+
+/// Visits that began on the local day so far.
+#[derive(Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = Arrivals)]
+pub struct ArrivalsBody {
+    today: i64,
+    /// How many usually have begun by this time of this weekday, in tenths: the mean over the last 8
+    /// complete weeks, of the hour that goes on a part; null with fewer than 2.
+    #[schema(required)]
+    usual: Option<f64>,
 }
 
 /// What is usual at this local hour of the week: means over the last 8 complete weeks.
@@ -261,6 +273,10 @@ impl OccupancyBody {
                 at: instant_to_the_minute(zone, peak.at),
                 present: peak.present,
             }),
+            arrivals: ArrivalsBody {
+                today: occupancy.arrived,
+                usual: occupancy.usually_arrived.map(|usual| (usual * 10.0).round() / 10.0),
+            },
             next_hours: next_hours.collect(),
             closed: occupancy.is_closed,
         }

@@ -77,6 +77,7 @@ pub use metrics::Measured;
 use metrics::Metrics;
 use metrics::reach::{self, Reach};
 use metrics::spans::Spans;
+pub use pages::Words;
 use problem::{Code, Problem};
 use process::Process;
 pub use server::{Door, Listening};

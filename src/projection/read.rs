@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::activity::Window;
 use crate::domain::calendar::{
-    Bucket, Day, Interval, Month, Week, buckets, day_of, days_touched, start_of,
+    Bucket, Day, Interval, Month, Week, buckets, day_of, day_start, days_touched, next_start,
+    start_of, weekday_and_hour,
 };
 use crate::domain::closed::ClosedDays;
 use crate::domain::report::activity::Activity;
@@ -14,7 +15,9 @@ use crate::domain::report::minutes::Minutes;
 use crate::domain::report::occupancy::{self, Peak, Samples, USUAL_WEEKS_MIN, Usual};
 use crate::domain::report::outlook::{self, NextHour, Plan};
 use crate::domain::report::silence::{self, Rates, Span};
-use crate::domain::report::{Counts, Series, counts_by_bucket, equipment, popular_times, share};
+use crate::domain::report::{
+    Counts, Series, counts_by_bucket, equipment, popular_times, share, total,
+};
 use crate::domain::tally::{COUNT_CELLS, COUNTING_VERSION, Count, Family, utc_day};
 use crate::domain::{DAY, MINUTE, Millis};
 use crate::store::{Gym, Lingering, Snapshot, StoreError};
@@ -32,6 +35,10 @@ pub struct Occupancy {
     /// The highest sample of the local day so far; none before its first.
     pub today_peak: Option<Peak>,
     pub next_hours: Vec<NextHour>,
+    /// Visits that began on the local day so far.
+    pub arrived: i64,
+    /// How many usually have begun by this time of this weekday; none with too few weeks behind.
+    pub usually_arrived: Option<f64>,
     /// Whether the gym says that it is closed on this local day.
     pub is_closed: bool,
 }
@@ -56,8 +63,12 @@ pub fn occupancy_now(
     }
     let today =
         Bucket { from: start_of(gym.settings.zone, now, Interval::Day), until: now + MINUTE };
+    let day = Bucket { until: next_start(gym.settings.zone, now, Interval::Day), ..today };
+    let arrived = total(&counts(snapshot, gym, &[day])?).visits();
     let today = occupancy_history(snapshot, gym, &[today], now)?;
     Ok(Occupancy {
+        arrived,
+        usually_arrived: usually_arrived(snapshot, gym, now)?,
         present,
         observed,
         usual: usual(snapshot, gym, now)?,
@@ -224,6 +235,34 @@ pub fn usual_arrivals(
     let (first, until) = days_touched(zone, range.from, range.until);
     let closed = snapshot.closed_days(gym.id, first, until)?;
     Ok(popular_times::arrivals(zone, &hours, &counts, &closed))
+}
+
+/// How many usually have come by this time of this weekday; none with too few weeks behind.
+fn usually_arrived(
+    snapshot: &Snapshot<'_>,
+    gym: &Gym,
+    now: Millis,
+) -> Result<Option<f64>, StoreError> {
+    let Some(first_event) = first_event(snapshot, gym)? else { return Ok(None) };
+    let (zone, closed) = (gym.settings.zone, ClosedDays::default());
+    let weeks = occupancy::Past { zone, now, first_event, closed: &closed }.weeks();
+    if weeks.len() < USUAL_WEEKS_MIN {
+        return Ok(None);
+    }
+    let today = day_of(zone, now);
+    let weekday = today.0 - today.week().first_day().0;
+    let mut hours = vec![];
+    for day in weeks.map(|week| week.first_day().plus(weekday)) {
+        let (from, until) = (day_start(zone, day), day_start(zone, day.plus(1)));
+        hours.extend(buckets(zone, from, until, Interval::Hour));
+    }
+    let (first, end) = (hours[0].from, hours[hours.len() - 1].until);
+    let counts = counts(snapshot, gym, &hours)?;
+    let (first, end) = days_touched(zone, first, end);
+    let closed = snapshot.closed_days(gym.id, first, end)?;
+    let usual = popular_times::arrivals(zone, &hours, &counts, &closed);
+    let of_day = |hour: usize| usual[(weekday_and_hour(zone, now).0 as usize - 1) * 24 + hour];
+    Ok(popular_times::arrived_by(zone, now, of_day))
 }
 
 /// What is known of members over the local days `[from, until)`.

@@ -5,7 +5,7 @@
 //! around it are deleted. So what can name a member stands in tables whose rows are only added at
 //! the end and never deleted: `members`, `extras` and `quarantine`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Row, params};
 use uuid::Uuid;
@@ -166,6 +166,16 @@ impl Snapshot<'_> {
     pub fn has_uncompleted_erasures(&self) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM erasures WHERE completed_at IS NULL)";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// How many erasures that were asked for before an instant are not complete, of each gym that has
+    /// some.
+    pub fn erasures_waiting(&self, before: Millis) -> Result<HashMap<GymId, i64>, StoreError> {
+        let sql = "SELECT gym, count(*) FROM erasures
+                   WHERE completed_at IS NULL AND requested_at < ?1 GROUP BY gym";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([before], |row| Ok((GymId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Erasures at some gyms, newest first, from before an id on.

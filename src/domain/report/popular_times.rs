@@ -4,9 +4,9 @@ use chrono_tz::Tz;
 
 use super::Counts;
 use super::occupancy::{Samples, Usual, means};
-use crate::domain::Millis;
-use crate::domain::calendar::{Bucket, day_of, weekday_and_hour};
+use crate::domain::calendar::{Bucket, Interval, buckets, day_of, start_of, weekday_and_hour};
 use crate::domain::closed::ClosedDays;
+use crate::domain::{HOUR, Millis};
 
 /// One hour of the week.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,4 +64,31 @@ pub fn arrivals(
         }
     }
     by_hour.into_iter().map(|(visits, weeks)| super::share(visits, weeks)).collect()
+}
+
+/// How many usually have come by this time of this local day, from how many come in each hour of its
+/// weekday; of the hour that goes on, a part. None where one of the hours is not known.
+pub fn arrived_by(zone: Tz, now: Millis, usual: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+    let hours = buckets(zone, start_of(zone, now, Interval::Day), now, Interval::Hour);
+    let part = |hour: Bucket| {
+        let (_, place) = weekday_and_hour(zone, hour.from);
+        let passed = super::share(hour.until.min(now) - hour.from, HOUR)?;
+        Some(usual(place as usize)? * passed)
+    };
+    hours.map(part).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_came_by_now_is_all_of_the_hours_before_and_a_part_of_this_one() {
+        let zone = chrono_tz::Europe::Berlin;
+        // 2026-03-02, 02:15 in Berlin.
+        let now = 1_772_414_100_000;
+        let usual = |hour: usize| [Some(4.0), Some(2.0), Some(8.0)].get(hour).copied().flatten();
+        assert_eq!(arrived_by(zone, now, usual), Some(8.0));
+        assert_eq!(arrived_by(zone, now, |hour| usual(hour + 1)), None, "one is not known");
+    }
 }

@@ -22,6 +22,7 @@ use super::tls::Expiry;
 use super::{App, accept, nowhere, openapi};
 use crate::clock;
 use crate::domain::Millis;
+use crate::domain::ids::GymId;
 use crate::projection::live::{Live, Watch};
 use crate::projection::witness::judged;
 use crate::store::{Snapshot, Store, StoreError, Webhook};
@@ -73,6 +74,24 @@ impl Metrics {
             watch.is_silent(gyms.get(&webhook.gym)?, webhook.quiet_since(), now)
         };
         webhooks.iter().map(is_silent).collect()
+    }
+
+    /// How many webhooks are silent, of each gym that has some.
+    pub fn silent_webhooks(
+        &self,
+        snapshot: &Snapshot<'_>,
+        gyms: &[Live],
+        now: Millis,
+    ) -> Result<HashMap<GymId, i64>, StoreError> {
+        let webhooks = snapshot.webhooks(None)?;
+        let are_silent = self.are_silent(gyms, &webhooks, now);
+        let mut silent = HashMap::new();
+        for (webhook, is_silent) in webhooks.iter().zip(are_silent) {
+            if is_silent == Some(true) {
+                *silent.entry(webhook.gym).or_default() += 1;
+            }
+        }
+        Ok(silent)
     }
 
     /// Everything, in a format.

@@ -8,11 +8,12 @@ use crate::http::nowhere;
 use crate::http::problem::Problem;
 use crate::store::SecretHash;
 
-const FILES: [(&str, &str, &str); 5] = [
+const FILES: [(&str, &str, &str); 6] = [
     ("style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("assets/live.js")),
     ("pictures.js", "text/javascript; charset=utf-8", include_str!("assets/pictures.js")),
     ("forms.js", "text/javascript; charset=utf-8", include_str!("assets/forms.js")),
+    ("wall.js", "text/javascript; charset=utf-8", include_str!("assets/wall.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -86,12 +86,7 @@ pub fn embedded(words: &Words, title: &str, main: &Markup) -> Markup {
 fn head(title: &str) -> Markup {
     html! {
         head {
-            meta charset="utf-8";
-            meta name="viewport" content="width=device-width, initial-scale=1";
-            meta name="color-scheme" content="light dark";
-            title { (title) " · footfall" }
-            link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-            link rel="stylesheet" href={ "/assets/style.css?" (*TAG) };
+            (about(title))
             script defer src={ "/assets/live.js?" (*TAG) } {}
             script defer src={ "/assets/pictures.js?" (*TAG) } {}
         }
@@ -101,6 +96,18 @@ fn head(title: &str) -> Markup {
 /// A script that only some pages need.
 pub fn script(file: &str) -> Markup {
     html! { script defer src={ "/assets/" (file) "?" (*TAG) } {} }
+}
+
+/// What every page says of itself, and how it looks.
+pub fn about(title: &str) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        title { (title) " · footfall" }
+        link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+        link rel="stylesheet" href={ "/assets/style.css?" (*TAG) };
+    }
 }
 
 fn languages(words: &Words, asked: &str) -> Markup {

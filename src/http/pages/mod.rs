@@ -46,6 +46,7 @@ mod spoken;
 mod table;
 mod views;
 mod visitor;
+mod wall;
 mod ways;
 mod words;
 
@@ -53,6 +54,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, Resource, Responder, web};
 
 pub use fault::for_people;
+pub use words::Words;
 
 use super::{Route, wrong_method};
 
@@ -71,6 +73,7 @@ pub struct State {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(page("/", [get(overview::all)]))
+        .service(page("/wall", [get(wall::all)]))
         .service(page("/reports/{report}", [get(chain::one)]))
         .service(page("/gyms/{gym}", [get(now::one)]))
         .service(page("/gyms/{gym}/reports/{report}", [get(reports::one)]))

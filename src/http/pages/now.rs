@@ -7,6 +7,7 @@ use super::chart::{Ahead, Bar, Chart, Line};
 use super::empty;
 use super::table::region;
 use super::visitor::{Page, Visitor};
+use super::wall;
 use super::ways::{self, Place};
 use super::words::Words;
 use crate::clock;
@@ -50,6 +51,7 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
                 (today(words, snapshot, &gym, (&hours, &usual), &occupancy.next_hours, now)?)
                 (next(words, &gym, &occupancy.next_hours))
             }
+            p.tools { a href=(wall::address([gym.slug.as_str()].into_iter())) { (words.say("wall.title")) } }
         };
         Ok(Page { title, place: Some(Place::of(&gym, ways::NOW)), main })
     });

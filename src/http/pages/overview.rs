@@ -13,18 +13,20 @@ use super::now::{MARKS, count, hours_of_today};
 use super::spark::spark;
 use super::table::region;
 use super::visitor::{Page, Visitor};
+use super::wall;
 use super::ways::{self, Place};
 use super::words::Words;
 use crate::clock;
-use crate::domain::calendar::{Bucket, local, weekday_and_hour};
+use crate::domain::calendar::{local, weekday_and_hour};
 use crate::domain::ids::GymId;
-use crate::domain::{DAY, HOUR, Millis};
+use crate::domain::report::popular_times::arrived_by;
+use crate::domain::{DAY, MINUTE, Millis};
 use crate::http::App;
 use crate::http::auth::Access;
 use crate::http::problem::Problem;
 use crate::projection::live::Live;
 use crate::projection::read::{self, utilisation};
-use crate::store::{Role, Snapshot};
+use crate::store::{Role, Snapshot, StoreError};
 
 /// The page looks again after so many seconds.
 const LOOK_SECONDS: u32 = 15;
@@ -32,6 +34,8 @@ const LOOK_SECONDS: u32 = 15;
 const CARDS_MAX: usize = 12;
 /// So many gyms are on one page.
 const ROWS_MAX: usize = 100;
+/// An erasure that is not complete after so many minutes is told of; most take seconds.
+const ERASURE_MINUTES: Millis = 5;
 /// An end of the certificate is told so many days before.
 const CERTIFICATE_DAYS: Millis = 14;
 
@@ -82,6 +86,8 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, asked: web::Query<Asked>
         let (words, now) = (visitor.words, clock::now());
         let rows = rows(&seen, visitor, snapshot, now)?;
         let is_long = rows.len() > CARDS_MAX;
+        let slugs = rows.iter().map(|row| row.live.gym.slug.as_str());
+        let wall = (!rows.is_empty()).then(|| wall::address(slugs));
         let main = html! {
             @if let Some(says) = certificate(&seen, visitor, now) { p.alert { (says) } }
             @if rows.is_empty() { (empty::no_gyms(visitor)) }
@@ -90,6 +96,10 @@ pub async fn all(app: web::Data<App>, visitor: Visitor, asked: web::Query<Asked>
                 @if rows.len() > 1 { (sums(words, &rows)) }
                 @if is_long { (table(visitor, snapshot, rows, &asked, now)?) }
                 @else { (cards(visitor, snapshot, rows, now)?) }
+            }
+            @if let Some(wall) = &wall {
+                p.tools { a href=(wall) { (words.say("wall.title")) }
+                    span.note { " " (words.say("wall.note")) } }
             }
         };
         let title = words.say("now.all").to_owned();
@@ -105,33 +115,47 @@ fn rows(
     now: Millis,
 ) -> Result<Vec<Row>, Problem> {
     let gyms = app.metrics.gyms_now(snapshot, now)?;
-    let depths: HashMap<GymId, i64> = snapshot.quarantine_depths()?.into_iter().collect();
+    let waiting = Waiting::of(app, snapshot, &gyms, now)?;
     let seen = gyms.into_iter().filter(|live| visitor.access.reader.may_see(live.gym.id));
     let row = |live: Live| Row {
         share: utilisation(&live.gym, live.present),
         arrived: live.today.visits(),
-        usually_arrived: usually_arrived(&live, now),
-        attention: attention(visitor, &live, depths.get(&live.gym.id).copied().unwrap_or(0)),
+        usually_arrived: arrived_by(live.gym.settings.zone, now, |hour| {
+            live.usual_day.get(hour)?.arrivals
+        }),
+        attention: attention(visitor, &live, &waiting),
         live,
     };
     Ok(seen.map(row).collect())
 }
 
-/// How many come until this time of this weekday; of the hour that goes on, a part.
-fn usually_arrived(live: &Live, now: Millis) -> Option<f64> {
-    let zone = live.gym.settings.zone;
-    let begun = hours_of_today(&live.gym, now).into_iter().filter(|hour| hour.from < now);
-    let arrivals = begun.map(|hour: Bucket| {
-        let (_, place) = weekday_and_hour(zone, hour.from);
-        let usual = live.usual_day.get(place as usize)?.arrivals?;
-        Some(usual * (hour.until.min(now) - hour.from) as f64 / HOUR as f64)
-    });
-    arrivals.sum()
+/// What waits at each gym, or is late.
+struct Waiting {
+    quarantine: HashMap<GymId, i64>,
+    erasures: HashMap<GymId, i64>,
+    silent_webhooks: HashMap<GymId, i64>,
 }
 
-fn attention(visitor: &Visitor, live: &Live, waiting: i64) -> Vec<Attention> {
+impl Waiting {
+    fn of(
+        app: &App,
+        snapshot: &Snapshot<'_>,
+        gyms: &[Live],
+        now: Millis,
+    ) -> Result<Waiting, StoreError> {
+        Ok(Waiting {
+            quarantine: snapshot.quarantine_depths()?.into_iter().collect(),
+            erasures: snapshot.erasures_waiting(now - ERASURE_MINUTES * MINUTE)?,
+            silent_webhooks: app.metrics.silent_webhooks(snapshot, gyms, now)?,
+        })
+    }
+}
+
+fn attention(visitor: &Visitor, live: &Live, waiting: &Waiting) -> Vec<Attention> {
     let words = visitor.words;
-    let is_admin = visitor.access.require(Role::Admin).is_ok();
+    let may = |role| visitor.access.require(role).is_ok();
+    let is_admin = may(Role::Admin);
+    let of = |counts: &HashMap<GymId, i64>| counts.get(&live.gym.id).copied().unwrap_or(0);
     let mut all = Vec::new();
     let mut tell = |says, page| all.push(Attention { says, page });
     match live.last_event {
@@ -142,14 +166,24 @@ fn attention(visitor: &Visitor, live: &Live, waiting: i64) -> Vec<Attention> {
             let since = words.moment(local(live.gym.settings.zone, at));
             tell(words.fill("overview.silent", &[&since]), "");
         }
-        Some(_) => {}
+        Some(_) => {
+            let silent = of(&waiting.silent_webhooks);
+            if silent > 0 && is_admin {
+                tell(words.count("overview.webhooks", silent, &[]), "/set-up");
+            }
+        }
     }
     let share = utilisation(&live.gym, live.present).filter(|share| *share >= MARKS[1]);
     if let Some(share) = share {
         tell(words.fill("overview.full", &[&words.percent(share)]), "");
     }
-    if waiting > 0 && is_admin {
-        tell(words.count("overview.waiting", waiting, &[]), "/set-up");
+    let quarantined = of(&waiting.quarantine);
+    if quarantined > 0 && is_admin {
+        tell(words.count("overview.waiting", quarantined, &[]), "/set-up");
+    }
+    let erasures = of(&waiting.erasures);
+    if erasures > 0 && may(Role::Manager) {
+        tell(words.count("overview.erasures", erasures, &[]), "/members/erased");
     }
     all
 }
@@ -202,7 +236,10 @@ fn cards(
 ) -> Result<Markup, Problem> {
     let words = visitor.words;
     sort(&mut rows, SORTS[0]);
-    let sparks = rows.iter().map(|row| today(snapshot, row, now)).collect::<Result<Vec<_>, _>>()?;
+    let sparks = rows
+        .iter()
+        .map(|row| day_so_far(snapshot, &row.live, now))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(html! {
         div.cards { @for (row, spark) in rows.iter().zip(sparks) {
             a.card href=(address(visitor, row, "")) {
@@ -218,14 +255,14 @@ fn cards(
 }
 
 /// The day so far of a gym, over the usual one.
-fn today(snapshot: &Snapshot<'_>, row: &Row, now: Millis) -> Result<Markup, Problem> {
-    let gym = &row.live.gym;
+pub fn day_so_far(snapshot: &Snapshot<'_>, live: &Live, now: Millis) -> Result<Markup, Problem> {
+    let gym = &live.gym;
     let hours = hours_of_today(gym, now);
     let sampled = read::occupancy_history(snapshot, gym, &hours, now)?;
     let so_far: Vec<_> = sampled.iter().map(|samples| samples.average()).collect();
     let usual = hours.iter().map(|hour| {
         let (_, place) = weekday_and_hour(gym.settings.zone, hour.from);
-        row.live.usual_day.get(place as usize)?.average
+        live.usual_day.get(place as usize)?.average
     });
     Ok(spark(&so_far, &usual.collect::<Vec<_>>()))
 }
@@ -330,7 +367,7 @@ fn row(
     let words = visitor.words;
     let none = || words.say("report.none").to_owned();
     let share = row.share.map_or_else(none, |share| words.percent(share));
-    let spark = today(snapshot, row, now)?;
+    let spark = day_so_far(snapshot, &row.live, now)?;
     Ok(html! { tr {
         th scope="row" { a href=(address(visitor, row, "")) { (row.live.gym.settings.name) } }
         td { (words.whole(row.live.present.into())) }

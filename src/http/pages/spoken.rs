@@ -57,6 +57,7 @@ fn made() -> Vec<String> {
     let mut keys = [
         numbers("month", 12),
         numbers("weekday", 7),
+        numbers("whole_weekday", 7),
         of("group", &Group::ALL.map(Group::word)),
         of("overview", &SORTS),
         of("shown", &SHOWN),
@@ -87,7 +88,9 @@ fn made() -> Vec<String> {
 #[test]
 fn every_message_is_there_and_every_one_is_said() {
     let mut texts = BTreeSet::new();
-    quoted(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut texts);
+    for room in ["src/http", "src/app/notify"] {
+        quoted(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room), &mut texts);
+    }
     // Columns of lists are named by their place in a row.
     let columns = texts.iter().filter(|text| text.starts_with('/')).map(|place| column_key(place));
     let written: BTreeSet<String> = texts.iter().cloned().chain(columns).collect();

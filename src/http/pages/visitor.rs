@@ -78,14 +78,26 @@ impl Visitor {
         app: web::Data<App>,
         page: impl FnOnce(&Visitor, &Snapshot<'_>) -> Result<Page, Problem> + Send + 'static,
     ) -> HttpResponse {
+        let framed = |visitor: &Visitor, snapshot: &Snapshot<'_>| {
+            let page = page(visitor, snapshot)?;
+            Ok(frame::whole(visitor, &visitor.access.gyms(snapshot)?, &page))
+        };
+        self.draw(status, app, framed).await
+    }
+
+    /// Shows a page with the frame that it has itself, or the problem in its place.
+    pub async fn draw(
+        self,
+        status: HttpResponseBuilder,
+        app: web::Data<App>,
+        page: impl FnOnce(&Visitor, &Snapshot<'_>) -> Result<Markup, Problem> + Send + 'static,
+    ) -> HttpResponse {
         let visitor = self.clone();
         let page = reporting(app, move |snapshot| {
             visitor.access.again(snapshot)?;
-            let page = page(&visitor, snapshot)?;
-            Ok(frame::whole(&visitor, &visitor.access.gyms(snapshot)?, &page))
-        })
-        .await;
-        match page {
+            page(&visitor, snapshot)
+        });
+        match page.await {
             Ok(page) => answer(status, page),
             Err(problem) => self.say(&problem),
         }

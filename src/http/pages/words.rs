@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use actix_web::HttpRequest;
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Timelike};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Timelike, Weekday};
 
 /// The cookie that holds a language that was chosen.
 pub const LANGUAGE_COOKIE: &str = "footfall_language";
@@ -18,6 +18,7 @@ static LANGUAGES: LazyLock<Vec<Words>> = LazyLock::new(|| {
         .collect()
 });
 
+#[derive(Debug)]
 pub struct Words {
     /// As in `<html lang>`.
     pub code: &'static str,
@@ -138,6 +139,11 @@ impl Words {
     /// The short name of a weekday, 1 = Monday.
     pub fn weekday(&self, weekday: u32) -> &str {
         self.say_at("weekday", weekday)
+    }
+
+    /// The whole name of a weekday.
+    pub fn whole_weekday(&self, weekday: Weekday) -> &str {
+        self.say_at("whole_weekday", weekday.number_from_monday())
     }
 
     /// The weekdays, beginning with the first of the week here.

@@ -8,6 +8,8 @@ mod chrome;
 mod figures;
 mod overview;
 mod pictures;
+mod scriptless;
+mod wall;
 mod ways;
 mod words;
 
@@ -158,6 +160,7 @@ async fn every_view_is_right_on_every_screen() {
         ("people", "/people"),
         ("sessions", "/sessions"),
         ("busy", "/busy/mitte"),
+        ("wall", "/wall?gyms=mitte"),
     ] {
         views.push((name, path.to_owned()));
     }

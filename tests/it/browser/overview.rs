@@ -21,12 +21,21 @@ async fn each_gym_has_its_day_and_what_needs_attention() {
     assert_eq!(curves, ["/gyms/mitte?range=7 1 1", "/gyms/spandau?range=7 1 0"]);
     let card = chrome.text("a.card[href^='/gyms/mitte']").await;
     assert!(card.contains("usually") && card.contains("1 delivery waits in quarantine"), "{card}");
+    // What is usual by now is an answer of the API too.
+    let said = site.service.get_ok(&site.token, "/api/v1/gyms/mitte/occupancy").await;
+    let usual = said["arrivals"]["usual"].as_f64().expect("it is known");
+    let shown = card.split("usually ").nth(1).expect("it is shown");
+    let shown = digits(shown.split(' ').next().expect("a number")) as f64;
+    assert!((shown - usual).abs() <= 1.0, "{card} is not {usual}");
     let mut arrived = 0;
     for gym in ["mitte", "spandau"] {
         let day = super::day(0);
         let api = format!("/api/v1/gyms/{gym}/reports/visits?from={day}");
         let said = site.service.get_ok(&site.token, &api).await;
-        arrived += said["totals"]["visits"].as_i64().expect("a count");
+        let today = said["totals"]["visits"].as_i64().expect("a count");
+        let now = format!("/api/v1/gyms/{gym}/occupancy");
+        assert_eq!(site.service.get_ok(&site.token, &now).await["arrivals"]["today"], today);
+        arrived += today;
     }
     let figures = chrome.texts(".facts dd:nth-child(2)").await;
     assert_eq!((digits(&figures[1]), figures[2].as_str()), (arrived, "1"));
