@@ -1,6 +1,9 @@
-//! `footfall demo`: needs nothing. Three gyms in different time zones with 90 days of history, and
-//! live traffic through the real door, in a temporary data folder.
+//! `footfall demo`: needs nothing. Gyms in different time zones with 90 days of history, and live
+//! traffic through the real door, in a temporary data folder.
 
+mod scenery;
+
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,18 +14,19 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::config::Config;
 use super::jobs::Jobs;
 use super::serve::{finish, settings, stop_asked_for};
+use super::simulate::posting::{client, post};
 use super::simulate::traffic::{Delivery, Plan, deliveries};
 use super::simulate::{Source, post_live};
 use super::sockets::{LISTEN, bind};
-use super::{eraser, log, output, pulse};
+use super::{eraser, log, notify, output, pulse};
 use crate::actions::readers::{self, TOKEN_PREFIX};
 use crate::actions::{By, at_once};
 use crate::clock;
-use crate::domain::DAY;
 use crate::domain::event::{Event, Kind};
 use crate::domain::ids::{Account, GymId};
 use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_DEFAULT, Rules};
+use crate::domain::{DAY, Millis};
 use crate::http::process::Process;
 use crate::http::{self, Listening};
 use crate::projection::{apply, read};
@@ -49,22 +53,49 @@ struct DemoGym {
     slug: &'static str,
     name: &'static str,
     zone: chrono_tz::Tz,
-    capacity: u32,
+    fate: Fate,
 }
 
-const GYMS: [DemoGym; 3] = [
-    DemoGym { slug: "berlin", name: "Berlin Mitte", zone: chrono_tz::Europe::Berlin, capacity: 60 },
+/// What the past of a gym shows.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    /// Nothing came by its second webhook.
+    SilentWebhook,
+    /// Nothing came at all for a while.
+    FellSilent,
+    /// Some deliveries are not understood.
+    Quarantine,
+    /// It has closed for good.
+    Archived,
+}
+
+/// Of each gym.
+const CAPACITY: u32 = 60;
+
+const GYMS: [DemoGym; 4] = [
+    DemoGym {
+        slug: "berlin",
+        name: "Berlin Mitte",
+        zone: chrono_tz::Europe::Berlin,
+        fate: Fate::SilentWebhook,
+    },
     DemoGym {
         slug: "new-york",
         name: "New York Chelsea",
         zone: chrono_tz::America::New_York,
-        capacity: 60,
+        fate: Fate::FellSilent,
     },
     DemoGym {
         slug: "sydney",
         name: "Sydney Harbour",
         zone: chrono_tz::Australia::Sydney,
-        capacity: 60,
+        fate: Fate::Quarantine,
+    },
+    DemoGym {
+        slug: "potsdam",
+        name: "Potsdam West",
+        zone: chrono_tz::Europe::Berlin,
+        fate: Fate::Archived,
     },
 ];
 
@@ -73,7 +104,17 @@ struct Prepared {
     token: Secret,
     /// The path that signs in to the page.
     sign_in: String,
-    doors: Vec<(String, Secret, Plan)>,
+    doors: Vec<Door>,
+    digest: String,
+}
+
+/// Where the traffic of a gym goes.
+struct Door {
+    path: String,
+    secret: Secret,
+    plan: Plan,
+    /// What is posted once, before.
+    strange: Vec<String>,
 }
 
 pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
@@ -82,7 +123,7 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("footfall-demo-").tempdir()?;
     let prepared = prepare(folder.path(), args)?;
     let (store, writer) = Store::start(folder.path())?;
-    let listener = bind(LISTEN, &config.listen).or_else(|_| bind(LISTEN, "127.0.0.1:0"))?;
+    let listener = listen(&config.listen)?;
     let listening = Listening { listener, is_shared: false };
     actix_web::rt::System::new().block_on(async move {
         let mut jobs = Jobs::new(process.clone());
@@ -92,16 +133,20 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
         jobs.start("heartbeat", move || pulse::run(with.clone()));
         let door = http::serve(store.clone(), listening, &settings(config, None, process))?;
         let root = format!("http://{}", door.address);
-        for (path, secret, plan) in prepared.doors {
-            let url = format!("{root}{path}");
-            let source = Source { url, secret: secret.reveal().to_owned(), plan };
+        output::text(&welcome(&root, &prepared));
+        for door in prepared.doors {
+            let url = format!("{root}{}", door.path);
+            let source = Source { url, secret: door.secret.reveal().to_owned(), plan: door.plan };
             actix_web::rt::spawn(async move {
+                let sender = client(&source.url);
+                for body in door.strange {
+                    post(&sender, &source.url, &source.secret, body).await;
+                }
                 if let Err(error) = post_live(&source, clock::now).await {
                     output::error(&error);
                 }
             });
         }
-        output::text(&welcome(&root, &prepared.sign_in, prepared.token.reveal()));
         tokio::select! {
             stopped = stop_asked_for() => stopped?,
             () = show_live(store.clone()) => {}
@@ -114,28 +159,20 @@ pub fn run(config: &Config, args: &DemoArgs) -> anyhow::Result<()> {
     finish(writer)
 }
 
+/// Where it was told to; where that cannot be had, on another port, and says so.
+fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    bind(LISTEN, address).or_else(|error| {
+        let listener = bind(LISTEN, "127.0.0.1:0")?;
+        output::text(&format!("{error:#}\nThe demo takes another port instead.\n"));
+        Ok(listener)
+    })
+}
+
 fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
     let database = Database::open(folder)?;
     let now = clock::now();
-    let mut connection = database.connect()?;
     let mut doors = Vec::new();
     for (number, gym) in (0..).zip(&GYMS) {
-        let settings = GymSettings {
-            name: gym.name.to_owned(),
-            zone: gym.zone,
-            capacity: Some(gym.capacity),
-            rules: Rules::default(),
-            retain_months: Some(RETAIN_MONTHS_DEFAULT),
-            public: Public::Percent,
-        };
-        let secret = Secret::fresh("ffs_");
-        let slug = gym.slug.parse()?;
-        let (id, webhook) = database.transact(&mut connection, |tx| {
-            tx.add_gym(&slug, &settings, now)?;
-            let found = tx.view().gym_by_slug(&slug)?;
-            let id = found.expect("it was added in this transaction").id;
-            Ok((id, tx.add_webhook(id, &secret.hash(), now)?))
-        })?;
         let history = Plan {
             seed: args.seed + number,
             zone: gym.zone,
@@ -144,9 +181,7 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
             until: now,
             leavers_deleted: false,
         };
-        append_history(&database, &mut connection, id, gym.name, &deliveries(&history))?;
-        let live = Plan { from: now, until: now, ..history };
-        doors.push((format!("/webhooks/{webhook}"), secret, live));
+        doors.extend(begin(&database, gym, &history, now)?);
     }
     let (token, link) = (Secret::fresh(TOKEN_PREFIX), Secret::fresh(""));
     let reader = Reader { name: "demo".to_owned(), role: Role::Admin, gyms: None };
@@ -155,7 +190,61 @@ fn prepare(folder: &Path, args: &DemoArgs) -> anyhow::Result<Prepared> {
         readers::add_user(tx, By::Operator, &reader, &link.hash(), now)
     })?;
     let sign_in = readers::link_path(&link);
-    Ok(Prepared { token, sign_in, doors })
+    let digest = database.read(|snapshot| {
+        let gym = snapshot.gyms()?.into_iter().find(|gym| gym.slug.as_str() == GYMS[0].slug);
+        notify::last_week(snapshot, &gym.expect("it was added"), now)
+    })?;
+    Ok(Prepared { token, sign_in, doors, digest })
+}
+
+/// A gym with its past, and where the rest goes; nowhere of one that has closed.
+fn begin(
+    database: &Database,
+    gym: &DemoGym,
+    history: &Plan,
+    now: Millis,
+) -> anyhow::Result<Option<Door>> {
+    let mut connection = database.connect()?;
+    let settings = GymSettings {
+        name: gym.name.to_owned(),
+        zone: gym.zone,
+        capacity: Some(CAPACITY),
+        rules: Rules::default(),
+        retain_months: Some(RETAIN_MONTHS_DEFAULT),
+        public: Public::Percent,
+    };
+    let secret = Secret::fresh("ffs_");
+    let slug = gym.slug.parse()?;
+    let notes = scenery::annotations(gym.zone, now)?;
+    let (id, webhook) = database.transact(&mut connection, |tx| {
+        tx.add_gym(&slug, &settings, now)?;
+        let found = tx.view().gym_by_slug(&slug)?;
+        let id = found.expect("it was added in this transaction").id;
+        for note in &notes {
+            tx.add_annotation(id, note, now)?;
+        }
+        if gym.fate == Fate::SilentWebhook {
+            let made = now - scenery::WEBHOOK_DAYS_AGO * DAY;
+            tx.add_webhook(id, &Secret::fresh("ffs_").hash(), made)?;
+        }
+        Ok((id, tx.add_webhook(id, &secret.hash(), now)?))
+    })?;
+    let is_over = gym.fate == Fate::Archived;
+    let until = if is_over { now - scenery::ARCHIVED_DAYS_AGO * DAY } else { now };
+    let mut past = deliveries(&Plan { until, ..*history });
+    past.retain(|past| scenery::came(past, gym.zone, gym.fate == Fate::FellSilent, now));
+    append_history(database, &mut connection, id, gym.name, &past)?;
+    if is_over {
+        database.transact(&mut connection, |tx| tx.set_archived(id, Some(until)))?;
+        return Ok(None);
+    }
+    let last = past.last().filter(|_| gym.fate == Fate::Quarantine);
+    Ok(Some(Door {
+        path: format!("/webhooks/{webhook}"),
+        secret,
+        plan: Plan { from: now, until: now, ..*history },
+        strange: last.map(|last| scenery::strange(last, now)).unwrap_or_default(),
+    }))
 }
 
 /// Appends the past as it would have arrived: by the same path as a delivery, at the time at which
@@ -201,7 +290,8 @@ async fn show_live(store: Store) {
         let now = clock::now();
         let counted = store.read(|snapshot| {
             let gyms = snapshot.gyms()?;
-            let present = gyms.iter().map(|gym| {
+            let open = gyms.iter().filter(|gym| gym.archived_at.is_none());
+            let present = open.map(|gym| {
                 let present = read::occupancy_now(snapshot, gym, now)?.present;
                 Ok(format!("{} {present}/{}", gym.slug, gym.settings.capacity.unwrap_or(0)))
             });
@@ -221,9 +311,19 @@ async fn show_live(store: Store) {
     }
 }
 
-fn welcome(root: &str, sign_in: &str, token: &str) -> String {
+fn welcome(root: &str, prepared: &Prepared) -> String {
+    let Prepared { token, sign_in, digest, .. } = prepared;
+    let token = token.reveal();
     let mut lines = vec![
-        "footfall demo: three gyms, 90 days of history, live traffic. Ctrl-C ends it.".to_owned(),
+        "What managers get by mail, if they want it (here nothing is sent):".to_owned(),
+        String::new(),
+    ];
+    lines.extend(digest.trim_end().lines().map(|line| format!("  {line}").trim_end().to_owned()));
+    lines.extend([
+        String::new(),
+        "footfall demo: three gyms and one that has closed, 90 days of history, live traffic. \
+         Ctrl-C ends it."
+            .to_owned(),
         String::new(),
         format!("listening on {root}"),
         String::new(),
@@ -233,10 +333,13 @@ fn welcome(root: &str, sign_in: &str, token: &str) -> String {
         "How busy it is, for everybody, to be shown on a gym's own site:".to_owned(),
         format!("  {root}/busy/berlin"),
         String::new(),
+        "On a screen on the wall, when you are signed in:".to_owned(),
+        format!("  {root}/wall"),
+        String::new(),
         "Who is in there now, for programs:".to_owned(),
-    ];
+    ]);
     let curl = format!("curl -H 'Authorization: Bearer {token}' '{root}/api/v1");
-    for gym in &GYMS {
+    for gym in GYMS.iter().filter(|gym| gym.fate != Fate::Archived) {
         lines.push(format!("  {curl}/gyms/{}/occupancy'", gym.slug));
     }
     lines.extend([

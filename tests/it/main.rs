@@ -8,6 +8,7 @@ mod closed_days;
 mod crash;
 mod damage;
 mod deletions;
+mod demo;
 mod doctor;
 mod egym;
 mod erasure;

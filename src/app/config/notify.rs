@@ -12,6 +12,7 @@ use toml::{Table, Value};
 
 use super::values::{demand, within};
 use crate::domain::ids::Slug;
+use crate::http::Words;
 
 /// The key of the entries that say who is told what.
 pub(super) const KEY: &str = "notify";
@@ -77,6 +78,8 @@ pub struct NotifyEntry {
     /// A URL that takes Slack's JSON; empty: none.
     pub webhook: Private,
     pub wants: Vec<Want>,
+    /// In which they are told, as `en`.
+    pub language: String,
 }
 
 /// What somebody wants to be told.
@@ -133,6 +136,7 @@ pub(super) fn entry_schema() -> Table {
         mail: vec![],
         webhook: Private::default(),
         wants: vec![Want::Daily, Want::Weekly, Want::Alerts],
+        language: Words::all()[0].code.to_owned(),
     };
     Table::try_from(nothing).expect("an entry is plain TOML")
 }
@@ -172,6 +176,11 @@ pub(super) fn check(key: &str, value: &Value) -> Result<(), String> {
         "notify.wants" => {
             let good = |word: &str| matches!(word, "daily" | "weekly" | "alerts");
             each(value, good, "a list of `daily`, `weekly` and `alerts`")
+        }
+        "notify.language" => {
+            let known = Words::all().iter().map(|words| format!("`{}`", words.code));
+            let known = known.collect::<Vec<_>>().join(" or ");
+            demand(Words::in_language(text).is_some(), &known)
         }
         _ => Ok(()),
     }

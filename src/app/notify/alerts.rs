@@ -10,6 +10,7 @@ use crate::domain::calendar::Bucket;
 use crate::domain::ids::GymId;
 use crate::domain::report::silence::is_complete;
 use crate::domain::{MINUTE, Millis};
+use crate::http::Words;
 use crate::projection::live::{Live, Watch};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot, StoreError};
@@ -40,12 +41,52 @@ pub enum State {
     Unknown,
     Quiet,
     /// It does, and this is to be said.
-    Holds(Content),
+    Holds(Alert),
 }
 
 impl State {
-    fn of(holds: bool, content: impl FnOnce() -> Content) -> State {
-        if holds { State::Holds(content()) } else { State::Quiet }
+    fn of(holds: bool, alert: impl FnOnce() -> Alert) -> State {
+        if holds { State::Holds(alert()) } else { State::Quiet }
+    }
+}
+
+/// What is to be said of a cause.
+#[derive(Debug, Clone)]
+pub enum Alert {
+    NearlyFull { present: u32, percent: u32, capacity: u32, usual_peak: Option<f64>, at: Millis },
+    Silent { span: Bucket },
+    Dropped { average: f64, below: f64, usual: f64, hour: Bucket },
+}
+
+impl Alert {
+    pub fn content(&self, gym: &Gym, words: &Words) -> Content {
+        let (name, zone) = (&gym.settings.name, gym.settings.zone);
+        match self {
+            Alert::NearlyFull { present, percent, capacity, usual_peak, at } => {
+                let numbers = [*present, *percent, *capacity].map(|number| number.to_string());
+                let [present, percent, capacity] = &numbers;
+                let subject = words.fill("alert.full", &[name, present, percent, capacity]);
+                let mut remark = words.fill("alert.at", &[&clock_time(words, zone, *at)]);
+                if let Some(usual) = usual_peak {
+                    let usual = words.fill("alert.usual_peak", &[&format!("{usual:.0}")]);
+                    remark = format!("{remark} {usual}");
+                }
+                Content::of_alert(subject, remark)
+            }
+            Alert::Silent { span } => {
+                let subject = words.fill("alert.silent", &[name]);
+                let when = times(words, zone, *span);
+                let remark = words.fill("alert.silent_says", &[&when, gym.slug.as_str()]);
+                Content::of_alert(subject, remark)
+            }
+            Alert::Dropped { average, below, usual, hour } => {
+                let [average, usual] = [average, usual].map(|number| words.decimal(*number));
+                let below = format!("{below:.0}");
+                let subject = words.fill("alert.dropped", &[name, &average, &below]);
+                let when = times(words, zone, *hour);
+                Content::of_alert(subject, words.fill("alert.dropped_says", &[&when, &usual]))
+            }
+        }
     }
 }
 
@@ -106,39 +147,23 @@ impl Lookout {
     }
 }
 
-fn nearly_full(live: &Live, config: &AlertConfig, now: Millis) -> State {
+fn nearly_full(live: &Live, config: &AlertConfig, at: Millis) -> State {
     let Live { gym, present, .. } = live;
     let Some(capacity) = gym.settings.capacity else { return State::Unknown };
     let percent = config.capacity_percent;
     let is_over = u64::from(*present) * 100 > u64::from(capacity) * u64::from(percent);
     State::of(is_over, || {
-        let name = &gym.settings.name;
-        let subject = format!("{name}: {present} present, over {percent} % of {capacity}");
-        let usual = live.usual.map_or(String::new(), |usual| {
-            format!(" Usual at this hour is a peak of {:.0}.", usual.peak)
-        });
-        let at = clock_time(gym.settings.zone, now);
-        Content::of_alert(subject, format!("That was at {at}.{usual}"))
+        let usual_peak = live.usual.map(|usual| usual.peak);
+        Alert::NearlyFull { present: *present, percent, capacity, usual_peak, at }
     })
 }
 
 fn silent(live: &Live, now: Millis) -> State {
-    let Live { gym, last_event, .. } = live;
-    let (Some(is_silent), Some(last_event)) = (live.is_silent, *last_event) else {
+    let (Some(is_silent), Some(last_event)) = (live.is_silent, live.last_event) else {
         return State::Unknown;
     };
-    State::of(is_silent, || {
-        let span = Bucket { from: last_event + MINUTE, until: now };
-        let subject = format!("{}: nothing was received for a while", gym.settings.name);
-        let remark = format!(
-            "There was no event from {}, although at this time of the week some were all but \
-             certain. If the gym is open: does its network work, and do door and equipment take \
-             check-ins? Whether EGYM can reach us shows `footfall egym test {}`.",
-            times(gym.settings.zone, span),
-            gym.slug
-        );
-        Content::of_alert(subject, remark)
-    })
+    let span = Bucket { from: last_event + MINUTE, until: now };
+    State::of(is_silent, || Alert::Silent { span })
 }
 
 /// Compares a full hour with what is usual; none where that is unknown, small, or where events
@@ -165,15 +190,6 @@ fn dropped(
     let sampled = read::occupancy_history(snapshot, gym, &[hour], now)?;
     let Some(average) = sampled[0].average() else { return Ok(State::Unknown) };
     let below = (1.0 - average / usual) * 100.0;
-    Ok(State::of(below >= f64::from(config.drop_percent), || {
-        let subject = format!(
-            "{}: {average:.1} present on average, {below:.0} % below usual",
-            gym.settings.name
-        );
-        let remark = format!(
-            "That was from {}. Usual in this hour of the week: {usual:.1}.",
-            times(gym.settings.zone, hour)
-        );
-        Content::of_alert(subject, remark)
-    }))
+    let is_far_below = below >= f64::from(config.drop_percent);
+    Ok(State::of(is_far_below, || Alert::Dropped { average, below, usual, hour }))
 }

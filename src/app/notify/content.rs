@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use chrono::Datelike;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use super::remarks::remarks;
 use super::schedule::Period;
 use crate::domain::Millis;
 use crate::domain::calendar::{Bucket, local};
+use crate::http::Words;
 
 /// No figure.
 const NONE: &str = "–";
@@ -30,13 +32,17 @@ impl Content {
         Content { subject, rows: vec![], remarks: vec![remark] }
     }
 
-    pub fn of_digest(digest: &Digest) -> Content {
+    pub fn of_digest(digest: &Digest, words: &Words) -> Content {
         let name = &digest.gym.settings.name;
-        let so_far = so_far(digest);
         // Of a gym that has never sent an event there is no figure, and no zero either.
-        let rows = if digest.first_event.is_some() { figures(digest) } else { vec![] };
-        let subject = format!("{name}: {} digest, {}{so_far}", digest.period.name(), days(digest));
-        Content { subject, rows, remarks: remarks(digest) }
+        let rows = if digest.first_event.is_some() { figures(digest, words) } else { vec![] };
+        let period = match digest.period {
+            Period::Day => "digest.daily",
+            Period::Week => "digest.weekly",
+        };
+        let days = days(digest, words) + so_far(digest, words);
+        let subject = words.fill(period, &[name, &days]);
+        Content { subject, rows, remarks: remarks(digest, words) }
     }
 
     pub fn text(&self) -> String {
@@ -94,33 +100,39 @@ impl Content {
     }
 }
 
-fn so_far(digest: &Digest) -> &'static str {
-    if digest.so_far.is_some() { " so far" } else { "" }
+/// What follows the name of a time that is not over, with a space before it.
+pub fn so_far<'w>(digest: &Digest, words: &'w Words) -> &'w str {
+    if digest.so_far.is_some() { words.say("digest.so_far") } else { "" }
 }
 
 /// The figures of a digest beside those before, under their header.
-fn figures(digest: &Digest) -> Vec<[String; 4]> {
+fn figures(digest: &Digest, words: &Words) -> Vec<[String; 4]> {
     let (this, before) = (&digest.this, digest.before.as_ref());
-    let (over, earlier) = match digest.period {
-        Period::Day => ("day", "a week before"),
-        Period::Week => ("week", "week before"),
+    let (this_one, earlier) = match digest.period {
+        Period::Day => ("digest.this_day", "digest.day_before"),
+        Period::Week => ("digest.this_week", "digest.week_before"),
     };
-    let this_one = format!("this {over}{}", so_far(digest));
-    let header = [String::new(), this_one, earlier.into(), "change".into()];
-    let number = |label: &str, of: fn(&Figures) -> Option<f64>, digits: usize| {
-        row(label, of(this), before.and_then(of), digits)
+    let this_one = words.say(this_one).to_owned() + so_far(digest, words);
+    let change = words.say("digest.change").to_owned();
+    let header = [String::new(), this_one, words.say(earlier).to_owned(), change];
+    let number = |key: &str, of: fn(&Figures) -> Option<f64>, digits: usize| {
+        let row = row(words.say(key), of(this), before.and_then(of), digits);
+        let [label, numbers @ ..] = row;
+        let [this, before, change] =
+            numbers.map(|number| number.replace('.', words.say("format.decimal")));
+        [label, this, before, change]
     };
     vec![
         header,
-        number("Visits", |f| whole(f.visits), 0),
-        number("Members", |f| f.members.and_then(whole), 0),
-        number("New members", |f| f.new.and_then(whole), 0),
-        number("Active within 28 days", |f| f.active.and_then(whole), 0),
-        number("Present on average", |f| f.average, 1),
-        number("Peak", |f| f.peak.and_then(|peak| whole(peak.present)), 0),
-        number("Median stay, minutes", |f| f.median_minutes.map(f64::from), 0),
-        number("Equipment check-ins", |f| whole(f.equipment_checkins), 0),
-        number("Visits seen at both ends, %", |f| f.coverage.map(|share| share * 100.0), 0),
+        number("digest.visits", |f| whole(f.visits), 0),
+        number("digest.members", |f| f.members.and_then(whole), 0),
+        number("digest.new", |f| f.new.and_then(whole), 0),
+        number("digest.active", |f| f.active.and_then(whole), 0),
+        number("digest.average", |f| f.average, 1),
+        number("digest.peak", |f| f.peak.and_then(|peak| whole(peak.present)), 0),
+        number("digest.stay", |f| f.median_minutes.map(f64::from), 0),
+        number("digest.equipment", |f| whole(f.equipment_checkins), 0),
+        number("digest.coverage", |f| f.coverage.map(|share| share * 100.0), 0),
     ]
 }
 
@@ -150,20 +162,31 @@ fn row(label: &str, this: Option<f64>, before: Option<f64>, digits: usize) -> [S
 }
 
 /// The local days of a digest.
-fn days(digest: &Digest) -> String {
-    let shown = |at: Millis| local(digest.gym.settings.zone, at).format("%Y-%m-%d").to_string();
+fn days(digest: &Digest, words: &Words) -> String {
+    let zone = digest.gym.settings.zone;
+    let shown = |at: Millis| local(zone, at).format(words.say("digest.date")).to_string();
     let (first, last) = (shown(digest.range.from), shown(digest.range.until - 1));
-    if first == last { first } else { format!("{first} to {last}") }
+    if first == last { first } else { words.fill("digest.span", &[&first, &last]) }
 }
 
 /// A span on the gym's clock.
-pub fn times(zone: Tz, span: Bucket) -> String {
-    format!("{} to {}", clock_time(zone, span.from), clock_time(zone, span.until))
+pub fn times(words: &Words, zone: Tz, span: Bucket) -> String {
+    let [from, until] = [span.from, span.until].map(|at| clock_time(words, zone, at));
+    words.fill("digest.span", &[&from, &until])
 }
 
 /// An instant on the gym's clock.
-pub fn clock_time(zone: Tz, at: Millis) -> String {
-    local(zone, at).format("%Y-%m-%d %H:%M").to_string()
+pub fn clock_time(words: &Words, zone: Tz, at: Millis) -> String {
+    local(zone, at).format(words.say("digest.moment")).to_string()
+}
+
+/// A weekday's whole name, and the time of day.
+pub fn weekday_time(words: &Words, zone: Tz, at: Millis) -> String {
+    let at = local(zone, at);
+    words.fill(
+        "digest.weekday_time",
+        &[words.whole_weekday(at.weekday()), &at.format("%H:%M").to_string()],
+    )
 }
 
 /// For HTML, and for Slack, which wants the same.

@@ -131,17 +131,17 @@ impl Desk {
         let Finding { gym, cause, state } = finding;
         let is_unknown = matches!(state, State::Unknown);
         let is_unknown = self.doubts.are_fresh((gym.id, *cause), is_unknown, now);
-        for recipient in notices.recipients(gym, Want::Alerts) {
+        for (recipient, words) in notices.recipients(gym, Want::Alerts) {
             let address = (gym.id, cause.name(), *recipient.hash().bytes());
             let told = self.memory.told(&address, now)?;
-            if let State::Holds(content) = state {
+            if let State::Holds(alert) = state {
                 let is_new = told.is_none_or(|told| !told.holds && now - told.at >= HOUR);
                 if is_new && self.memory.may_try(&address, None, now) {
                     found.letters.push(Letter {
                         gym: gym.clone(),
                         subject: cause.name(),
                         recipient: recipient.clone(),
-                        content: content.clone(),
+                        content: alert.content(gym, words),
                         of: None,
                     });
                 }
@@ -164,12 +164,12 @@ impl Desk {
         for (period, range) in due(gym.settings.zone, notices.config.digest.hour, now) {
             let (subject, of) = (period.name(), range.until);
             let mut waiting = vec![];
-            for recipient in notices.recipients(gym, period.want()) {
+            for (recipient, words) in notices.recipients(gym, period.want()) {
                 let address = (gym.id, subject, *recipient.hash().bytes());
                 let told = self.memory.told(&address, now)?;
                 let is_told = told.is_some_and(|told| told.at >= of);
                 if !is_told && self.memory.may_try(&address, Some(of), now) {
-                    waiting.push(recipient.clone());
+                    waiting.push((recipient.clone(), words));
                 }
             }
             if waiting.is_empty() || self.is_before_first_event(gym, of)? {
@@ -177,12 +177,11 @@ impl Desk {
             }
             let digest =
                 self.store.read(|snapshot| Digest::read(snapshot, gym, period, range, now))?;
-            let content = Content::of_digest(&digest);
-            found.letters.extend(waiting.into_iter().map(|recipient| Letter {
+            found.letters.extend(waiting.into_iter().map(|(recipient, words)| Letter {
                 gym: gym.clone(),
                 subject,
                 recipient,
-                content: content.clone(),
+                content: Content::of_digest(&digest, words),
                 of: Some(of),
             }));
         }

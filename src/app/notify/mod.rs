@@ -18,8 +18,10 @@ use clap::Args;
 use super::config::{Config, NotifyEntry, Want};
 use super::{gyms, output};
 use crate::clock;
+use crate::domain::Millis;
 use crate::domain::calendar::{Day, day_of};
-use crate::store::{Database, Gym};
+use crate::http::Words;
+use crate::store::{Database, Gym, Snapshot, StoreError};
 use content::Content;
 use figures::Digest;
 use schedule::Period;
@@ -46,9 +48,17 @@ pub struct DigestArgs {
     /// About this day, or the week around it [default: the last whole one]
     #[arg(long, value_name = "YYYY-MM-DD")]
     day: Option<NaiveDate>,
+    /// In this language, `en` or `de`; what is sent goes in the recipients' own
+    #[arg(long, value_name = "CODE", default_value = "en", value_parser = language)]
+    language: &'static Words,
     /// Print JSON, as an outgoing webhook gets it
     #[arg(long)]
     json: bool,
+}
+
+fn language(code: &str) -> Result<&'static Words, String> {
+    let known = || Words::all().iter().map(|words| words.code).collect::<Vec<_>>().join(", ");
+    Words::in_language(code).ok_or_else(|| format!("there are {}", known()))
 }
 
 /// Who is told what, and by which ways.
@@ -76,17 +86,20 @@ impl Notices {
     }
 
     /// Those who want it of this gym, each once.
-    fn recipients(&self, gym: &Gym, want: Want) -> Vec<&Recipient> {
+    fn recipients(&self, gym: &Gym, want: Want) -> Vec<(&Recipient, &'static Words)> {
         let covers = |entry: &NotifyEntry| {
             let gyms = &entry.gyms;
             let is_named = gyms.is_empty() || gyms.iter().any(|slug| slug == gym.slug.as_str());
             is_named && entry.wants.contains(&want)
         };
         let wanting = self.entries.iter().filter(|(entry, _)| covers(entry));
-        let mut found: Vec<&Recipient> = vec![];
-        for recipient in wanting.flat_map(|(_, recipients)| recipients) {
-            if !found.contains(&recipient) {
-                found.push(recipient);
+        let mut found: Vec<(&Recipient, &Words)> = vec![];
+        for (entry, recipients) in wanting {
+            let words = Words::in_language(&entry.language).unwrap_or(&Words::all()[0]);
+            for recipient in recipients {
+                if found.iter().all(|(known, _)| *known != recipient) {
+                    found.push((recipient, words));
+                }
             }
         }
         found
@@ -115,26 +128,33 @@ pub fn run(database: &Database, config: &Config, args: &DigestArgs) -> anyhow::R
     if gyms.is_empty() {
         bail!("there is no gym yet; `footfall gym add` makes one");
     }
-    let digests = gyms.into_iter().map(|gym| {
-        let content = digest(database, &gym, args)?;
-        Ok((gym, content))
-    });
+    let digests = gyms.into_iter().map(|gym| digest(database, &gym, args));
     let digests = digests.collect::<anyhow::Result<Vec<_>>>()?;
     if args.send {
         return send(&Notices::open(config)?, &digests, args);
     }
-    let all: Vec<_> = digests.iter().map(|(_, content)| content.json()).collect();
+    let contents = digests.iter().map(|digest| Content::of_digest(digest, args.language));
+    let contents: Vec<_> = contents.collect();
+    let all: Vec<_> = contents.iter().map(Content::json).collect();
     output::show(args.json, &all, || {
-        digests.iter().map(|(_, content)| content.text()).collect::<Vec<_>>().join("\n\n")
+        contents.iter().map(Content::text).collect::<Vec<_>>().join("\n\n")
     });
     Ok(())
+}
+
+/// The digest of a gym's last whole week, as text.
+pub fn last_week(snapshot: &Snapshot<'_>, gym: &Gym, now: Millis) -> Result<String, StoreError> {
+    let (zone, period) = (gym.settings.zone, Period::Week);
+    let range = period.before(zone, day_of(zone, now));
+    let digest = Digest::read(snapshot, gym, period, range, now)?;
+    Ok(Content::of_digest(&digest, &Words::all()[0]).text())
 }
 
 fn period(args: &DigestArgs) -> Period {
     if args.weekly { Period::Week } else { Period::Day }
 }
 
-fn digest(database: &Database, gym: &Gym, args: &DigestArgs) -> anyhow::Result<Content> {
+fn digest(database: &Database, gym: &Gym, args: &DigestArgs) -> anyhow::Result<Digest> {
     let (zone, now, period) = (gym.settings.zone, clock::now(), period(args));
     let range = match args.day {
         Some(date) => period.around(zone, Day::from_date(date)),
@@ -143,19 +163,19 @@ fn digest(database: &Database, gym: &Gym, args: &DigestArgs) -> anyhow::Result<C
     if !Digest::has_begun(zone, range, now) {
         bail!("that day has not begun at {}, or only just; name one that is over", gym.slug);
     }
-    let digest = database.read(|snapshot| Digest::read(snapshot, gym, period, range, now))?;
-    Ok(Content::of_digest(&digest))
+    Ok(database.read(|snapshot| Digest::read(snapshot, gym, period, range, now))?)
 }
 
-fn send(notices: &Notices, digests: &[(Gym, Content)], args: &DigestArgs) -> anyhow::Result<()> {
+fn send(notices: &Notices, digests: &[Digest], args: &DigestArgs) -> anyhow::Result<()> {
     let want = period(args).want();
     let (mut sent, mut failed) = (0, vec![]);
     actix_web::rt::System::new().block_on(async {
-        for (gym, content) in digests {
-            for recipient in notices.recipients(gym, want) {
-                match notices.ways.send(recipient, content).await {
+        for digest in digests {
+            for (recipient, words) in notices.recipients(&digest.gym, want) {
+                let content = Content::of_digest(digest, words);
+                match notices.ways.send(recipient, &content).await {
                     Ok(()) => sent += 1,
-                    Err(error) => failed.push(format!("{}: {error}", gym.slug)),
+                    Err(error) => failed.push(format!("{}: {error}", digest.gym.slug)),
                 }
             }
         }

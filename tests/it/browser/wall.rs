@@ -2,11 +2,25 @@
 
 use serde_json::json;
 
+use super::chrome::Chrome;
 use super::{MINUTE, Site, digits};
 use crate::patience::Patience;
 
 /// What is on the screen.
 const SHOWN: &str = ".slide:not([hidden])";
+
+/// Cuts the connection, or gives it back, and waits until the wall says so.
+async fn connect(chrome: &Chrome, is_on: bool) {
+    let wire = json!({
+        "offline": !is_on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+    });
+    chrome.tell("Network.enable", json!({})).await;
+    chrome.tell("Network.emulateNetworkConditions", wire).await;
+    let patience = Patience::until("the wall notices");
+    while chrome.text(&format!("{SHOWN} .age")).await.contains("no connection") == is_on {
+        patience.again().await;
+    }
+}
 
 #[needs::tools("chromium", "axe-core")]
 #[tokio::test]
@@ -60,21 +74,8 @@ async fn a_wall_screen_turns_and_outlives_a_lost_connection() {
     assert!(chrome.text(&format!("{SHOWN} .age")).await.ends_with("just now"));
     // Without a connection the number stays, and says so.
     let number = chrome.text("[data-count]").await;
-    let cut =
-        json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-    chrome.tell("Network.enable", json!({})).await;
-    chrome.tell("Network.emulateNetworkConditions", cut).await;
-    let patience = Patience::until("the wall says that it has no connection");
-    while !chrome.text(&format!("{SHOWN} .age")).await.contains("no connection") {
-        patience.again().await;
-    }
+    connect(chrome, false).await;
     assert_eq!(chrome.text("[data-count]").await, number);
-    let back =
-        json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-    chrome.tell("Network.emulateNetworkConditions", back).await;
-    let patience = Patience::until("the wall has its connection again");
-    while chrome.text(&format!("{SHOWN} .age")).await.contains("no connection") {
-        patience.again().await;
-    }
+    connect(chrome, true).await;
     site.chrome.end().await;
 }

@@ -104,3 +104,24 @@ async fn what_is_missing_of_a_range_stands_before_what_is_missing_of_the_one_bef
     let this = place(&week, "INCOMPLETE: ");
     assert!(this < place(&week, "INCOMPLETE, the week before: "), "{week}");
 }
+
+#[test]
+fn a_digest_is_said_in_the_language_that_is_asked_for() {
+    let service = Service::start();
+    let webhook = service.add_gym("mitte", "Europe/Berlin");
+    simulate(&service, &webhook, &["--from", "2026-03-01", "--until", "2026-03-20"]);
+    let day = ["--weekly", "--day", "2026-03-11"];
+    let (english, german) =
+        (printed(&service, &day), printed(&service, &[&day[..], &["--language", "de"]].concat()));
+    let mut lines = german.lines();
+    assert_eq!(lines.next(), Some("mitte: Wochenbericht, 09.03.2026 bis 15.03.2026"));
+    assert_eq!(cells(&german, "Besuche ")[0], cells(&english, "Visits ")[0]);
+    let average = cells(&english, "Present on average ")[0].replace('.', ",");
+    assert_eq!(cells(&german, "Im Mittel anwesend ")[0], average);
+    assert!(german.contains("Zeiten sind die von Europe/Berlin."), "{german}");
+    for word in ["Visits", "week", "complete", "Times"] {
+        assert!(!german.contains(word), "{word} in {german}");
+    }
+    let unknown = super::run_with(&service, &[], &["digest", "--print", "--language", "nn"]);
+    assert!(unknown.expect_err("there is no such language").contains("there are en, de"));
+}
