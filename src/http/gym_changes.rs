@@ -108,6 +108,14 @@ enum Done {
     Changed(Box<Changed>),
 }
 
+/// The same, once it holds or is under way.
+pub enum Became {
+    Made,
+    Changed,
+    /// It is counted again, and is so then.
+    Counted,
+}
+
 /// Makes a gym, or changes it. For the role `admin`; making one for all gyms only.
 ///
 /// The same again changes nothing. A new gym needs `name` and `time_zone`.
@@ -165,7 +173,27 @@ async fn change(
     may_add: bool,
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Admin)?;
-    let (said, now) = (json::read::<GymChange>(sent).await?.said()?, clock::now());
+    let said = json::read::<GymChange>(sent).await?.said()?;
+    let (gym, became) = apply(app, access, slug, said, may_add).await?;
+    let mut answer = match became {
+        Became::Made => HttpResponse::Created(),
+        Became::Changed => HttpResponse::Ok(),
+        Became::Counted => HttpResponse::Accepted(),
+    };
+    // Deliveries wait for what is written, and not for what a gym looks like.
+    let body = blocking(app.clone(), move |snapshot| Ok(GymBody::of(snapshot, &gym)?)).await?;
+    Ok(answer.json(body))
+}
+
+/// Changes a gym, or makes it where that may be, and begins to count it again where that is due.
+pub async fn apply(
+    app: &web::Data<App>,
+    access: &Access,
+    slug: String,
+    said: Said,
+    may_add: bool,
+) -> Result<(Gym, Became), Problem> {
+    let now = clock::now();
     let (recounts, database) = (app.pages.recounts.clone(), app.store.database().clone());
     let done = access.write(app, Role::Admin, move |tx, access| {
         let new = slug.parse::<Slug>().ok().filter(|_| may_add && access.reader.gyms.is_none());
@@ -180,18 +208,15 @@ async fn change(
         }
         Ok(Done::Changed(Box::new(gyms::change(tx, gym.id, &said, now)?)))
     });
-    let (gym, mut answer) = match done.await? {
-        Done::Made(gym) => (gym, HttpResponse::Created()),
+    Ok(match done.await? {
+        Done::Made(gym) => (gym, Became::Made),
         Done::Changed(changed) if changed.is_to_be_recounted() => {
             let Changed { gym, settings } = *changed;
             app.pages.recounts.begin(app.store.database(), gym.clone(), settings, false)?;
-            (gym, HttpResponse::Accepted())
+            (gym, Became::Counted)
         }
-        Done::Changed(changed) => (changed.gym, HttpResponse::Ok()),
-    };
-    // Deliveries wait for what is written, and not for what a gym looks like.
-    let body = blocking(app.clone(), move |snapshot| Ok(GymBody::of(snapshot, &gym)?)).await?;
-    Ok(answer.json(body))
+        Done::Changed(changed) => (changed.gym, Became::Changed),
+    })
 }
 
 /// Removes a gym with all that is stored of it. For the role `admin`.
@@ -216,14 +241,26 @@ pub async fn remove(
     asked: web::Query<DryRun>,
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Admin)?;
-    let (dry_run, now) = (asked.dry_run, clock::now());
+    let goes = remove_one(&app, &access, slug.into_inner(), asked.dry_run).await?;
+    let mut answer = if asked.dry_run { HttpResponse::Ok() } else { HttpResponse::Accepted() };
+    Ok(answer.json(goes))
+}
+
+/// Begins the removal of a gym, or says what would go.
+pub async fn remove_one(
+    app: &App,
+    access: &Access,
+    slug: String,
+    dry_run: bool,
+) -> Result<Goes, Problem> {
+    let now = clock::now();
     // A rebuild of it would go on writing.
     let lock = if dry_run { None } else { app.store.database().try_lock_rebuild()? };
     if lock.is_none() && !dry_run {
         let detail = "a gym is being counted again or removed; wait until that is done";
-        return Err(Problem::new(Code::Unavailable, detail));
+        return Err(Problem::new(Code::Unavailable, detail).as_message("rules.busy", &[]));
     }
-    let goes = access.write(&app, Role::Admin, move |tx, access| {
+    let goes = access.write(app, Role::Admin, move |tx, access| {
         let gym = access.gym(&tx.view(), &slug)?;
         let goes = goes(gym.slug.to_string(), dry_run, tx.view().holdings(gym.id)?);
         if !dry_run {
@@ -231,10 +268,9 @@ pub async fn remove(
         }
         Ok(goes)
     });
-    let goes = goes.await?;
+    let goes = goes.await;
     drop(lock);
-    let mut answer = if dry_run { HttpResponse::Ok() } else { HttpResponse::Accepted() };
-    Ok(answer.json(goes))
+    goes
 }
 
 fn goes(gym: String, dry_run: bool, holdings: Holdings) -> Goes {

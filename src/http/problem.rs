@@ -144,6 +144,11 @@ impl Problem {
         self
     }
 
+    /// The same, where the problem is of that kind.
+    pub fn as_message_if(self, code: Code, key: &'static str) -> Problem {
+        if self.code == code { self.as_message(key, &[]) } else { self }
+    }
+
     /// The store failed: logged here, once, and told in general words. What will fail again the next
     /// time is nothing to wait for.
     pub fn of_store(error: &StoreError) -> Problem {

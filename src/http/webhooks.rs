@@ -166,15 +166,27 @@ pub async fn rotate(
         let detail = format!("`overlap_hours` is 0 to {OVERLAP_HOURS_MAX}");
         return Err(Problem::new(Code::BadParameter, detail));
     }
+    let (slug, webhook) = path.into_inner();
+    let secret = rotate_one(&app, &access, slug, webhook.clone(), hours).await?;
+    Ok(HttpResponse::Ok().json(fresh(&app, &request, webhook, &secret)))
+}
+
+/// Another secret of a gym's webhook.
+pub async fn rotate_one(
+    app: &App,
+    access: &Access,
+    slug: String,
+    webhook: String,
+    overlap_hours: u32,
+) -> Result<Secret, Problem> {
     let (secret, now) = (Secret::fresh(SECRET_PREFIX), clock::now());
-    let ((slug, webhook), hash) = (path.into_inner(), secret.hash());
-    let changed = access.write(&app, Role::Admin, move |tx, access| {
+    let hash = secret.hash();
+    let changed = access.write(app, Role::Admin, move |tx, access| {
         let gym = access.gym(&tx.view(), &slug)?.id;
         require_of(tx, gym, &webhook)?;
-        change_secret(tx, &webhook, &hash, hours, now)?;
-        Ok(webhook.clone())
+        Ok(change_secret(tx, &webhook, &hash, overlap_hours, now)?)
     });
-    Ok(HttpResponse::Ok().json(fresh(&app, &request, changed.await?, &secret)))
+    changed.await.map(|()| secret)
 }
 
 /// Removes a webhook; what it delivered stays. For the role `admin`.
@@ -192,11 +204,21 @@ pub async fn remove(
 ) -> Result<HttpResponse, Problem> {
     access.require(Role::Admin)?;
     let (slug, webhook) = path.into_inner();
-    let removed = access.write(&app, Role::Admin, move |tx, access| {
+    remove_one(&app, &access, slug, webhook).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The end of a gym's webhook.
+pub async fn remove_one(
+    app: &App,
+    access: &Access,
+    slug: String,
+    webhook: String,
+) -> Result<(), Problem> {
+    let removed = access.write(app, Role::Admin, move |tx, access| {
         let gym = access.gym(&tx.view(), &slug)?.id;
         require_of(tx, gym, &webhook)?;
         Ok(remove_webhook(tx, &webhook)?)
     });
-    removed.await?;
-    Ok(HttpResponse::NoContent().finish())
+    removed.await
 }

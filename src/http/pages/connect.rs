@@ -56,8 +56,8 @@ pub fn by_key(visitor: &Visitor, app: &App, gym: &Gym) -> Markup {
     }
 }
 
-/// What is shown this once, to be copied.
-pub fn once(words: &Words, root: &str, fresh: &Fresh) -> Markup {
+/// What is shown this once, to be copied, under messages that say what to do with it.
+pub fn once(words: &Words, root: &str, fresh: &Fresh, says: (&str, &str)) -> Markup {
     let url = format!("{root}{}", path_of(&fresh.webhook));
     let row = |id: &str, key: &str, text: &str| {
         html! {
@@ -70,8 +70,8 @@ pub fn once(words: &Words, root: &str, fresh: &Fresh) -> Markup {
     };
     html! {
         section.once {
-            h2 { (words.say("connect.paste")) }
-            p { (words.say("connect.paste_note")) }
+            h2 { (words.say(says.0)) }
+            p { (words.say(says.1)) }
             dl {
                 (row("url", "connect.url", &url))
                 (row("secret", "connect.secret", fresh.secret.reveal()))

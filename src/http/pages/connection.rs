@@ -259,7 +259,7 @@ async fn told_once(
         Err(problem) => return visitor.say(&problem),
     };
     let main = html! {
-        (connect::once(visitor.words, &root, fresh))
+        (connect::once(visitor.words, &root, fresh, ("connect.paste", "connect.paste_note")))
         (waiting)
         noscript { p { a href={ "/gyms/" (gym.slug) "/connection" } { (visitor.words.say("connect.go_on")) } } }
         (frame::script("forms.js"))

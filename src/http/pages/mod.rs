@@ -25,6 +25,7 @@ mod form;
 mod frame;
 mod heat;
 mod language;
+mod leave;
 mod lockout;
 mod marks;
 mod members;
@@ -39,6 +40,7 @@ mod reports;
 mod rules;
 mod sessions;
 mod set_up;
+mod settings;
 mod sign_in;
 mod spark;
 #[cfg(test)]
@@ -48,6 +50,7 @@ mod views;
 mod visitor;
 mod wall;
 mod ways;
+mod webhooks;
 mod words;
 
 use actix_web::middleware::from_fn;
@@ -88,7 +91,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(page("/gyms/{gym}/set-up", [get(set_up::one)]))
         .service(page("/gyms/{gym}/connection", [get(connection::one), post(connection::begin)]))
         .service(page("/gyms/{gym}/rules", [get(rules::one), post(rules::recount)]))
-        .service(page("/gyms/{gym}/settings", [post(rules::set)]))
+        .service(page("/gyms/{gym}/settings", [get(settings::one), post(settings::set)]))
+        .service(page("/gyms/{gym}/leave", [get(leave::one), post(leave::change)]))
+        .service(page("/gyms/{gym}/webhooks", [post(webhooks::change)]))
         .service(page("/gyms/{gym}/quarantine", [post(set_up::release)]))
         .service(page("/busy/{gym}.svg", [get(busy::svg)]))
         .service(page("/busy/{gym}", [get(busy::page)]))

@@ -1,5 +1,4 @@
-//! A gym's rules: what others would change, and changing them; and its capacity, and what everybody
-//! may see. For the role `admin`.
+//! A gym's rules: what others would change, and changing them. For the role `admin`.
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
@@ -15,7 +14,6 @@ use super::words::Words;
 use crate::actions::gyms::{self, Said};
 use crate::clock;
 use crate::domain::calendar::local;
-use crate::domain::report::busy::Public;
 use crate::domain::rules::{Rules, VISIT_WINDOW_MINUTES_MAX};
 use crate::http::problem::{Code, Problem};
 use crate::http::{App, blocking, what_if};
@@ -49,7 +47,6 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
                 (rules_form(visitor, &gym, shown))
                 @if let Some(recount) = &recount { (progress(words, recount)) }
             }
-            (settings_form(visitor, &gym))
         };
         let title = words.say("rules.title");
         let title = format!("{} – {title}", gym.settings.name);
@@ -123,31 +120,6 @@ fn cell(figure: &str) -> Cell {
     }
 }
 
-fn settings_form(visitor: &Visitor, gym: &Gym) -> Markup {
-    let words = visitor.words;
-    let settings = &gym.settings;
-    html! {
-        section {
-            h2 { (words.say("rules.settings")) }
-            p.note { (words.say("rules.public_note")) " "
-                a href={ "/busy/" (gym.slug) } { "/busy/" (gym.slug) } }
-            form.range method="post" action={ "/gyms/" (gym.slug) "/settings" } {
-                input type="hidden" name="csrf" value=(visitor.csrf);
-                label { (words.say("set_up.capacity"))
-                    input type="number" name="capacity" min="0" value=[settings.capacity]; }
-                label { (words.say("set_up.public")) select name="public" {
-                    @for public in Public::ALL {
-                        option value=(public.name()) selected[public == settings.public] {
-                            (words.say(&format!("set_up.public_{}", public.name())))
-                        }
-                    }
-                } }
-                button { (words.say("rules.save")) }
-            }
-        }
-    }
-}
-
 #[derive(Deserialize)]
 pub struct Wanted {
     csrf: String,
@@ -200,49 +172,6 @@ async fn want(
         Ok(gyms::change(tx, id, &said, now).map(|_| ())?)
     });
     said.await
-}
-
-#[derive(Deserialize)]
-pub struct Settings {
-    csrf: String,
-    /// Empty or 0: not known.
-    capacity: String,
-    public: String,
-}
-
-impl Settings {
-    fn said(&self) -> Result<Said, Problem> {
-        let bad = |detail: &str| Problem::new(Code::BadParameter, detail);
-        let capacity = match self.capacity.trim() {
-            "" => 0,
-            given => given.parse().map_err(|_| {
-                bad("the capacity is no whole number").as_message("rules.bad_capacity", &[])
-            })?,
-        };
-        let public = Public::from_name(&self.public);
-        let public = public.ok_or_else(|| bad("`public` is off, levels or percent"))?;
-        Ok(Said { capacity: Some(capacity), public: Some(public), ..Said::default() })
-    }
-}
-
-/// Changes what needs no recount.
-pub async fn set(
-    app: web::Data<App>,
-    visitor: Visitor,
-    slug: web::Path<String>,
-    form: Form<Settings>,
-) -> HttpResponse {
-    let back = format!("/gyms/{slug}/rules");
-    let done = async {
-        visitor.check(&form.csrf)?;
-        let (said, now) = (form.said()?, clock::now());
-        let set = visitor.access.write(&app, Role::Admin, move |tx, access| {
-            let id = access.gym(&tx.view(), &slug)?.id;
-            Ok(gyms::change(tx, id, &said, now).map(|_| ())?)
-        });
-        set.await
-    };
-    visitor.lead(done.await, &back)
 }
 
 /// The gym, when a form of ours came from somebody who may change it, as of when it is whole.

@@ -12,6 +12,7 @@ use super::table::Cell::{self, Moment, Text, Whole, Word};
 use super::table::{Lead, listed};
 use super::visitor::{Page, Visitor};
 use super::ways::{self, Place};
+use super::webhooks;
 use super::words::Words;
 use crate::http::gyms::GymBody;
 use crate::http::quarantine::{page_of, release_one};
@@ -56,6 +57,10 @@ pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>)
                 p { a.button href={ "/gyms/" (gym.slug) "/connection" } {
                     (words.say("set_up.webhooks_empty"))
                 } }
+            }
+            @else {
+                @let ids = list(&shown["webhooks"]).iter().filter_map(|one| one["webhook"].as_str());
+                (webhooks::changes(visitor, &gym, ids))
             }
             (waiting(visitor, snapshot, &gym)?)
             section {

@@ -74,6 +74,7 @@ pub const ANNOTATIONS: &str = "annotations";
 pub const MEMBERS: &str = "member-lists";
 pub const SET_UP: &str = "set-up";
 pub const CONNECTION: &str = "connection";
+pub const SETTINGS: &str = "settings";
 pub const RULES: &str = "rules";
 pub const NEW_GYM: &str = "new-gym";
 pub const PEOPLE: &str = "people";
@@ -89,7 +90,7 @@ const fn report(
     Way { name, path, key, group, of, may: anybody }
 }
 
-const WAYS: [Way; 19] = [
+const WAYS: [Way; 20] = [
     report(NOW, "", "group.now", Group::Now, Of::Either),
     report("visits", "/reports/visits", "report.visits", Group::Visits, Of::Either),
     report("occupancy", "/reports/occupancy", "report.occupancy", Group::Visits, Of::Either),
@@ -128,6 +129,14 @@ const WAYS: [Way; 19] = [
         name: CONNECTION,
         path: "/connection",
         key: "connect.title",
+        group: Group::SetUp,
+        of: Of::Gym,
+        may: admin,
+    },
+    Way {
+        name: SETTINGS,
+        path: "/settings",
+        key: "settings.title",
         group: Group::SetUp,
         of: Of::Gym,
         may: admin,

@@ -42,6 +42,15 @@ impl Person {
         }
     }
 
+    /// A picture for the documentation, of a desk and of a phone.
+    async fn keep(&self, name: &str) {
+        if self.by == By::Mouse {
+            let is_phone = self.chrome.ask("return innerWidth < 600").await == true;
+            let screen = if is_phone { "-phone" } else { "" };
+            self.chrome.keep_picture(&format!("{name}{screen}")).await;
+        }
+    }
+
     async fn is_at(&self, path: &str) {
         let here = self.chrome.driver.current_url().await.expect("it is somewhere");
         assert_eq!(here.path(), path);
@@ -142,7 +151,7 @@ async fn add_gym(person: &Person) {
     // Another one takes its place.
     person.type_in("[name=zone]", "Europe/Berlin").await;
     person.type_in("[name=capacity]", "60").await;
-    chrome.keep_picture("new-gym").await;
+    person.keep("new-gym").await;
     person.press("main button").await;
 }
 
@@ -171,7 +180,7 @@ async fn see_it_connected(person: &Person, service: &Service, webhook: &Webhook,
     assert_eq!(service.post(&wrong, test()).await.0, 401);
     person.until_it_says("[data-every]", says.turned_away).await;
     chrome.check("another secret").await;
-    chrome.keep_picture("connection").await;
+    person.keep("connection").await;
     assert_eq!(service.post(webhook, test()).await.0, 200);
     person.until_it_says("[role=status]", says.member).await;
     chrome.check("the TEST has come").await;

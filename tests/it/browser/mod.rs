@@ -4,6 +4,7 @@
 //! With `SCREENSHOTS=1` it also takes the pictures in `docs/screenshots/`.
 
 mod begin;
+mod changes;
 mod chrome;
 mod figures;
 mod overview;
@@ -156,6 +157,8 @@ async fn every_view_is_right_on_every_screen() {
         ("set-up", "/gyms/mitte/set-up"),
         ("chain", "/reports/visits"),
         ("rules", "/gyms/mitte/rules"),
+        ("settings", "/gyms/mitte/settings"),
+        ("leave", "/gyms/mitte/leave"),
         ("annotations", "/gyms/mitte/annotations"),
         ("people", "/people"),
         ("sessions", "/sessions"),

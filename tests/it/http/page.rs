@@ -81,8 +81,17 @@ async fn every_page_has_all_its_words_in_every_language() {
     let browser = Browser::of(&service);
     browser.post(&add_user(&service, "ann", &["--role", "admin"]), &[]).await;
     let reports = REPORTS.map(|report| format!("/gyms/berlin/reports/{report}"));
-    let others =
-        ["", "/annotations", "/members", "/members/erased", "/set-up", "/connection", "/rules"];
+    let others = [
+        "",
+        "/annotations",
+        "/members",
+        "/members/erased",
+        "/set-up",
+        "/connection",
+        "/settings",
+        "/leave",
+        "/rules",
+    ];
     let others = others.map(|page| format!("/gyms/berlin{page}"));
     let rest = ["/", "/people", "/new-gym", "/sessions", "/reports/visits", "/reports/durations"];
     let rest = rest.map(str::to_owned);

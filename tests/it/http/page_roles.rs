@@ -12,6 +12,9 @@ const PEOPLE: [&[&str]; 4] = [
     &["--role", "admin"],
 ];
 
+/// A webhook that is not there.
+const NONE: &str = "0123456789abcdef01234567";
+
 /// A form, and the first of [`PEOPLE`] that may send it.
 struct Sent {
     path: &'static str,
@@ -30,14 +33,22 @@ const fn sent(
     Sent { path, fields, first, status }
 }
 
-const FORMS: [Sent; 8] = [
+const FORMS: [Sent; 15] = [
     sent("/gyms/{gym}/connection", &[], 2, 200),
     // They are looked for, and there are none.
-    sent("/gyms/{gym}/connection", &[("again", "0123456789abcdef01234567")], 2, 404),
+    sent("/gyms/{gym}/connection", &[("again", NONE)], 2, 404),
     // Nobody said how the service is reached.
     sent("/gyms/{gym}/connection", &[("key", "a-key")], 2, 409),
     sent("/gyms/{gym}/quarantine", &[("id", "1")], 2, 404),
     sent("/gyms/{gym}/settings", &[("capacity", "70"), ("public", "off")], 2, 200),
+    sent("/gyms/{gym}/settings", &[("name", "Changed"), ("zone", "Europe/Berlin")], 2, 200),
+    sent("/gyms/{gym}/settings", &[("retain", "2")], 2, 422),
+    // What would go for good is said twice.
+    sent("/gyms/{gym}/settings", &[("retain", "24")], 2, 422),
+    sent("/gyms/{gym}/leave", &[("do", "archive")], 2, 200),
+    sent("/gyms/{gym}/leave", &[("do", "remove"), ("sure", "another")], 2, 422),
+    sent("/gyms/{gym}/webhooks", &[("do", "rotate"), ("webhook", NONE)], 2, 404),
+    sent("/gyms/{gym}/webhooks", &[("do", "remove"), ("webhook", NONE), ("sure", "yes")], 2, 404),
     sent(
         "/gyms/{gym}/annotations",
         &[("from", "2026-01-01"), ("to", "2026-01-01"), ("kind", "other"), ("text", "x")],
