@@ -147,7 +147,7 @@ fn what_is_no_good_is_refused_at_start_with_a_clear_word() {
     let nobody_answers = "acme.domains = ['a.test']\nacme.challenge = 'http-01'\n".to_owned();
     for (tls, expected) in pairs.chain([(nobody_answers, "set `tls.plain_listen`")]) {
         let settings = folder.path().join("footfall.toml");
-        let text = format!("[tls]\n{tls}");
+        let text = format!("listen = '127.0.0.1:0'\n[tls]\n{tls}");
         fs::write(&settings, text).expect("it can be written");
         let settings = settings.to_str().expect("text");
         for command in ["serve", "check-config"] {
