@@ -235,6 +235,11 @@ pub enum ConfigError {
          it, or name another file with --config or {FILE_VARIABLE}"
     )]
     UnreadableHere { source: io::Error },
+    #[error(
+        "{path} in the working directory belongs to another user (number {owner}), so it is not \
+         read: go to another folder, or name it with --config or {FILE_VARIABLE}"
+    )]
+    OfStranger { path: PathBuf, owner: u32 },
     #[error("{path}: line {line}: {message}; correct the line, or take it out")]
     NotToml { path: PathBuf, line: usize, message: String },
     #[error("{origin}: there is no key `{key}`; the nearest one is `{nearest}`")]

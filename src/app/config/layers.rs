@@ -1,5 +1,6 @@
 //! Layers: each source is a table, laid over those before it, key by key, as the schema allows.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -23,9 +24,17 @@ pub(super) fn read_file(
     // A working directory that may not be entered has no file for us either.
     let unnamed = || Some(file.to_owned()).filter(|file| file.exists());
     let of_system = || sources.system_path.clone().filter(|file| file.exists());
+    let is_named = named.is_some();
     let Some(path) = named.or_else(unnamed).or_else(of_system) else {
         return Ok(None);
     };
+    // Whoever starts us in a folder of others has not chosen what lies there.
+    if !is_named
+        && sources.system_path.as_ref() != Some(&path)
+        && let Some(owner) = stranger(&path)
+    {
+        return Err(ConfigError::OfStranger { path, owner });
+    }
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         // Nobody named it, so who asked may not know of it.
@@ -38,6 +47,12 @@ pub(super) fn read_file(
         Ok(table) => Ok(Some((path, table))),
         Err(error) => Err(not_toml(path, &text, &error)),
     }
+}
+
+/// The user to whom a file belongs, where that is neither root nor who runs this.
+fn stranger(path: &Path) -> Option<u32> {
+    let owner = std::fs::metadata(path).ok()?.uid();
+    (owner != 0 && owner != rustix::process::geteuid().as_raw()).then_some(owner)
 }
 
 /// Says where the mistake is, without the line itself.

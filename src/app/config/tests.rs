@@ -26,6 +26,20 @@ fn refusal(file: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn what_another_user_left_in_the_working_directory_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    std::fs::write(&path, "listen = \"127.0.0.1:1\"").unwrap();
+    // Only root can give it away.
+    if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
+        let error = Config::load_with(&Sources::default(), &path).unwrap_err().to_string();
+        assert!(error.contains("belongs to another user (number 65534)"), "{error}");
+        let named = Sources { config_path: Some(path.clone()), ..Sources::default() };
+        assert_eq!(Config::load_with(&named, &path).unwrap().listen, "127.0.0.1:1");
+    }
+}
+
+#[test]
 fn the_documentation_has_every_key_with_its_default() {
     const OPERATING: &str = include_str!("../../../docs/OPERATING.md");
     let rows: Vec<_> = OPERATING.lines().filter(|line| line.starts_with("| `")).collect();

@@ -102,7 +102,8 @@ fn is_endpoint(text: &str) -> bool {
     let is_web = |url: &http::Uri| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some()
     };
-    url.as_ref().is_some_and(is_web) && !text.ends_with('/') && !text.contains(['?', '#', '@'])
+    let is_root = !["/v1/metrics", "/v1/traces"].iter().any(|path| text.ends_with(path));
+    url.as_ref().is_some_and(is_web) && is_root && !text.contains(['?', '#', '@'])
 }
 
 /// Whether the text is `https://host` with or without a port, and nothing behind it.

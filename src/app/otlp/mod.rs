@@ -82,7 +82,7 @@ impl Sender {
     }
 
     async fn post(&self, signal: &str, message: &impl Message) -> anyhow::Result<()> {
-        let url = format!("{}/v1/{signal}", self.config.endpoint);
+        let url = format!("{}/v1/{signal}", self.config.endpoint.trim_end_matches('/'));
         let post = self.client.post(&url).header(CONTENT_TYPE, "application/x-protobuf");
         let answer = post.body(message.encode_to_vec()).send().await;
         let answer = answer.map_err(reqwest::Error::without_url);

@@ -236,6 +236,7 @@ fn path(target: &Value, interval: &str) -> String {
     let given = [
         ("${gym}", "mitte"),
         ("${gym:csv}", "mitte"),
+        ("${step}", "1h"),
         ("${interval}", interval),
         ("${__from:date:iso}", &time(21 * DAY)),
         ("${__to:date:iso}", &time(0)),

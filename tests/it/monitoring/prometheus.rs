@@ -170,8 +170,10 @@ fn of_board(board: &str) -> Vec<String> {
     let panels = texts(&board["panels"], "expr").into_iter().map(filled);
     let variables = texts(&board["templating"], "query").into_iter();
     let asked = variables.filter_map(|text| {
-        let (series, _) = text.strip_prefix("label_values(")?.split_once(',')?;
-        Some(series.to_owned())
+        let of_labels = text.strip_prefix("label_values(").and_then(|text| text.split_once(','));
+        let series = of_labels.map(|(series, _)| series);
+        let asked = text.strip_prefix("query_result(").and_then(|text| text.strip_suffix(')'));
+        Some(series.or(asked)?.to_owned())
     });
     panels.chain(asked).collect()
 }
