@@ -31,22 +31,29 @@ pub fn has_forgotten(database: &Database, copy: &Path) -> Result<bool, StoreErro
 }
 
 /// Makes a copy, beside which the ledger lies, forget whom this database has forgotten, in place: as
-/// after an erasure, no byte of any of its files names them. Says why that cannot be where the copy
-/// itself is to blame; any other error may pass.
+/// after an erasure, no byte of any of its files names them. Says why that can never be; any other
+/// error may pass.
 pub fn forget(database: &Database, copy: &Path) -> Result<Option<String>, StoreError> {
-    let kept = match Database::open(copy) {
-        Ok(kept) => kept,
-        Err(error) if error.is_of_disk() => return Err(error),
-        Err(error) => return Ok(Some(error.to_string())),
-    };
+    match try_to_forget(database, copy) {
+        Ok(damage) => Ok(damage),
+        Err(error) if is_for_good(&error) => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a copy will never be opened here: it is damaged, or has another key. One of another user,
+/// of a later version, or that somebody holds can be given back, opened by that version, let go.
+fn is_for_good(error: &StoreError) -> bool {
+    error.is_of_damage() || matches!(error, StoreError::Key { .. })
+}
+
+fn try_to_forget(database: &Database, copy: &Path) -> Result<Option<String>, StoreError> {
+    let kept = Database::open_existing(copy)?;
     if let Some(damage) = kept.read(|snapshot| snapshot.quick_damage())?.into_iter().next() {
         return Ok(Some(damage));
     }
-    match forget_all(database, &kept) {
-        Ok(()) => Ok(None),
-        Err(error) if error.is_of_damage() => Ok(Some(error.to_string())),
-        Err(error) => Err(error),
-    }
+    forget_all(database, &kept)?;
+    Ok(None)
 }
 
 fn forget_all(database: &Database, kept: &Database) -> Result<(), StoreError> {
@@ -65,22 +72,59 @@ fn forget_all(database: &Database, kept: &Database) -> Result<(), StoreError> {
     eraser::wait_for_empty_log(&connection)
 }
 
-/// The same for what restores put aside in the data folder. One that cannot be opened, or has another
-/// key, may hold whoever is erased, and cannot be made to forget: it goes.
+/// The same for what restores put aside in the data folder, when somebody is erased. One that can
+/// never be opened may hold whoever it is, and cannot be made to forget: it goes. The first of those
+/// that cannot be opened now fails it, after the others have forgotten.
 pub fn forget_put_aside(database: &Database) -> Result<(), StoreError> {
+    let mut failed = None;
     for folder in database.put_aside()? {
-        let why = match database.arm_put_aside(&folder) {
-            Ok(()) if has_forgotten(database, &folder)? => None,
-            Ok(()) => forget(database, &folder)?,
-            Err(error) if error.is_of_disk() => return Err(error),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = why {
-            store::remove(&folder)?;
-            tell_that_it_went(&folder, &why);
+        match forget_one_put_aside(database, &folder) {
+            Ok(None) => {}
+            Ok(Some(why)) => match store::remove(&folder) {
+                Ok(()) => tell_that_it_went(&folder, &why),
+                Err(error) => drop(failed.get_or_insert(error)),
+            },
+            Err(error) => drop(failed.get_or_insert(error)),
         }
     }
-    Ok(())
+    let Some(error) = failed else { return Ok(()) };
+    Err(StoreError::Refused(format!(
+        "what was erased is gone from the database, but may be in what a restore put aside: {error}. \
+         Mend that, remove the folder, or move it out of the data folder; then it is complete"
+    )))
+}
+
+fn forget_one_put_aside(database: &Database, folder: &Path) -> Result<Option<String>, StoreError> {
+    match database.arm_put_aside(folder) {
+        Err(error) if is_for_good(&error) => return Ok(Some(error.to_string())),
+        armed => armed?,
+    }
+    if has_forgotten(database, folder)? { Ok(None) } else { forget(database, folder) }
+}
+
+/// At the start of a service: whoever was erased since may be in what was put aside, or brought back.
+/// Nothing is removed where nobody is erased now, and what cannot be opened is told.
+pub async fn look_into_put_aside(store: &Store) {
+    let database = store.database().clone();
+    let look = move || {
+        for folder in database.put_aside()? {
+            let why = match forget_one_put_aside(&database, &folder) {
+                Ok(why) => why,
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(why) = why {
+                let folder = folder.display();
+                tracing::warn!(
+                    why,
+                    "{folder} cannot be opened; the next erasure waits for it, or, where it is damaged, removes it"
+                );
+            }
+        }
+        Ok::<_, StoreError>(())
+    };
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(look).await {
+        tracing::warn!(%error, "what restores put aside cannot be read");
+    }
 }
 
 /// In the log of a service, or to who runs a command.

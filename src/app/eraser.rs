@@ -37,8 +37,7 @@ const LOG_IN_USE: &str = "what was erased is gone from the database, but another
 pub async fn run(store: Store) -> Ended {
     let mut erasures = store.erasures();
     let mut completion = Completion::default();
-    // What restores put aside before they were made to forget.
-    copies::forget_put_aside_beside(&store).await.context("an erasure failed")?;
+    copies::look_into_put_aside(&store).await;
     loop {
         let has_more = take_up(&store).await.context("an erasure failed")?;
         completion.attempt(&store).await.context("an erasure cannot be completed")?;
@@ -101,7 +100,7 @@ impl Completion {
             return Ok(());
         }
         if let Some(holder) = held_by(store).await? {
-            self.wait(holder);
+            self.wait(&holder);
             return Ok(());
         }
         self.waiting = None;
@@ -111,7 +110,7 @@ impl Completion {
         Ok(())
     }
 
-    fn wait(&mut self, holder: &'static str) {
+    fn wait(&mut self, holder: &str) {
         let now = Instant::now();
         let wait = self.waiting.get_or_insert(Wait {
             since: now,
@@ -128,27 +127,31 @@ impl Completion {
     }
 }
 
-/// Who keeps what was erased in a file beside the database, if somebody does.
-async fn held_by(store: &Store) -> Result<Option<&'static str>, WriteError> {
+/// What keeps what was erased in a file beside the database, if something does.
+async fn held_by(store: &Store) -> Result<Option<String>, WriteError> {
     // The log comes first: no copy that is made from here on holds them.
     shrink(store).await?;
     if !store.empty_log().await? {
-        return Ok(Some(LOG_IN_USE));
+        return Ok(Some(LOG_IN_USE.to_owned()));
     }
     if !store.database().clear_scratch()? {
-        return Ok(Some(foreign_text::COPY_IN_USE));
+        return Ok(Some(foreign_text::COPY_IN_USE.to_owned()));
     }
-    copies::forget_put_aside_beside(store).await?;
-    Ok(None)
+    Ok(copies::forget_put_aside_beside(store).await.err().map(|error| error.to_string()))
 }
 
 /// The same for a command: all that is open, with a connection of its own.
 pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), StoreError> {
+    erase_all(database, connection)?;
+    complete(database, connection)
+}
+
+fn erase_all(database: &Database, connection: &mut Connection) -> Result<(), StoreError> {
     foreign_text::read_old_beside(database, connection)?;
     loop {
         let open = database.read(|snapshot| snapshot.open_erasures(BATCH_ERASURES))?;
         if open.is_empty() {
-            break;
+            return Ok(());
         }
         note_in_ledger(database, &open)?;
         for chunk in open.chunks(CHUNK_ERASURES) {
@@ -157,6 +160,9 @@ pub fn work_off(database: &Database, connection: &mut Connection) -> Result<(), 
             while database.transact(connection, erase)? {}
         }
     }
+}
+
+fn complete(database: &Database, connection: &mut Connection) -> Result<(), StoreError> {
     let erased = database.read(|snapshot| snapshot.uncompleted_erasures(usize::MAX))?;
     if erased.is_empty() {
         return Ok(());
@@ -186,7 +192,12 @@ pub fn catch_up(database: &Database) -> Result<(), StoreError> {
     let came_back =
         database.transact(&mut connection, |tx| request_again(tx, ledger, clock::now()))?;
     tracing::warn!(came_back, "the database is older than its erasure ledger; erasing again");
-    work_off(database, &mut connection)
+    erase_all(database, &mut connection)?;
+    // Nobody reads them any more; what keeps their bytes must not keep deliveries out.
+    if let Err(error) = complete(database, &mut connection) {
+        tracing::warn!(%error, "erasures are not complete yet");
+    }
+    Ok(())
 }
 
 /// Adds what the database knows of and the ledger does not, because it was lost or damaged, or is

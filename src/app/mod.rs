@@ -106,7 +106,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Annotation(command) => annotations::run(&open()?, command)?,
         Command::Erase(args) => erase::run(&open()?, &args)?,
         Command::Retention(args) => retention::run(&open()?, &args)?,
-        Command::Backup(args) => backups::command(&open()?, &config, &args)?,
+        Command::Backup(args) => {
+            // One that is made by a mistyped path would be copied as if it were the gym's.
+            Database::must_be_in(&config.data)?;
+            backups::command(&open()?, &config, &args)?;
+        }
         Command::Restore(args) => return restore::run(&config, &args),
         Command::Export(args) => transfer::export::run(&open()?, &args)?,
         Command::Import(args) => transfer::import::run(&open()?, &args)?,

@@ -184,7 +184,9 @@ async fn finish_removals(store: &Store) -> Result<(), WriteError> {
         }
         drop(lock);
         let is_gone = empty_log(store).await?;
-        copies::forget_put_aside_beside(store).await?;
+        if let Err(error) = copies::forget_put_aside_beside(store).await {
+            tracing::warn!(%error, gym = %slug, "a gym that was removed is tried again there at the next start or erasure");
+        }
         if is_gone {
             tracing::info!(gym = %slug, "the removal of a gym is complete");
         }

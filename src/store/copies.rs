@@ -115,6 +115,11 @@ impl Database {
     }
 }
 
+/// Whether a copy is called so in a data folder.
+pub(super) fn is_copy(name: &str) -> bool {
+    name.starts_with(TRIAL) || name == RESTORE || name.starts_with(BEFORE_RESTORE)
+}
+
 /// Whether what was put aside is still what is in place.
 pub(super) fn is_same(file: &Path, aside: &Path) -> bool {
     let id = |path: &Path| fs::metadata(path).map(|there| (there.dev(), there.ino())).ok();

@@ -9,13 +9,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::checksums::{self, Sums};
+use super::copies::is_copy;
 use super::identity::{MARK_FILE, Mark};
 use super::kept::BACKUP_LOCK_FILE;
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::LEDGER_FILE;
-use super::opened::check_folder;
+use super::opened::{check_folder, length};
 use super::remembered::Remembered;
-use super::schema::migrate;
+use super::schema::{self, migrate};
 use super::transaction::Transaction;
 use super::tx::Tx;
 use super::{Damaged, files};
@@ -30,8 +31,6 @@ pub(super) const EGYM_LOCK_FILE: &str = "footfall.egym.lock";
 pub(super) const REBUILD_LOCK_FILE: &str = "footfall.rebuild.lock";
 /// How long a transaction waits for one of another process, in milliseconds.
 const BUSY_MS_MAX: u64 = 2_000;
-/// How often a lock is tried, in milliseconds.
-const LOCK_STEP_MS: u64 = 20;
 /// Who only looks whether somebody holds a lock holds it no longer than this, in milliseconds.
 const LOOK_MS: u64 = 60;
 /// How long emptying the write-ahead log waits for a reader, in milliseconds. Nobody can write
@@ -73,6 +72,9 @@ pub enum StoreError {
     NotOurs(PathBuf),
     #[error("{path} {why}")]
     Sealed { path: PathBuf, why: String },
+    /// What lies in a folder is not one whole database.
+    #[error("{0}")]
+    NotWhole(String),
     #[error("{0}")]
     Refused(String),
     /// What failed a whole transaction, told to everybody in it.
@@ -85,14 +87,12 @@ impl StoreError {
     pub fn is_of_damage(&self) -> bool {
         use rusqlite::ErrorCode as Code;
         match self {
-            StoreError::Sqlite(error) => matches!(
-                error.sqlite_error_code(),
-                Some(Code::DatabaseCorrupt | Code::NotADatabase)
-            ),
-            StoreError::Damaged(_) => true,
+            StoreError::Sqlite(_) | StoreError::Migration(_) => {
+                matches!(self.sqlite_code(), Some(Code::DatabaseCorrupt | Code::NotADatabase))
+            }
+            StoreError::Damaged(_) | StoreError::NotWhole(_) => true,
             StoreError::Shared(error) => error.is_of_damage(),
             StoreError::File { .. }
-            | StoreError::Migration(_)
             | StoreError::Locked(_)
             | StoreError::Key { .. }
             | StoreError::NotOurs(_)
@@ -106,8 +106,8 @@ impl StoreError {
     pub fn is_of_disk(&self) -> bool {
         use rusqlite::ErrorCode as Code;
         match self {
-            StoreError::Sqlite(error) => matches!(
-                error.sqlite_error_code(),
+            StoreError::Sqlite(_) | StoreError::Migration(_) => matches!(
+                self.sqlite_code(),
                 Some(
                     Code::DatabaseBusy
                         | Code::DatabaseLocked
@@ -121,12 +121,24 @@ impl StoreError {
             StoreError::File { .. } | StoreError::NotOurs(_) => true,
             StoreError::Shared(error) => error.is_of_disk(),
             StoreError::Damaged(_)
-            | StoreError::Migration(_)
+            | StoreError::NotWhole(_)
             | StoreError::Locked(_)
             | StoreError::Key { .. }
             | StoreError::Sealed { .. }
             | StoreError::Refused(_) => false,
         }
+    }
+
+    /// What SQLite said, if it was SQLite that said no.
+    fn sqlite_code(&self) -> Option<rusqlite::ErrorCode> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
+                return error.sqlite_error_code();
+            }
+            cause = error.source();
+        }
+        None
     }
 }
 
@@ -155,13 +167,32 @@ impl Database {
             Some(key) => key,
             None => first_key(folder, &path)?,
         };
-        key::check(&connect(&folder.join(DATABASE_FILE))?, &key, &path)?;
+        let connection = connect(&folder.join(DATABASE_FILE))?;
+        key::check(&connection, &key, &path)?;
+        let claim = claim_to_migrate(folder, &connection)?;
         let database = Database::with_key(folder, key)?;
+        drop((connection, claim));
         let mut connection = connect(&database.file())?;
         key::note_check(&connection, &database.key)?;
         database.mark.notice_restore(&mut connection)?;
         database.make_private()?;
         Ok(database)
+    }
+
+    /// The same where a database must be there already.
+    pub fn open_existing(folder: &Path) -> Result<Database, StoreError> {
+        Database::must_be_in(folder)?;
+        Database::open(folder)
+    }
+
+    /// Refuses a folder without a database.
+    pub fn must_be_in(folder: &Path) -> Result<(), StoreError> {
+        let file = folder.join(DATABASE_FILE);
+        if length(&file)? > 0 {
+            return Ok(());
+        }
+        let how = if file.exists() { "is empty" } else { "is not there" };
+        Err(StoreError::NotWhole(format!("the database {} {how}", file.display())))
     }
 
     /// Brings the database of a folder up to date, by a key that may not be its own.
@@ -252,13 +283,7 @@ impl Database {
     }
 
     fn lock_within(&self, name: &str, milliseconds: u64) -> Result<Option<fs::File>, StoreError> {
-        for _ in 0..milliseconds / LOCK_STEP_MS {
-            if let Some(lock) = self.try_lock(name)? {
-                return Ok(Some(lock));
-            }
-            std::thread::sleep(Duration::from_millis(LOCK_STEP_MS));
-        }
-        self.try_lock(name)
+        files::try_lock_within(&self.folder.join(name), milliseconds)
     }
 
     fn try_lock(&self, name: &str) -> Result<Option<fs::File>, StoreError> {
@@ -391,6 +416,27 @@ fn first_key(folder: &Path, path: &Path) -> Result<Key, StoreError> {
     let is_needed =
         has_some(&folder.join(LEDGER_FILE)) || has_some(&file) && key::is_needed(&connect(&file)?)?;
     if is_needed { Err(key::missing(path)) } else { key::make(path) }
+}
+
+/// Nobody of an earlier version may go on writing into a database that is brought up to date: it would
+/// be read by rules that it did not know of. A scratch copy is ours alone.
+fn claim_to_migrate(
+    folder: &Path,
+    connection: &Connection,
+) -> Result<Option<fs::File>, StoreError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    if !schema::is_of_earlier(connection) || is_copy(&name) {
+        return Ok(None);
+    }
+    let claim = files::try_lock_within(&folder.join(LOCK_FILE), BUSY_MS_MAX)?;
+    let Some(claim) = claim else {
+        return Err(StoreError::Refused(format!(
+            "a service of an earlier version serves {}: start it again first, as this version, which \
+             brings the database up to date",
+            folder.display()
+        )));
+    };
+    Ok(Some(claim))
 }
 
 pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
@@ -12,6 +13,8 @@ use super::database::{StoreError, in_file};
 
 /// What a file's name ends with until it is whole.
 const UNFINISHED: &str = ".unfinished";
+/// How often a lock is tried, in milliseconds.
+const LOCK_STEP_MS: u64 = 20;
 /// Permissions of the group and of others.
 const OF_OTHERS: u32 = 0o077;
 
@@ -213,6 +216,20 @@ pub(super) fn try_lock(path: &Path) -> Result<Option<fs::File>, StoreError> {
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(source)) => Err(in_file(path)(source)),
     }
+}
+
+/// The same, and waits a little for one who is about to let go.
+pub(super) fn try_lock_within(
+    path: &Path,
+    milliseconds: u64,
+) -> Result<Option<fs::File>, StoreError> {
+    for _ in 0..milliseconds / LOCK_STEP_MS {
+        if let Some(lock) = try_lock(path)? {
+            return Ok(Some(lock));
+        }
+        std::thread::sleep(Duration::from_millis(LOCK_STEP_MS));
+    }
+    try_lock(path)
 }
 
 #[cfg(test)]

@@ -6,12 +6,15 @@
 //! written. By that it is known without its passphrase whether there is something left to forget.
 
 use std::fs;
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use super::database::{DATABASE_FILE, Database, StoreError, in_file};
+use super::copies::is_copy;
+use super::database::{DATABASE_FILE, Database, StoreError, in_file, open_to_read};
 use super::files;
-use super::key::{self, KEY_FILE};
+use super::key::{self, KEY_FILE, Key};
 use super::ledger::{LEDGER_FILE, Ledger, LedgerEntry, key_tag};
+use super::opened::length;
 use super::schema;
 use super::sealed::{Passphrases, sealed};
 use super::secret::hex;
@@ -42,14 +45,25 @@ impl Database {
         key_tag(self.key())
     }
 
-    /// Whether a folder holds a copy of this database.
-    pub fn is_copied_to(&self, folder: &Path) -> bool {
+    /// Whose copy a folder holds, where it can be told: of a plain one by its key, or by what the
+    /// database says of ours; of an encrypted one by its note, or by its key, if we can open that.
+    pub fn is_copied_to(&self, folder: &Path, by: Option<&Passphrases>) -> Option<bool> {
         if is_sealed(folder) {
-            return note_of(folder).is_some_and(|(tag, _)| tag == self.tag());
+            let tag = note_of(folder).map(|(tag, _)| tag).or_else(|| {
+                let mut key = Vec::new();
+                by?.read_sealed(&sealed(&folder.join(KEY_FILE)), &mut key).ok()?;
+                Some(key_tag(&Key::of(key.try_into().ok()?)))
+            });
+            return tag.map(|tag| tag == self.tag());
         }
-        let key = key::read(&folder.join(KEY_FILE));
-        folder.join(DATABASE_FILE).exists()
-            && matches!(key, Ok(Some(key)) if key.bytes() == self.key().bytes())
+        if !folder.join(DATABASE_FILE).exists() {
+            return Some(false);
+        }
+        if let Ok(Some(key)) = key::read(&folder.join(KEY_FILE)) {
+            return Some(key.bytes() == self.key().bytes());
+        }
+        let database = open_to_read(&folder.join(DATABASE_FILE), true).ok()?;
+        key::is_noted(&database, self.key()).ok()?
     }
 
     /// What every copy of this database is to forget.
@@ -64,15 +78,14 @@ impl Database {
         self.read_ledger(&other.folder().join(LEDGER_FILE))
     }
 
-    /// Copies a plain copy into a folder.
+    /// Copies a plain copy of this database into a folder. Its key may be kept elsewhere: it is ours.
     pub fn copy_kept(&self, copy: &Path, into: &Path) -> Result<(), StoreError> {
         files::make_private_folder(into).map_err(in_file(into))?;
-        for name in [DATABASE_FILE, KEY_FILE] {
-            let (from, to) = (copy.join(name), into.join(name));
-            fs::copy(&from, &to).map_err(in_file(&from))?;
-            files::make_private(&to)?;
-        }
-        Ok(())
+        let (from, to) = (copy.join(DATABASE_FILE), into.join(DATABASE_FILE));
+        fs::copy(&from, &to).map_err(in_file(&from))?;
+        files::make_private(&to)?;
+        let key = into.join(KEY_FILE);
+        files::write_whole(&key, self.key().bytes()).map_err(in_file(&key))
     }
 
     /// Puts the ledger of this database, if there is one, into the folder of a copy.
@@ -99,7 +112,7 @@ impl Database {
         is_anew: bool,
     ) -> Result<(), StoreError> {
         files::make_private_folder(into).map_err(in_file(into))?;
-        let has_key = is_anew && by.is_one();
+        let has_key = is_anew && by.is_one() && sealed(&into.join(KEY_FILE)).exists();
         let names: &[&str] = if has_key { &[DATABASE_FILE] } else { &[KEY_FILE, DATABASE_FILE] };
         for name in names {
             by.seal(&copy.join(name), &sealed(&into.join(name)))?;
@@ -139,20 +152,81 @@ impl Database {
     }
 
     /// Puts a copy in place of another. What the other has is replaced by its last file: until then
-    /// its note says no more than is true.
+    /// its note says no more than is true. What else was made beside it, by who looked into it, goes:
+    /// it may name whoever the new one has forgotten.
     pub fn replace_copy(by: &Path, copy: &Path) -> Result<(), StoreError> {
-        let plain = [DATABASE_FILE, KEY_FILE].map(|name| by.join(name));
-        let encrypted = plain.clone().map(|file| sealed(&file));
-        for from in plain.into_iter().chain(encrypted).chain([by.join(NOTE_FILE)]) {
-            let name = from.file_name().unwrap_or_default();
+        for from in files_of_copy(by) {
+            let to = copy.join(from.file_name().unwrap_or_default());
             if from.exists() {
-                let to = copy.join(name);
                 fs::rename(&from, &to).map_err(in_file(&to))?;
                 files::sync_folder(&to).map_err(in_file(&to))?;
             }
         }
+        for path in beside_copy(copy)? {
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(in_file(&path))?;
+        }
         Ok(())
     }
+}
+
+/// Whether a plain copy has its key with it.
+pub fn has_key(copy: &Path) -> bool {
+    copy.join(KEY_FILE).exists()
+}
+
+/// Leaves a plain copy without its key.
+pub fn remove_key(copy: &Path) -> Result<(), StoreError> {
+    let key = copy.join(KEY_FILE);
+    fs::remove_file(&key).map_err(in_file(&key))
+}
+
+/// Removes the files of a copy, and its folder with them where that is wanted.
+pub fn remove_copy(copy: &Path, with_folder: bool) -> Result<(), StoreError> {
+    for file in files_of_copy(copy).iter().filter(|file| file.exists()) {
+        fs::remove_file(file).map_err(in_file(file))?;
+    }
+    if with_folder { super::copies::remove(copy) } else { Ok(()) }
+}
+
+/// All that a copy may have, in the order in which it is put in place.
+fn files_of_copy(folder: &Path) -> [PathBuf; 5] {
+    let [database, key] = [DATABASE_FILE, KEY_FILE].map(|name| folder.join(name));
+    let (sealed_database, sealed_key) = (sealed(&database), sealed(&key));
+    [database, key, sealed_database, sealed_key, folder.join(NOTE_FILE)]
+}
+
+/// What lies beside a copy because footfall was run on it: a log, a ledger, what a restore put aside.
+pub fn beside_copy(copy: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let own = files_of_copy(copy);
+    let entries = fs::read_dir(copy).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let paths = entries.map_err(in_file(copy))?.into_iter().map(|entry| entry.path());
+    let is_made_here = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !own.contains(path)
+            && (name.starts_with("footfall.") || name == LEDGER_FILE || is_copy(&name))
+    };
+    Ok(paths.filter(is_made_here).collect())
+}
+
+/// Whether a copy seems to be all there: the head of its database says how long it is, and an
+/// encrypted one begins as such a file does.
+pub fn seems_whole(copy: &Path) -> bool {
+    let (file, is_sealed) = (copy.join(DATABASE_FILE), is_sealed(copy));
+    let file = if is_sealed { sealed(&file) } else { file };
+    let Ok(length) = length(&file) else { return false };
+    let mut head = [0; 100];
+    let read = fs::File::open(&file).and_then(|mut file| file.read_exact(&mut head));
+    if read.is_err() || is_sealed {
+        return read.is_ok() && head.starts_with(b"age-encryption.org/v1\n");
+    }
+    let page = match u64::from(u16::from_be_bytes([head[16], head[17]])) {
+        1 => 65_536,
+        page => page,
+    };
+    let pages = u64::from(u32::from_be_bytes([head[28], head[29], head[30], head[31]]));
+    head.starts_with(b"SQLite format 3\0") && length == page * pages
 }
 
 /// Whether a folder holds a copy that is encrypted.
@@ -164,7 +238,11 @@ pub fn is_sealed(folder: &Path) -> bool {
 pub fn open_sealed(copy: &Path, into: &Path, by: Option<&Passphrases>) -> Result<(), StoreError> {
     let by = by.ok_or_else(|| needs_passphrase(copy))?;
     for name in [KEY_FILE, DATABASE_FILE] {
-        by.unseal(&sealed(&copy.join(name)), &into.join(name))?;
+        let from = sealed(&copy.join(name));
+        // A key that is kept elsewhere is asked for as that of a plain copy is.
+        if name == DATABASE_FILE || from.exists() {
+            by.unseal(&from, &into.join(name))?;
+        }
     }
     Ok(())
 }
@@ -178,9 +256,9 @@ pub fn needs_passphrase(copy: &Path) -> StoreError {
     ))
 }
 
-/// Whether a copy can be opened; what is large in it is not read.
+/// Whether a copy can be opened; of what is large in it only the beginning is read.
 pub fn check_sealed(copy: &Path, by: &Passphrases) -> Result<(), StoreError> {
-    by.check(&sealed(&copy.join(KEY_FILE)))
+    by.check(&sealed(&copy.join(DATABASE_FILE)))
 }
 
 /// By which key an encrypted copy is, and what it has forgotten.

@@ -83,6 +83,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Key>, StoreError> {
             Err(_) => Err(wrong(path, format!("holds {} bytes, not {KEY_BYTES}", bytes.len()))),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        // It may well be the right one.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(in_file(path)(error)),
         Err(error) => Err(wrong(path, format!("cannot be read ({error})"))),
     }
 }
@@ -143,14 +145,19 @@ pub(super) fn is_needed(connection: &Connection) -> Result<bool, StoreError> {
 /// Refuses a key that is not the one this database was written with. A database of an earlier
 /// version does not say which that was: then most of its members must be found by it.
 pub(super) fn check(connection: &Connection, key: &Key, path: &Path) -> Result<(), StoreError> {
-    let says_so = has_table(connection, "identity")?;
-    let stored = if says_so { stored_check(connection)? } else { None };
-    let fits = match stored {
-        Some(stored) => stored == check_value(key),
+    let fits = match is_noted(connection, key)? {
+        Some(is_it) => is_it,
         None if has_table(connection, "members")? => finds_members(connection, key)?,
         None => true,
     };
     if fits { Ok(()) } else { Err(wrong(path, "is not the key of the database beside it")) }
+}
+
+/// Whether a database says that this is its key; none where it says nothing.
+pub(super) fn is_noted(connection: &Connection, key: &Key) -> Result<Option<bool>, StoreError> {
+    let says_so = has_table(connection, "identity")?;
+    let stored = if says_so { stored_check(connection)? } else { None };
+    Ok(stored.map(|stored| stored == check_value(key)))
 }
 
 /// Notes to which key the database belongs, unless that is noted.

@@ -56,7 +56,8 @@ impl Database {
     }
 }
 
-pub(super) fn is_served(folder: &Path) -> bool {
+/// Whether a service runs on a folder, asked without making a lock file.
+pub fn is_served(folder: &Path) -> bool {
     let lock = folder.join(LOCK_FILE);
     lock.exists() && matches!(files::try_lock(&lock), Ok(None))
 }

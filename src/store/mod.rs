@@ -64,11 +64,15 @@ pub use foreign_text::Place;
 pub use gyms::{Gym, GymSettings};
 pub use identity::{Cursored, Epoch};
 pub use imports::{Import, ImportRun, ImportState, LaterDelivery, Undone};
-pub use kept::{ToForget, check_sealed, is_sealed, needs_passphrase, open_sealed};
+pub use kept::{
+    ToForget, beside_copy, check_sealed, has_key, is_sealed, needs_passphrase, open_sealed,
+    remove_copy, remove_key, seems_whole,
+};
 pub use key::Person;
 pub use ledger::{Ledger, LedgerEntry};
 pub use lingering::Lingering;
 pub use log::{Known, LoggedEvent};
+pub use look::is_served;
 pub use meters::Meters;
 pub use notices::Notice;
 pub use password::{
@@ -91,7 +95,7 @@ pub use tokens::{Reader, Role, Token};
 pub use trial::Trial;
 pub use tx::Tx;
 pub use users::{Session, User};
-pub use vitals::{Build, Erasures, Sizes, Vitals};
+pub use vitals::{Build, Erasures, Sizes, Vitals, free_bytes};
 pub use webhooks::{Begun, Webhook};
 pub use witness::Latest;
 pub use writer::{BATCH_MAX, QUEUE_MAX, Store, WriteError};

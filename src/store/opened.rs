@@ -69,7 +69,7 @@ pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
-fn length(path: &Path) -> Result<u64, StoreError> {
+pub(super) fn length(path: &Path) -> Result<u64, StoreError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
@@ -85,7 +85,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), StoreError> {
     let (length, has_log) = (length(&file)?, length(&log)? > 0);
     let mark = folder.join(MARK_FILE);
     if length == 0 && (has_log || mark.exists()) {
-        return Err(StoreError::Refused(format!(
+        return Err(StoreError::NotWhole(format!(
             "{} is {}, but there was a database in this folder: is its disk mounted? Put the \
              database back, from a backup or from where it was moved to. To begin with nothing, \
              remove {} and {}",
@@ -97,7 +97,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), StoreError> {
     }
     if has_log && !has_write_ahead_log(&file)? {
         let (log, file) = (log.display(), file.display());
-        return Err(StoreError::Refused(format!(
+        return Err(StoreError::NotWhole(format!(
             "{log} does not belong to {file}, which is a backup that was put there, and would \
              damage it. Move {log} to the database that it is of, or remove it"
         )));

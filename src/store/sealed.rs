@@ -2,7 +2,7 @@
 //! that format opens them too. What is in them may not be known here.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::iter::once;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,9 @@ const WORK_LOG2: u8 = 16;
 /// Files of others may ask for more, up to 1 GiB.
 const WORK_LOG2_MAX: u8 = 20;
 
+/// So much of a file is read to tell whether it can be opened.
+const HEAD_BYTES: u64 = 65_536;
+
 /// The passphrases in a file, one a line: by the first is written, by any is read.
 pub struct Passphrases {
     path: PathBuf,
@@ -31,8 +34,16 @@ pub struct Passphrases {
 impl Passphrases {
     pub fn read(path: &Path) -> Result<Passphrases, StoreError> {
         let text = fs::read_to_string(path).map_err(in_file(path))?;
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let texts: Vec<_> = lines.map(|line| SecretString::from(line.to_owned())).collect();
+        let bare = |line| str::trim(str::trim_start_matches(line, '\u{feff}'));
+        let lines: Vec<_> = text.lines().filter(|line| !bare(line).is_empty()).collect();
+        // What an editor puts around a line is no part of it; who wrote by it all the same can read.
+        let mut texts: Vec<&str> = vec![];
+        for text in lines.iter().map(|line| bare(line)).chain(lines.iter().copied()) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        let texts: Vec<_> = texts.into_iter().map(SecretString::from).collect();
         if texts.is_empty() {
             let path = path.display();
             return Err(StoreError::Refused(format!(
@@ -93,14 +104,25 @@ impl Passphrases {
         draft.keep().map_err(in_file(to))
     }
 
-    /// Whether a small file can be opened.
-    pub(super) fn check(&self, from: &Path) -> Result<(), StoreError> {
-        io::copy(&mut self.reader(from)?, &mut io::sink())
-            .map(drop)
-            .map_err(|error| failed(from, error))
+    /// Adds those of another file, to read by.
+    pub fn and(mut self, more: Option<Passphrases>) -> Passphrases {
+        self.texts.extend(more.into_iter().flat_map(|more| more.texts));
+        self
     }
 
-    fn reader(&self, from: &Path) -> Result<impl io::Read + use<>, StoreError> {
+    /// Whether a file can be opened.
+    pub(super) fn check(&self, from: &Path) -> Result<(), StoreError> {
+        let mut head = self.reader(from)?.take(HEAD_BYTES);
+        io::copy(&mut head, &mut io::sink()).map(drop).map_err(|error| failed(from, error))
+    }
+
+    /// Reads a small file.
+    pub(super) fn read_sealed(&self, from: &Path, into: &mut Vec<u8>) -> Result<(), StoreError> {
+        let read = self.reader(from)?.take(HEAD_BYTES).read_to_end(into);
+        read.map(drop).map_err(|error| failed(from, error))
+    }
+
+    fn reader(&self, from: &Path) -> Result<impl Read + use<>, StoreError> {
         let mut refused = None;
         for text in &self.texts {
             let file = File::open(from).map_err(in_file(from))?;
@@ -159,7 +181,7 @@ fn failed(from: &Path, error: io::Error) -> StoreError {
 
 /// Copies, and tells a fault of what is read from one of what is written.
 fn copy_out(
-    reader: &mut impl io::Read,
+    reader: &mut impl Read,
     draft: &mut Draft,
     from: &Path,
     to: &Path,

@@ -121,8 +121,7 @@ impl Database {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(in_file(path)(error)),
         };
-        let disk = rustix::fs::statvfs(self.folder());
-        let disk = disk.map_err(|error| in_file(self.folder())(error.into()))?;
+        let disk = disk_of(self.folder())?;
         let mut log = self.file().into_os_string();
         log.push("-wal");
         Ok(Sizes {
@@ -132,4 +131,14 @@ impl Database {
             disk_free: disk.f_bavail * disk.f_frsize,
         })
     }
+}
+
+fn disk_of(folder: &Path) -> Result<rustix::fs::StatVfs, StoreError> {
+    rustix::fs::statvfs(folder).map_err(|error| in_file(folder)(error.into()))
+}
+
+/// What is free for us on the disk of a folder.
+pub fn free_bytes(folder: &Path) -> Result<u64, StoreError> {
+    let disk = disk_of(folder)?;
+    Ok(disk.f_bavail * disk.f_frsize)
 }

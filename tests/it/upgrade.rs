@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::erasure::traces;
 use crate::patience::Patience;
-use crate::service::{Service, Webhook, delivery, now, run_json, verify};
+use crate::service::{Service, Webhook, delivery, now, run, run_json, verify};
 
 /// What a later version may answer otherwise: places in the log, what rests on the rule of silent
 /// spans, which is not that of the first version, unknown fields, of which those are not kept that
@@ -112,7 +112,7 @@ async fn a_database_of_an_earlier_version_goes_on_receiving_erasing_and_counting
         let path = format!("/api/v1/gyms/mitte/members/{account}");
         assert_eq!(service.get(token, &path).await.0, 404);
         let before = service.get_ok(token, "/api/v1/gyms/mitte/reports/visits").await;
-        assert!(crate::service::run(folder.path(), &["rebuild"]).status.success());
+        assert!(run(folder.path(), &["rebuild"]).status.success());
         let after = service.get_ok(token, "/api/v1/gyms/mitte/reports/visits").await;
         assert_holds(&before, &after, "rebuilt");
         assert_eq!(verify(folder.path())["ok"], true);
@@ -149,4 +149,20 @@ async fn what_an_earlier_version_did_not_count_is_counted_while_reports_go_on() 
         assert!(most > 0, "somebody was active: {activity}");
         assert_eq!(verify(folder.path())["ok"], true);
     }
+}
+
+#[test]
+fn a_command_does_not_bring_a_database_up_to_date_under_a_service_of_an_earlier_version() {
+    let version = &versions()[0];
+    let (folder, _) = copy(version);
+    let lock = fs::File::create(folder.path().join("footfall.lock")).expect("it is made");
+    lock.lock().expect("it is free");
+    let before = fs::read(folder.path().join("footfall.db")).expect("it is there");
+    let refused = run(folder.path(), &["gym", "list"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("start it again first"), "{said}");
+    let after = fs::read(folder.path().join("footfall.db")).expect("it is there");
+    assert!(before == after, "nothing was written");
+    drop(lock);
+    assert!(run(folder.path(), &["gym", "list"]).status.success());
 }

@@ -2,7 +2,7 @@
 
 mod shelf;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -28,12 +28,26 @@ const RETRY_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// Says what is missing in the configuration.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    let is_named = !config.backup.folder.as_os_str().is_empty();
+    let folder = &config.backup.folder;
+    let is_named = !folder.as_os_str().is_empty();
     ensure!(
         config.backup.every == 0 || is_named,
         "`backup.every` needs `backup.folder`: where to?"
     );
+    ensure!(
+        !is_named || !is_within(folder, &config.data),
+        "`backup.folder` {} is in the data folder, which is cleared of whoever is erased, and has the \
+         same disk; choose another",
+        folder.display()
+    );
     Ok(())
+}
+
+/// Whether a folder that may not be there yet is another one, or in it.
+fn is_within(folder: &Path, other: &Path) -> bool {
+    let Ok(other) = other.canonicalize() else { return folder.starts_with(other) };
+    let there = folder.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+    there.is_some_and(|there| there.starts_with(&other))
 }
 
 impl BackupConfig {
@@ -79,29 +93,35 @@ pub async fn run(store: Store, config: BackupConfig, process: Process) -> Ended 
     // What keeps the folder from being read is told by the first that is tried.
     let last = last(store.database(), &config).unwrap_or_default();
     if let Some(last) = &last {
-        process.note_backup(last.made_at, last.bytes()?);
+        // A clock that was ahead must not hide how old it is.
+        process.note_backup(last.made_at.min(clock::now()), last.bytes()?);
     }
     let mut wait = due_in(last.map(|last| last.made_at), every, clock::now());
     loop {
         sleep(wait).await;
         wait = match make_off_thread(&store, &config, every).await? {
-            Ok(Done { copy, is_new, lost }) => {
+            Ok(Done { copy, is_new, lost, failed }) => {
                 process.note_backup(copy.made_at, copy.bytes()?);
                 process.lose_backups(lost);
-                if is_new {
+                if let Some(error) = failed {
+                    tell_that_it_failed(&error)
+                } else if is_new {
                     tracing::info!("a backup was made and verified");
                     Duration::from_millis(every.unsigned_abs())
                 } else {
                     due_in(Some(copy.made_at), every, clock::now())
                 }
             }
-            Err(error) => {
-                let error = format!("{error:#}");
-                tracing::error!(error, "the backup failed; it is tried again in 10 minutes");
-                RETRY_AFTER
-            }
+            Err(error) => tell_that_it_failed(&error),
         };
     }
+}
+
+/// Returns when it is tried again.
+fn tell_that_it_failed(error: &anyhow::Error) -> Duration {
+    let error = format!("{error:#}");
+    tracing::error!(error, "the backup failed; it is tried again in 10 minutes");
+    RETRY_AFTER
 }
 
 async fn make_off_thread(
@@ -113,7 +133,8 @@ async fn make_off_thread(
     let (done, made) = oneshot::channel();
     // A thread that no stop waits for: what it has written by then is cleared by the next.
     let make = move || {
-        let shelf = Shelf::open(&database, &config);
+        let by = config.passphrases();
+        let shelf = by.and_then(|by| Shelf::open(&database, &config, by));
         drop(done.send(shelf.and_then(|shelf| shelf.keep_up(clock::now(), every))));
     };
     thread::Builder::new().name("backup".into()).spawn(make)?;
@@ -136,27 +157,45 @@ pub fn unopened(
     Ok(sealed.filter_map(|copy| Some(check_sealed(copy, by).err()?.to_string())).collect())
 }
 
+/// Copies that are not all there, and those of which cannot be told whose they are.
+pub fn doubtful(
+    database: &Database,
+    config: &BackupConfig,
+    by: Option<Passphrases>,
+) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let shelf = Shelf::to_look_at(database, config, by);
+    Ok((shelf.damaged()?, shelf.unknown()?))
+}
+
 /// How long until the next; one from the future tells nothing.
 fn due_in(last: Option<Millis>, every: Millis, now: Millis) -> Duration {
     let due = last.filter(|last| *last <= now).map_or(now, |last| last + every);
     Duration::from_millis(u64::try_from(due - now).unwrap_or(0))
 }
 
+/// By what a command encrypts: what is configured is read by too, since kept copies are by that.
+fn passphrases(config: &BackupConfig, file: Option<&Path>) -> anyhow::Result<Option<Passphrases>> {
+    let configured = config.passphrases();
+    let Some(file) = file else { return configured };
+    Ok(Some(Passphrases::read_to_write(file)?.and(configured.ok().flatten())))
+}
+
 /// `footfall backup`.
 pub fn command(database: &Database, config: &Config, args: &BackupArgs) -> anyhow::Result<()> {
-    let mut config = config.backup.clone();
-    if let Some(file) = &args.passphrase_file {
-        config.passphrase_file.clone_from(file);
-    }
+    let config = &config.backup;
+    let by = passphrases(config, args.passphrase_file.as_deref())?;
+    let is_encrypted = by.is_some();
     let folder = if let Some(folder) = &args.folder {
-        shelf::copy_into(database, folder, config.passphrases()?.as_ref())?;
+        shelf::copy_into(database, folder, by.as_ref())?;
         folder
     } else {
-        Shelf::open(database, &config)?.add(clock::now())?;
+        let done = Shelf::open(database, config, by)?.add(clock::now())?;
+        if let Some(error) = done.failed {
+            return Err(error.context("a copy was made, but"));
+        }
         &config.folder
     };
     let folder = folder.display().to_string();
-    let is_encrypted = !config.passphrase_file.as_os_str().is_empty();
     let done = serde_json::json!({ "folder": folder, "encrypted": is_encrypted });
     output::show(args.json, &done, || {
         let what = if is_encrypted { "an encrypted copy" } else { "a copy" };

@@ -14,12 +14,14 @@ use chrono_tz::Tz;
 use super::STAMP;
 use crate::app::config::BackupConfig;
 use crate::app::copies::{forget, has_forgotten, tell_that_it_went};
-use crate::domain::Millis;
 use crate::domain::calendar::local;
+use crate::domain::event::FUTURE_MAX;
+use crate::domain::{DAY, Millis};
 use crate::projection::verify::verify;
 use crate::store::{
-    Database, Passphrases, StoreError, ToForget, is_sealed, make_private_folder, needs_passphrase,
-    open_sealed, remove,
+    Database, Passphrases, StoreError, ToForget, beside_copy, has_key, is_sealed, is_served,
+    make_private_folder, needs_passphrase, open_sealed, remove, remove_copy, remove_key,
+    seems_whole,
 };
 
 /// A copy's folder is called so, and by when it was made, in UTC.
@@ -52,13 +54,18 @@ pub struct Done {
     pub is_new: bool,
     /// Copies that could not be opened, so that they could not be made to forget, and are gone.
     pub lost: u64,
+    /// Why another could not be made to forget now.
+    pub failed: Option<anyhow::Error>,
 }
 
 impl Shelf<'_> {
-    pub fn open<'s>(database: &'s Database, config: &BackupConfig) -> anyhow::Result<Shelf<'s>> {
+    pub fn open<'s>(
+        database: &'s Database,
+        config: &BackupConfig,
+        by: Option<Passphrases>,
+    ) -> anyhow::Result<Shelf<'s>> {
         let folder = config.folder.clone();
         ensure!(!folder.as_os_str().is_empty(), "name a folder, or set `backup.folder`");
-        let by = config.passphrases()?;
         let shown = || format!("`backup.folder` {}", folder.display());
         make_private_folder(&folder).with_context(shown)?;
         let keep = usize::try_from(config.keep).unwrap_or(usize::MAX);
@@ -74,8 +81,9 @@ impl Shelf<'_> {
         Shelf { database, folder: config.folder.clone(), keep: usize::MAX, by }
     }
 
+    /// The newest copy that seems to be whole.
     pub fn last(&self) -> anyhow::Result<Option<Copy>> {
-        Ok(self.copies()?.pop())
+        Ok(self.copies()?.into_iter().rfind(|copy| seems_whole(&copy.path)))
     }
 
     /// Makes a copy, and takes out of all what was erased.
@@ -89,17 +97,48 @@ impl Shelf<'_> {
         let lock = self.database.try_lock_backup()?;
         let _lock = lock.context("another backup is being made; wait until it is done")?;
         self.clear()?;
+        self.rename_from_future(now)?;
+        // First, so that a disk that is full gets room when fewer are kept.
+        self.drop_oldest()?;
         let last = self.last()?.filter(|last| (last.made_at..last.made_at + every).contains(&now));
         let is_new = last.is_none();
-        let copy = last.map_or_else(|| self.make(now), Ok)?;
-        self.drop_oldest()?;
-        let lost = self.make_all_forget()?;
-        self.clear()?;
-        Ok(Done { copy, is_new, lost })
+        match last.map_or_else(|| self.make(now), Ok) {
+            Ok(copy) => {
+                self.drop_oldest()?;
+                let (lost, failed) = self.make_all_forget(true)?;
+                self.clear()?;
+                Ok(Done { copy, is_new, lost, failed })
+            }
+            Err(error) => {
+                // Whoever was erased is to be gone all the same; but what is damaged may be all there is.
+                if let (_, Some(failed)) = self.make_all_forget(false)? {
+                    tracing::error!("{failed:#}");
+                }
+                self.clear()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A clock that was ahead named copies that would be the newest until then: they were made after
+    /// the others.
+    fn rename_from_future(&self, now: Millis) -> anyhow::Result<()> {
+        let copies = self.copies()?;
+        let (right, wrong) =
+            copies.split_at(copies.partition_point(|copy| copy.made_at <= now + FUTURE_MAX));
+        let mut at = right.last().map_or(0, |last| last.made_at).max(now - DAY);
+        for copy in wrong {
+            at += 1_000;
+            while self.folder.join(name_of(at)).exists() {
+                at += 1_000;
+            }
+            fs::rename(&copy.path, self.folder.join(name_of(at)))?;
+        }
+        Ok(())
     }
 
     fn make(&self, now: Millis) -> anyhow::Result<Copy> {
-        // A clock that went back must not make the newest the oldest.
+        // A second after the last at least.
         let mut made_at = self.last()?.map_or(now, |last| now.max(last.made_at + 1_000));
         // Another database may keep its copies here too.
         while self.folder.join(name_of(made_at)).exists() {
@@ -135,9 +174,8 @@ impl Shelf<'_> {
         for entry in fs::read_dir(&self.folder).with_context(shown)? {
             let path = entry?.path();
             let made_at = path.file_name().and_then(|name| time_of(name.to_str()?));
-            if let Some(made_at) = made_at
-                && self.database.is_copied_to(&path)
-            {
+            let Some(made_at) = made_at else { continue };
+            if self.database.is_copied_to(&path, self.by.as_ref()) == Some(true) {
                 copies.push(Copy { made_at, path });
             }
         }
@@ -165,46 +203,88 @@ impl Shelf<'_> {
         self.folder.join(format!("{DRAFT}-{}{ending}", self.database.tag()))
     }
 
+    /// Folders named as copies of which cannot be told whose they are: nobody is taken out of them,
+    /// and none is removed.
+    pub fn unknown(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut unknown = vec![];
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let is_named = path.file_name().and_then(|name| time_of(name.to_str()?)).is_some();
+            if is_named && self.database.is_copied_to(&path, self.by.as_ref()).is_none() {
+                unknown.push(path);
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Copies that are not all there.
+    pub fn damaged(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let copies = self.copies()?.into_iter().map(|copy| copy.path);
+        Ok(copies.filter(|path| !seems_whole(path)).collect())
+    }
+
     /// Takes out of every copy what was erased since it was made. One that cannot be opened may hold
-    /// whoever was erased, and cannot be made to forget: it goes. Returns how many went.
-    fn make_all_forget(&self) -> anyhow::Result<u64> {
+    /// whoever was erased, and cannot be made to forget: it goes, where another was made. Returns how
+    /// many went, and why another failed.
+    fn make_all_forget(&self, may_go: bool) -> anyhow::Result<(u64, Option<anyhow::Error>)> {
         let (mut lost, mut failed) = (0, None);
+        if self.database.to_forget()? == ToForget::default() {
+            return Ok((lost, failed));
+        }
         for copy in self.copies()? {
             let shown = copy.path.display();
-            match self.make_forget(&copy.path) {
-                Ok(None) => {}
-                Ok(Some(why)) => {
+            let error = match self.make_forget(&copy.path) {
+                Ok(None) => continue,
+                Ok(Some(why)) if may_go => {
                     remove(&copy.path)?;
                     lost += 1;
                     tell_that_it_went(&copy.path, &why);
+                    continue;
                 }
-                // The others must forget all the same.
-                Err(error) => {
-                    failed
-                        .get_or_insert(error.context(format!("{shown} cannot be made to forget")));
-                }
-            }
+                Ok(Some(why)) => anyhow::Error::msg(why),
+                Err(error) => error,
+            };
+            // The others must forget all the same.
+            failed.get_or_insert(error.context(format!("{shown} cannot be made to forget")));
         }
-        failed.map_or(Ok(lost), Err)
+        for folder in self.unknown()? {
+            let folder = folder.display();
+            tracing::warn!(
+                "{folder} is named as a copy, and whose it is cannot be told: it may hold whoever was \
+                 erased. Remove it, or move it away"
+            );
+        }
+        Ok((lost, failed))
     }
 
     /// Writes a copy anew without those who were erased since it was made. Says why that cannot be
     /// where the copy itself is to blame.
     fn make_forget(&self, copy: &Path) -> anyhow::Result<Option<String>> {
         self.clear()?;
+        ensure!(!is_served(copy), "another footfall serves it; stop that");
         if is_sealed(copy) {
             return self.make_sealed_forget(copy);
         }
-        if has_forgotten(self.database, copy)? {
+        let is_alone = beside_copy(copy)?.is_empty();
+        if is_alone && has_forgotten(self.database, copy)? {
             return Ok(None);
         }
         let (draft, scratch) = (self.draft(""), self.draft(SCRATCH));
         self.database.copy_kept(copy, &scratch)?;
+        let has_key = has_key(copy);
+        if is_alone && !has_key && has_forgotten(self.database, &scratch)? {
+            self.clear()?;
+            return Ok(None);
+        }
         if let Some(why) = write_anew(self.database, &scratch, &draft)? {
             return Ok(Some(why));
         }
         if let Some(why) = difference(&Database::look(&draft)?)? {
             return Ok(Some(why));
+        }
+        if !has_key {
+            // Who keeps it elsewhere wants it so.
+            remove_key(&draft)?;
         }
         Database::replace_copy(&draft, copy)?;
         self.clear()?;
@@ -213,7 +293,7 @@ impl Shelf<'_> {
 
     fn make_sealed_forget(&self, copy: &Path) -> anyhow::Result<Option<String>> {
         let to_forget = self.database.to_forget()?;
-        if self.database.is_noted(copy, &to_forget)? {
+        if self.database.is_noted(copy, &to_forget)? && beside_copy(copy)?.is_empty() {
             return Ok(None);
         }
         let scratch = self.database.scratch()?;
@@ -273,7 +353,8 @@ pub fn copy_into(
     database.back_up(&copy)?;
     let sealed = seal(database, &copy, folder, by, &to_forget);
     if sealed.is_err() {
-        remove(folder)?;
+        // The first error says why; a folder that was there stays.
+        drop(remove_copy(folder, is_new));
     }
     sealed
 }
@@ -337,7 +418,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::domain::{DAY, MINUTE};
+    use crate::domain::MINUTE;
 
     #[test]
     fn what_failed_after_a_copy_was_made_is_tried_again_without_another() {

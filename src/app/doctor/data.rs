@@ -11,7 +11,7 @@ use crate::projection::condition::{self, Finding};
 use crate::projection::live::{LEARN_MAX, Watch};
 use crate::projection::verify::verify_one;
 use crate::projection::witness::judged;
-use crate::store::{Gym, StoreError, Webhook};
+use crate::store::{Gym, StoreError, Webhook, free_bytes};
 
 pub fn service(place: &Place<'_>) -> Vec<Finding> {
     let next = "start it (`systemctl start footfall`, or `footfall serve`); if it ended by itself, \
@@ -119,6 +119,49 @@ pub fn backup(place: &Place<'_>) -> Vec<Finding> {
     if wanted.every > 0 {
         found.extend(last_backup(place));
     }
+    if wanted.folder.is_dir() {
+        found.extend(kept_backups(place));
+    }
+    found
+}
+
+/// What is wrong with those that are kept. That the folder cannot be read is told by who looks for
+/// the last one.
+fn kept_backups(place: &Place<'_>) -> Vec<Finding> {
+    let wanted = &place.config.backup;
+    let by = wanted.passphrases().ok().flatten();
+    let Ok((damaged, unknown)) = backups::doubtful(place.database, wanted, by) else {
+        return vec![];
+    };
+    let mut found = vec![];
+    for copy in damaged {
+        let says = format!("the backup {} is not all there", copy.display());
+        let next =
+            "remove it; `footfall backup` makes another, and the disk of backups may be failing";
+        found.push(Finding::fault(says, next));
+    }
+    for copy in unknown {
+        let says = format!(
+            "whose backup {} is cannot be told: it may hold whoever was erased",
+            copy.display()
+        );
+        let next = "put back its footfall.key, or its footfall.forgotten, or remove it";
+        found.push(Finding::warning(says, next));
+    }
+    let room =
+        place.database.sizes().and_then(|sizes| Ok((sizes.database, free_bytes(&wanted.folder)?)));
+    if let Ok((needed, free)) = room
+        && free < needed
+    {
+        let says = format!(
+            "`backup.folder` has {} MB free, and the next backup needs {}",
+            free / 1_000_000,
+            needed.div_ceil(1_000_000)
+        );
+        let next = "make room there, or lower `backup.keep`; until then no backup is made, and whoever \
+                    was erased stays in those that are kept";
+        found.push(Finding::fault(says, next));
+    }
     found
 }
 
@@ -151,7 +194,7 @@ fn last_backup(place: &Place<'_>) -> Vec<Finding> {
     let wanted = &place.config.backup;
     if let Err(error) = backups::look_at_folder(wanted) {
         let next = "make `backup.folder`, give it to the user of the service (`chown`), and let the \
-                    service write there (ReadWritePaths= of its unit)";
+                    service write there (ReadWritePaths=-… of its unit)";
         return vec![Finding::fault(format!("no backup can be made: {error:#}"), next)];
     }
     let next = "make `backup.folder` writable for the user of the service and give it room; \
@@ -163,6 +206,10 @@ fn last_backup(place: &Place<'_>) -> Vec<Finding> {
         }
     };
     match last.map(|last| (place.now - last.made_at) / HOUR) {
+        Some(..0) => vec![Finding::warning(
+            "the last backup is from the future: a clock was ahead",
+            "`footfall backup` makes one more, and names those from the future anew",
+        )],
         None => vec![Finding::warning("no backup was made yet", next)],
         Some(hours) if hours > 2 * Millis::from(wanted.every) => {
             vec![Finding::fault(format!("the last good backup is {hours} hours old"), next)]

@@ -139,6 +139,7 @@ fn next_after(error: &StoreError) -> (&'static str, &'static str) {
         | StoreError::Locked(_)
         | StoreError::NotOurs(_)
         | StoreError::Refused(_)
+        | StoreError::NotWhole(_)
         | StoreError::Sealed { .. }
         | StoreError::Shared(_) => ("folder", "do what is said here; nothing starts before"),
     }

@@ -3,6 +3,7 @@
 mod doctor;
 mod killed;
 mod month;
+mod odd;
 mod put_aside;
 mod sealed;
 
