@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::patience::Patience;
 use crate::service::{Service, delivery, now};
 
 fn execute(service: &Service, sql: &str) {
@@ -27,6 +28,10 @@ async fn a_panic_is_a_500_in_one_line_of_the_log_and_nothing_else_suffers() {
         let (status, body) = service.get(&token, "/api/v1/gyms").await;
         assert_eq!((status, &body["code"]), (500, &json!("internal")), "{body}");
         assert_eq!(service.get("", "/healthz").await.0, 200);
+    }
+    let patience = Patience::until("both stand in the log");
+    while log(&service).matches("ERROR").count() < 2 {
+        patience.again().await;
     }
     let log = log(&service);
     let lines = log.lines().filter(|line| line.contains("ERROR")).collect::<Vec<_>>();
