@@ -82,10 +82,10 @@ async fn problems_and_empty_places_say_what_to_do_in_the_readers_language() {
     for path in ["/gyms/neu", "/gyms/neu/reports/members", "/gyms/neu/reports/retention"] {
         chrome.visit(path).await;
         assert_eq!(chrome.texts("dd, svg.chart, main table").await, Vec::<String>::new(), "{path}");
-        assert!(chrome.text(".empty").await.contains("TEST"), "{path}");
+        assert!(chrome.text(".empty").await.contains("Verbinden Sie dieses Studio"), "{path}");
     }
     chrome.follow(".empty a").await;
-    assert!(chrome.text("h1").await.ends_with("Einrichtung"));
+    assert!(chrome.text("h1").await.ends_with("Verbinden"));
 
     // A gym in which nobody was today has no peak, and members of four weeks are no one number.
     chrome.visit("/gyms/mitte/reports/members").await;
