@@ -2,21 +2,67 @@
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::marks::Marks;
+use super::overview::CARDS_MAX;
 use super::range::{Asked, Range};
 use super::reports::bars;
 use super::table::{column_key, region};
 use super::views::{VIEWS, View};
 use super::visitor::{Page, Visitor};
 use super::ways::Place;
-use super::words::Words;
 use crate::clock;
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
 use crate::http::reports::ask_chain;
 use crate::store::{Gym, Snapshot};
+
+/// Which gyms the table lists, and in which order.
+#[derive(Deserialize)]
+pub struct Listed {
+    /// A part of a name.
+    q: Option<String>,
+    /// A column, by its place; else by name.
+    sort: Option<String>,
+}
+
+impl Listed {
+    fn wants(&self, gym: &Gym) -> bool {
+        let wanted = self.q.as_deref().unwrap_or_default().trim().to_lowercase();
+        gym.settings.name.to_lowercase().contains(&wanted) || gym.slug.as_str().contains(&wanted)
+    }
+
+    fn column(&self, view: &View) -> Option<&'static str> {
+        let asked = self.sort.as_deref().unwrap_or_default();
+        view.totals.iter().map(|(place, _)| *place).find(|place| *place == asked)
+    }
+}
+
+/// What was asked for, but for these, by name.
+fn rest(visitor: &Visitor, but: &[&str]) -> Vec<(String, String)> {
+    let pairs = form_urlencoded::parse(visitor.query().as_bytes());
+    pairs
+        .filter(|(name, _)| !but.contains(&&**name))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+/// Finds gyms by name.
+fn finder(visitor: &Visitor, view: &View, listed: &Listed) -> Markup {
+    let words = visitor.words;
+    html! {
+        form.range role="search" method="get" action={ "/reports/" (view.name) } {
+            label { (words.say("overview.find"))
+                input type="search" name="q" value=(listed.q.as_deref().unwrap_or_default()); }
+            @for (name, value) in rest(visitor, &["q"]) {
+                input type="hidden" name=(name) value=(value);
+            }
+            button { (words.say("range.show")) }
+        }
+    }
+}
 
 /// The reports that have a total for each gym.
 fn views() -> impl Iterator<Item = &'static View> {
@@ -28,11 +74,12 @@ pub async fn one(
     visitor: Visitor,
     name: web::Path<String>,
     asked: web::Query<Asked>,
+    listed: web::Query<Listed>,
 ) -> HttpResponse {
     let page = visitor.show(app, move |visitor, snapshot| {
         let none = || Problem::new(Code::NotFound, format!("there is no report {name:?}"));
         let view = views().find(|view| view.name == *name).ok_or_else(none)?;
-        shown(visitor, snapshot, view, &asked)
+        shown(visitor, snapshot, view, &asked, &listed)
     });
     page.await
 }
@@ -42,6 +89,7 @@ fn shown(
     snapshot: &Snapshot<'_>,
     view: &View,
     asked: &Asked,
+    listed: &Listed,
 ) -> Result<Page, Problem> {
     let (words, now) = (visitor.words, clock::now());
     let gyms = visitor.access.gyms(snapshot)?;
@@ -51,7 +99,7 @@ fn shown(
     };
     // Days are each gym's own; the first gym says which of them is today.
     let zone = gyms.first().ok_or_else(none)?.settings.zone;
-    let range = Range::of(asked, view.name, zone, now)?;
+    let range = Range::of(asked, view.name, zone, now)?.for_gyms(gyms.len());
     let chain = ask_chain(snapshot, gyms.clone(), view.name, &range.parameters(), now)?;
     let mut chain = serde_json::to_value(&chain).expect("reports are plain JSON");
     name_as_utc(&mut chain);
@@ -64,7 +112,8 @@ fn shown(
                 p.note { (words.say("report.hatched")) }
             }
             p.note { (words.say("chain.note")) }
-            (table(words, view, &gyms, &chain, &visitor.asked))
+            @if gyms.len() > CARDS_MAX { (finder(visitor, view, listed)) }
+            (table(visitor, view, &gyms, &chain, listed))
             p.tools {
                 a download={ (view.name) ".csv" }
                     href={ "/api/v1/reports/" (view.name) "?" (range.csv_query()) } {
@@ -88,8 +137,10 @@ fn name_as_utc(chain: &mut Value) {
 }
 
 /// Each gym's totals, and the sum of those that are sums.
-fn table(words: &Words, view: &View, gyms: &[Gym], chain: &Value, asked: &str) -> Markup {
-    let query = asked.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
+fn table(visitor: &Visitor, view: &View, gyms: &[Gym], chain: &Value, listed: &Listed) -> Markup {
+    let (words, by) = (visitor.words, listed.column(view));
+    let kept = rest(visitor, &["q", "sort"]);
+    let query = form_urlencoded::Serializer::new("?".to_owned()).extend_pairs(kept).finish();
     let report = |gym: &Gym| format!("/gyms/{}/reports/{}{query}", gym.slug, view.name);
     let row = |totals: &Value| {
         html! { @for (place, cell) in view.totals {
@@ -99,14 +150,29 @@ fn table(words: &Words, view: &View, gyms: &[Gym], chain: &Value, asked: &str) -
     let reports = chain["gyms"].as_array().into_iter().flatten();
     let rows = reports.filter_map(|of_gym| {
         let gym = gyms.iter().find(|gym| of_gym["gym"] == gym.slug.as_str())?;
-        Some((gym, of_gym))
+        listed.wants(gym).then_some((gym, of_gym))
     });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|(gym, _)| gym.settings.name.to_lowercase());
+    if let Some(place) = by {
+        let number = |of_gym: &Value| of_gym["totals"].pointer(place).and_then(Value::as_f64);
+        let number = |of_gym| number(of_gym).unwrap_or(f64::NEG_INFINITY);
+        rows.sort_by(|(_, a), (_, b)| number(b).total_cmp(&number(a)));
+    }
+    let head = |place: &str, name: &str| {
+        let order = if place.is_empty() { "ascending" } else { "descending" };
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(rest(visitor, &["sort"])).append_pair("sort", place);
+        html! { th scope="col" aria-sort=[(by.unwrap_or_default() == place).then_some(order)] {
+            a href={ "?" (query.finish()) } { (name) }
+        } }
+    };
     region(
         words.say("chain.title"),
         &html! { table {
             thead { tr {
-                th scope="col" { (words.say("chain.gym")) }
-                @for (place, _) in view.totals { th scope="col" { (words.say(&column_key(place))) } }
+                (head("", words.say("chain.gym")))
+                @for (place, _) in view.totals { (head(place, words.say(&column_key(place)))) }
             } }
             tbody { @for (gym, of_gym) in rows { tr {
                 th scope="row" { a href=(report(gym)) { (gym.settings.name) } }

@@ -31,7 +31,7 @@ use crate::store::{Role, Snapshot, StoreError};
 /// The page looks again after so many seconds.
 const LOOK_SECONDS: u32 = 15;
 /// Up to so many gyms have a card each.
-const CARDS_MAX: usize = 12;
+pub const CARDS_MAX: usize = 12;
 /// So many gyms are on one page.
 const ROWS_MAX: usize = 100;
 /// An erasure that is not complete after so many minutes is told of; most take seconds.

@@ -10,7 +10,7 @@ use super::words::Words;
 use crate::domain::Millis;
 use crate::domain::calendar::{Day, Interval, day_of, day_start};
 use crate::http::problem::{Code, Problem};
-use crate::http::reports::Parameters;
+use crate::http::reports::{BUCKETS_MAX, Parameters};
 
 /// What the picker sends.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -118,6 +118,27 @@ impl Range {
         let can_be_compared = can_be_compared(report);
         let asked = asked.clone();
         Ok(Range { first, last, from, until, interval, today, now, asked, can_be_compared })
+    }
+
+    /// The same with buckets so long that those of all gyms can be answered, unless somebody chose
+    /// their length.
+    pub fn for_gyms(mut self, gyms: usize) -> Range {
+        let days = (self.last.0 - self.first.0 + 1) as usize;
+        let buckets = |interval: Interval| match interval {
+            Interval::Quarter => 96 * days,
+            Interval::Hour => 24 * days,
+            Interval::Day => days,
+            Interval::Week => days / 7 + 2,
+            Interval::Month => days / 28 + 2,
+        };
+        let is_chosen = self.asked.interval.as_ref().is_some_and(|chosen| !chosen.is_empty());
+        let coarser = INTERVALS.iter().map(|(_, interval)| *interval);
+        let coarser = coarser.skip_while(|interval| *interval != self.interval);
+        let fitting = coarser.clone().find(|interval| gyms * buckets(*interval) <= BUCKETS_MAX);
+        if let Some(fitting) = fitting.or(coarser.last()).filter(|_| !is_chosen) {
+            self.interval = fitting;
+        }
+        self
     }
 
     pub fn group_by(&self) -> Option<&str> {

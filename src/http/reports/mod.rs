@@ -34,10 +34,11 @@ use crate::projection::of_range::{is_over, of_range};
 use crate::projection::read;
 use crate::store::{Gym, Snapshot};
 pub use chain::{Chain, ask_chain, of_chain};
-use question::{Compare, Name, Question, limit_buckets};
 pub use question::{
-    Parameters, comparison_words, grouping_words, interval_words, report_words, window_words,
+    BUCKETS_MAX, Parameters, comparison_words, grouping_words, interval_words, report_words,
+    window_words,
 };
+use question::{Compare, Name, Question, limit_buckets};
 
 /// A report on one gym.
 #[derive(Serialize, utoipa::ToSchema)]

@@ -70,6 +70,19 @@ async fn many_gyms_are_sorted_and_found_by_name() {
         chrome.follow(".overview tbody th a").await;
         let now = chrome.driver.current_url().await.expect("one");
         assert_eq!((now.path(), now.query()), ("/gyms/spandau", Some("range=7")));
+        // The same of a report over all of them, sorted by a figure.
+        chrome.visit("/reports/visits?range=year").await;
+        let names = chrome.texts("tbody th").await;
+        assert!(names.len() == 14 && names.is_sorted(), "{names:?}");
+        chrome.follow("thead a[href*='sort=%2Fvisits']").await;
+        chrome.check("sorted by visits").await;
+        assert_eq!(chrome.texts("[aria-sort=descending]").await, ["Visits"]);
+        let visits = chrome.texts("tbody td:nth-child(2)").await;
+        let visits: Vec<_> = visits.iter().map(|cell| digits(cell)).collect();
+        assert!(visits[0] > 0 && visits.is_sorted_by(|a, b| a >= b), "{visits:?}");
+        chrome.fill("[name=q]", "mitt").await;
+        chrome.enter("[name=q]").await;
+        assert_eq!(chrome.texts("tbody th").await, ["mitte"]);
         chrome.visit("/?q=nowhere").await;
         assert!(chrome.text("main").await.contains("Try a shorter part"));
     }
