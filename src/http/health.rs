@@ -50,49 +50,83 @@ pub async fn healthz() -> HttpResponse {
 )]
 pub async fn readyz(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let now = clock::now();
-    let beat = app.store.write(move |tx| tx.beat(now));
-    let stuck = || Problem::new(Code::Unavailable, "the writer is stuck");
-    let is_following =
-        timeout(Duration::from_millis(WRITE_MS_MAX), beat).await.map_err(|_| stuck())??;
-    if !is_following {
-        let detail = "the projection is behind the log; run `footfall verify`, then `rebuild`";
-        return Err(Problem::new(Code::Unavailable, detail));
-    }
-    let down = app.process.jobs_down();
-    if !down.is_empty() {
-        let detail = format!(
-            "background jobs do not run, and are tried again: {}; see the log",
-            down.join(", ")
-        );
-        return Err(Problem::new(Code::Unavailable, detail));
-    }
-    if let Err(error) = app.store.database().check_ledger() {
-        tracing::error!(%error, "the erasure ledger cannot be written");
-        let detail = "the erasure ledger cannot be written, so nobody can be erased; see the log";
-        return Err(Problem::new(Code::Unavailable, detail));
-    }
+    let mut asked = form_urlencoded::parse(request.query_string().as_bytes());
+    let is_verbose = asked.any(|(name, _)| name == "verbose");
+    let needed = [
+        ("projection", projection(&app, now).await),
+        ("jobs", jobs(&app)),
+        ("ledger", ledger(&app)),
+    ];
     let expires_at = app.certificate.as_ref().and_then(Expiry::get);
-    let seen = app.store.read(|snapshot| judged(snapshot, now))?;
+    let seen = app.store.read(|snapshot| judged(snapshot, now));
+    let fault = needed.iter().find_map(|(_, finding)| finding.as_ref());
+    let problem = fault.map(|Finding { says, next, .. }| {
+        Problem::new(Code::Unavailable, format!("{says}; {next}"))
+    });
+    let all = |seen: &Seen| -> Result<Option<Value>, StoreError> {
+        if !is_verbose {
+            return Ok(None);
+        }
+        let others = app.store.read(|snapshot| others(&app, snapshot, seen, expires_at))?;
+        let rows =
+            needed.iter().chain(&others).map(|(check, finding)| row(check, finding.as_ref()));
+        Ok(Some(rows.collect()))
+    };
+    if let Some(mut problem) = problem {
+        // A store that cannot be read is told by the first fault.
+        problem.checks = seen.and_then(|seen| all(&seen)).ok().flatten().map(Box::new);
+        return Err(problem);
+    }
+    let seen = seen?;
     let mut ready = serde_json::json!({
         "status": "ready",
         "certificate_expires_at": expires_at.map(|at| instant_to_the_minute(Tz::UTC, at)),
         "clock": word_of(seen.verdict),
     });
-    let mut asked = form_urlencoded::parse(request.query_string().as_bytes());
-    if asked.any(|(name, _)| name == "verbose") {
-        ready["checks"] = app.store.read(|snapshot| checks(&app, snapshot, &seen, expires_at))?;
+    if let Some(checks) = all(&seen)? {
+        ready["checks"] = checks;
     }
     Ok(HttpResponse::Ok().json(ready))
 }
 
-/// How it is with everything that strangers may know; what keeps it from being ready was asked
-/// before.
-fn checks(
+/// Whether a write goes to the disk, and what is counted follows the log.
+async fn projection(app: &App, now: Millis) -> Option<Finding> {
+    let beat = app.store.write(move |tx| tx.beat(now));
+    let next = "see the service's log, and the disk of the data folder";
+    match timeout(Duration::from_millis(WRITE_MS_MAX), beat).await {
+        Ok(Ok(true)) => None,
+        Ok(Ok(false)) => {
+            let next = "run `footfall verify`, then `rebuild`";
+            Some(Finding::fault("the projection is behind the log", next))
+        }
+        Ok(Err(error)) => {
+            let problem = Problem::from(error);
+            Some(Finding::fault(problem.detail, next))
+        }
+        Err(_) => Some(Finding::fault("the writer is stuck", next)),
+    }
+}
+
+fn jobs(app: &App) -> Option<Finding> {
+    let down = app.process.jobs_down();
+    let says = || format!("background jobs do not run, and are tried again: {}", down.join(", "));
+    (!down.is_empty()).then(|| Finding::fault(says(), "see the log"))
+}
+
+fn ledger(app: &App) -> Option<Finding> {
+    let error = app.store.database().check_ledger().err()?;
+    tracing::error!(%error, "the erasure ledger cannot be written");
+    let says = "the erasure ledger cannot be written, so nobody can be erased";
+    Some(Finding::fault(says, "see the log"))
+}
+
+/// How it is with everything else that strangers may know.
+fn others(
     app: &App,
     snapshot: &Snapshot<'_>,
     seen: &Seen,
     expires_at: Option<Millis>,
-) -> Result<Value, StoreError> {
+) -> Result<[(&'static str, Option<Finding>); 5], StoreError> {
     let now = seen.clock;
     let sizes = app.store.database().sizes()?;
     let growth = condition::bytes_a_day(snapshot, &sizes, now)?;
@@ -100,16 +134,15 @@ fn checks(
         let next = "compare the machine's clock with another one and put it right (NTP)";
         Finding::fault(format!("the clock is {}", word_of(seen.verdict)), next)
     });
-    let found = [
-        ("projection", None),
-        ("jobs", None),
-        ("ledger", None),
+    let backups = app.process.backups();
+    let backup = backups.and_then(|backups| condition::backup(backups.last, backups.every, now));
+    Ok([
         ("clock", clock),
         ("certificate", expires_at.and_then(|at| condition::certificate(at, now))),
         ("disk", condition::disk(&sizes, growth)),
         ("deletions", condition::erasures(&snapshot.vitals()?.erasures, true, now)),
-    ];
-    Ok(found.into_iter().map(|(check, finding)| row(check, finding.as_ref())).collect())
+        ("backup", backup),
+    ])
 }
 
 fn row(check: &str, finding: Option<&Finding>) -> Value {

@@ -100,6 +100,8 @@ pub struct Problem {
     pub detail: String,
     /// Where the delivery waits, when it could not be appended.
     pub quarantine_id: Option<i64>,
+    /// How it is with everything, where that was asked.
+    pub checks: Option<Box<serde_json::Value>>,
     /// What a page says of it; else it says what its code means.
     pub on_pages: Option<OnPages>,
 }
@@ -130,11 +132,15 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub quarantine_id: Option<i64>,
+    /// Of `/readyz?verbose` only: what it says of each check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<Vec<Object>>)]
+    pub checks: Option<Box<serde_json::Value>>,
 }
 
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Problem {
-        Problem { code, detail: detail.into(), quarantine_id: None, on_pages: None }
+        Problem { code, detail: detail.into(), quarantine_id: None, checks: None, on_pages: None }
     }
 
     /// The same, with the message that says it on a page.
@@ -213,6 +219,7 @@ impl ResponseError for Problem {
             detail: self.detail.clone(),
             code: word,
             quarantine_id: self.quarantine_id,
+            checks: self.checks.clone(),
         };
         let mut answer = HttpResponse::build(status);
         if self.code == Code::Unavailable {

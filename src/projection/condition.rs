@@ -1,6 +1,7 @@
 //! How it goes with what a service needs, judged in one place: a state, what was found, and the next
 //! step. `/readyz?verbose` and `footfall doctor` say it.
 
+use crate::domain::event::FUTURE_MAX;
 use crate::domain::ids::Position;
 use crate::domain::{DAY, HOUR, Millis};
 use crate::store::{Erasures, Sizes, Snapshot, StoreError};
@@ -50,6 +51,24 @@ impl Finding {
 
     pub fn fault(says: impl Into<String>, next: impl Into<String>) -> Finding {
         Finding { state: State::Fault, says: says.into(), next: next.into() }
+    }
+}
+
+/// Backups that are made by themselves, each so many milliseconds.
+pub fn backup(last: Option<Millis>, every: Millis, now: Millis) -> Option<Finding> {
+    let next = "make `backup.folder` writable for the user of the service and give it room; \
+                `footfall backup` tries it at once";
+    match last.map(|last| now - last) {
+        None => Some(Finding::warning("no backup was made yet", next)),
+        Some(age) if age < -FUTURE_MAX => Some(Finding::warning(
+            "the last backup is from the future: a clock was ahead",
+            "`footfall backup` makes one more, and names those from the future anew",
+        )),
+        Some(age) if age > 2 * every => {
+            let says = format!("the last good backup is {} hours old", age / HOUR);
+            Some(Finding::fault(says, next))
+        }
+        Some(_) => None,
     }
 }
 

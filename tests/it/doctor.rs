@@ -312,7 +312,7 @@ async fn readyz_says_each_check_when_asked() {
     let names: Vec<_> = checks.iter().filter_map(|check| check["check"].as_str()).collect();
     assert_eq!(
         names,
-        ["projection", "jobs", "ledger", "clock", "certificate", "disk", "deletions"]
+        ["projection", "jobs", "ledger", "clock", "certificate", "disk", "deletions", "backup"]
     );
     let good = |check: &Value| check["check"] == "disk" || check["state"] == "good";
     assert!(checks.iter().all(good), "{body}");

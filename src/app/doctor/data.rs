@@ -205,17 +205,8 @@ fn last_backup(place: &Place<'_>) -> Vec<Finding> {
             return vec![Finding::fault(format!("no backup can be found: {error:#}"), next)];
         }
     };
-    match last.map(|last| (place.now - last.made_at) / HOUR) {
-        Some(..0) => vec![Finding::warning(
-            "the last backup is from the future: a clock was ahead",
-            "`footfall backup` makes one more, and names those from the future anew",
-        )],
-        None => vec![Finding::warning("no backup was made yet", next)],
-        Some(hours) if hours > 2 * Millis::from(wanted.every) => {
-            vec![Finding::fault(format!("the last good backup is {hours} hours old"), next)]
-        }
-        Some(_) => vec![],
-    }
+    let every = Millis::from(wanted.every) * HOUR;
+    condition::backup(last.map(|last| last.made_at), every, place.now).into_iter().collect()
 }
 
 pub fn deletions(place: &Place<'_>) -> Found {
