@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::database::{DATABASE_FILE, Database, StoreError, in_file};
+use super::database::{DATABASE_FILE, Database};
+use super::error::{StoreError, in_file};
 use super::files::{self, Draft};
 use super::identity;
 use super::key::{self, KEY_FILE};

@@ -15,7 +15,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use super::database::{Database, Snapshot, StoreError};
+use super::database::{Database, Snapshot};
+use super::error::StoreError;
 use super::gyms::optional;
 
 /// Tables without a checksum, and why not.

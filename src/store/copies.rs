@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::database::{DATABASE_FILE, Database, LOCK_FILE, StoreError, in_file};
+use super::database::{DATABASE_FILE, Database, LOCK_FILE};
+use super::error::{StoreError, in_file};
 use super::files::{self, try_lock};
 use super::key::{self, KEY_FILE};
 

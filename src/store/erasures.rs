@@ -11,7 +11,8 @@ use rusqlite::{Row, params};
 use uuid::Uuid;
 
 use super::codec::Damaged;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::key::Person;
 use super::ledger::LedgerEntry;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
-use super::database::{StoreError, in_file};
+use super::error::{StoreError, in_file};
 
 /// What a file's name ends with until it is whole.
 const UNFINISHED: &str = ".unfinished";

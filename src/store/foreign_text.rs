@@ -11,7 +11,7 @@ use rusqlite::params;
 use uuid::Uuid;
 
 use super::codec::Damaged;
-use super::database::StoreError;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::event::Kind;

@@ -2,7 +2,8 @@
 
 use rusqlite::params;
 
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::tallies::first_slot;
 use super::tx::Tx;
 use crate::domain::ids::{Generation, GymId, Position};

@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::codec::Damaged;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::ids::{Generation, GymId, Position, Slug};

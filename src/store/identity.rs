@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::database::{Snapshot, StoreError, in_file};
+use super::database::Snapshot;
+use super::error::{StoreError, in_file};
 use super::files;
 
 /// The mark's name in the data folder.

@@ -6,7 +6,8 @@ use std::fs;
 use rusqlite::{Row, params};
 
 use super::codec::Damaged;
-use super::database::{Database, Snapshot, StoreError};
+use super::database::{Database, Snapshot};
+use super::error::StoreError;
 use super::files::try_lock;
 use super::gyms::optional;
 use super::tx::Tx;

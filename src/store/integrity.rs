@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::codec;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::schema::up_to_date;
 use crate::domain::calendar::Day;
 use crate::domain::ids::{Account, Generation, GymId};

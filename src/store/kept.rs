@@ -10,7 +10,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::copies::is_copy;
-use super::database::{DATABASE_FILE, Database, StoreError, in_file, open_to_read};
+use super::database::{DATABASE_FILE, Database, open_to_read};
+use super::error::{StoreError, in_file};
 use super::files;
 use super::key::{self, KEY_FILE, Key};
 use super::ledger::{LEDGER_FILE, Ledger, LedgerEntry, key_tag};

@@ -11,7 +11,8 @@ use rusqlite::{Connection, params};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::database::{Database, Snapshot, StoreError, in_file};
+use super::database::{Database, Snapshot};
+use super::error::{StoreError, in_file};
 use super::files::{self, Draft};
 use super::gyms::optional;
 use crate::domain::ids::{Account, GymId};

@@ -14,7 +14,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::database::{Database, Snapshot, StoreError, in_file};
+use super::database::{Database, Snapshot};
+use super::error::{StoreError, in_file};
 use super::files::sync_folder;
 use super::key::{Key, check_value};
 use super::secret::hex;

@@ -3,7 +3,8 @@
 
 use rusqlite::params;
 
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::tx::Tx;
 use crate::domain::Millis;
 use crate::domain::ids::GymId;

@@ -4,7 +4,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 use uuid::Uuid;
 
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::key::Person;
 use super::redundancy::note_of;

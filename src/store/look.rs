@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::database::{DATABASE_FILE, Database, LOCK_FILE, StoreError, in_file, open_to_read};
+use super::database::{DATABASE_FILE, Database, LOCK_FILE, open_to_read};
+use super::error::{StoreError, in_file};
 use super::ledger::LEDGER_FILE;
 use super::opened::check_folder;
 use super::{files, key, schema};

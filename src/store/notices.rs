@@ -2,7 +2,8 @@
 
 use rusqlite::params;
 
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::secret::SecretHash;
 use super::tx::Tx;

@@ -10,7 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::database::{DATABASE_FILE, Database, StoreError, in_file};
+use super::database::{DATABASE_FILE, Database};
+use super::error::{StoreError, in_file};
 use super::identity::MARK_FILE;
 use super::ledger::LEDGER_FILE;
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::database::StoreError;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::secret::SecretHash;
 use super::tx::Tx;

@@ -6,7 +6,8 @@
 
 use rusqlite::{Row, params};
 
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::foreign_text::Place;
 use super::gyms::optional;
 use super::tx::Tx;

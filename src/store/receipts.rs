@@ -6,7 +6,8 @@ use rusqlite::{Row, Rows, params};
 use uuid::Uuid;
 
 use super::codec;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::Millis;

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use rusqlite::params;
 
 use super::codec::Damaged;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::tx::Tx;
 use crate::domain::calendar::Bucket;

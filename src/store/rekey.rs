@@ -8,7 +8,8 @@ use std::path::Path;
 use rusqlite::params;
 use uuid::Uuid;
 
-use super::database::{DATABASE_FILE, Database, LOCK_FILE, StoreError, in_file};
+use super::database::{DATABASE_FILE, Database, LOCK_FILE};
+use super::error::{StoreError, in_file};
 use super::files;
 use super::key::{self, KEY_FILE, Key};
 use super::opened::check_folder;

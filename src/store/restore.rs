@@ -11,9 +11,9 @@ use rusqlite::Connection;
 
 use super::copies::{Scratch, is_same, remove};
 use super::database::{
-    DATABASE_FILE, Database, EGYM_LOCK_FILE, LOCK_FILE, REBUILD_LOCK_FILE, StoreError, connect,
-    in_file, open_to_read,
+    DATABASE_FILE, Database, EGYM_LOCK_FILE, LOCK_FILE, REBUILD_LOCK_FILE, connect, open_to_read,
 };
+use super::error::{StoreError, in_file};
 use super::imports::IMPORT_LOCK_FILE;
 use super::kept::{self, BACKUP_LOCK_FILE};
 use super::key::{self, KEY_FILE, Key};

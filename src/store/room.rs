@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::database::{Database, StoreError};
+use super::database::Database;
+use super::error::StoreError;
 use super::vitals::Sizes;
 
 /// Free pages of 4 KiB that stay for what comes next.

@@ -3,7 +3,7 @@
 
 use rusqlite::params;
 
-use super::database::StoreError;
+use super::error::StoreError;
 use super::secret::SecretHash;
 use super::tx::Tx;
 use super::webhooks::Webhook;

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::database::StoreError;
+use super::error::StoreError;
 
 mod migrations {
     refinery::embed_migrations!("migrations");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use age::secrecy::{ExposeSecret, SecretString};
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 
-use super::database::{StoreError, in_file};
+use super::error::{StoreError, in_file};
 use super::files::{self, Draft};
 
 /// What the name of an encrypted file ends with.

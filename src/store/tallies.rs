@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 
 use super::codec;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::tx::Tx;
 use crate::domain::ids::{Generation, GymId};
 use crate::domain::report::Series;

@@ -3,7 +3,8 @@
 use rusqlite::{Row, params};
 
 use super::codec::Damaged;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::secret::SecretHash;
 use super::tx::Tx;
 use crate::domain::ids::GymId;

@@ -1,7 +1,8 @@
 //! A trial: a copy of the database in which something can be done to see what comes of it.
 
 use super::copies::Scratch;
-use super::database::{Database, StoreError};
+use super::database::Database;
+use super::error::StoreError;
 
 /// A copy of a database beside it, removed when it is dropped.
 pub struct Trial {

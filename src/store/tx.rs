@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::checksums::Sums;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::Gym;
 use super::identity::{Mark, progress_of};
 use super::key::Key;

@@ -4,7 +4,8 @@
 use uuid::Uuid;
 
 use super::codec::Damaged;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::foreign_text::{Place, both_orders};
 use super::gyms::optional;
 use super::quarantine::Quarantined;

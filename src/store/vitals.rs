@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::database::{Database, Snapshot, StoreError, in_file};
+use super::database::{Database, Snapshot};
+use super::error::{StoreError, in_file};
 use crate::domain::Millis;
 use crate::domain::ids::{GymId, Position};
 

@@ -3,7 +3,8 @@
 use rusqlite::{Row, params};
 
 use super::codec::Damaged;
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::secret::{SecretHash, random_hex};
 use super::tx::Tx;

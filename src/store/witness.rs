@@ -3,7 +3,8 @@
 
 use rusqlite::params;
 
-use super::database::{Snapshot, StoreError};
+use super::database::Snapshot;
+use super::error::StoreError;
 use super::gyms::optional;
 use super::ledger::LedgerEntry;
 use super::tx::Tx;

@@ -10,7 +10,8 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::database::{Database, Snapshot, StoreError, in_file};
+use super::database::{Database, Snapshot};
+use super::error::{StoreError, in_file};
 use super::meters::Meters;
 use super::opened::Opened;
 use super::tx::Tx;
