@@ -311,6 +311,8 @@ mod tests {
 
     use super::*;
     use crate::domain::MINUTE;
+    use crate::domain::ids::GymId;
+    use crate::store::LedgerEntry;
 
     #[test]
     fn what_failed_after_a_copy_was_made_is_tried_again_without_another() {
@@ -321,12 +323,16 @@ mod tests {
         let shelf = Shelf { database: &database, folder, keep: 2, by: None };
         let now = 1_772_323_200_000;
         let old = shelf.keep_up(now - DAY, DAY).expect("it is made").copy;
+        let erased = LedgerEntry { gym: GymId(1), account_hash: [7; 32], erased_until: now };
+        database.add_to_ledger(&[erased]).expect("it is written");
         let file = old.path.join("footfall.db");
         fs::remove_file(&file).expect("it is removed");
         fs::create_dir(&file).expect("it is made");
-        for minutes in [0, 10, 20] {
-            let error = shelf.keep_up(now + minutes * MINUTE, DAY).err().expect("it fails");
-            assert!(error.to_string().contains("cannot be made to forget"), "{error:#}");
+        for (minutes, is_new) in [(0, true), (10, false), (20, false)] {
+            let done = shelf.keep_up(now + minutes * MINUTE, DAY).expect("a copy is there");
+            let error = done.failed.expect("it fails").to_string();
+            assert!(error.contains("cannot be made to forget"), "{error}");
+            assert_eq!((done.is_new, done.lost), (is_new, 0));
         }
         let kept: Vec<_> = shelf.copies().expect("they are read");
         let kept: Vec<_> = kept.into_iter().map(|copy| copy.made_at).collect();

@@ -40,8 +40,8 @@ impl Span {
 
     pub fn touches(&self, place: usize) -> bool {
         let place = place as f64;
-        let until = self.until.max(self.from + f64::EPSILON);
-        self.from < place + 1.0 && place < until
+        // What has no length touches the bar that it begins in.
+        self.from < place + 1.0 && (place < self.until || place <= self.from)
     }
 
     fn edges(&self, width: f64) -> (f64, f64) {
