@@ -312,7 +312,9 @@ mod tests {
     use super::*;
     use crate::domain::MINUTE;
     use crate::domain::ids::GymId;
-    use crate::store::LedgerEntry;
+    use crate::domain::report::busy::Public;
+    use crate::domain::rules::Rules;
+    use crate::store::{GymSettings, LedgerEntry};
 
     #[test]
     fn what_failed_after_a_copy_was_made_is_tried_again_without_another() {
@@ -323,6 +325,17 @@ mod tests {
         let shelf = Shelf { database: &database, folder, keep: 2, by: None };
         let now = 1_772_323_200_000;
         let old = shelf.keep_up(now - DAY, DAY).expect("it is made").copy;
+        let settings = GymSettings {
+            name: "Mitte".to_owned(),
+            zone: Tz::UTC,
+            capacity: None,
+            rules: Rules::default(),
+            retain_months: None,
+            public: Public::Off,
+        };
+        let mut connection = database.connect().expect("it opens");
+        let slug = "mitte".parse().expect("a slug");
+        database.transact(&mut connection, |tx| tx.add_gym(&slug, &settings, now)).expect("added");
         let erased = LedgerEntry { gym: GymId(1), account_hash: [7; 32], erased_until: now };
         database.add_to_ledger(&[erased]).expect("it is written");
         let file = old.path.join("footfall.db");
