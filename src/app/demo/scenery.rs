@@ -3,6 +3,7 @@
 //! that has closed for good.
 
 use chrono_tz::Tz;
+use uuid::Uuid;
 
 use crate::app::simulate::traffic::Delivery;
 use crate::domain::annotation::{Annotation, AnnotationKind, BadAnnotation};
@@ -44,16 +45,20 @@ pub fn came(delivery: &Delivery, zone: Tz, falls_silent: bool, now: Millis) -> b
     !(is_closed || falls_silent && is_silent)
 }
 
+/// Who has only ever come with a wrong time.
+const SOMEBODY: Uuid = Uuid::from_u128(0x6f2c_1d3e_0000_4000_8000_0000_0000_0001);
+
 /// Bodies as they come now and then: of a type that nobody knows, twice; of somebody who left; with a
 /// time in seconds; and cut off. The last two wait in quarantine.
 pub fn strange(of: &Delivery, now: Millis) -> Vec<String> {
     let known = |kind| Delivery { due: now, at: now - HOUR, kind, ..*of }.body();
-    let seconds = Delivery { at: now / 1_000, kind: "GYM_CHECKIN", ..*of }.body();
+    // Of somebody else: whoever left is erased from the quarantine too.
+    let seconds = Delivery { account: SOMEBODY, at: now / 1_000, kind: "GYM_CHECKIN", ..*of };
     vec![
         known("LOCKER_OPENED"),
         known("LOCKER_OPENED"),
         known("MEMBERSHIP_DELETE"),
-        seconds,
+        seconds.body(),
         r#"{"accountId":"#.to_owned(),
     ]
 }
