@@ -84,9 +84,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Key>, StoreError> {
             Err(_) => Err(wrong(path, format!("holds {} bytes, not {KEY_BYTES}", bytes.len()))),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        // It may well be the right one.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(in_file(path)(error)),
-        Err(error) => Err(wrong(path, format!("cannot be read ({error})"))),
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            Err(wrong(path, format!("cannot be read ({error})")))
+        }
+        // It may well be the right one: too many files are open, or it is another user's.
+        Err(error) => Err(in_file(path)(error)),
     }
 }
 
