@@ -116,7 +116,8 @@ pub async fn look_into_put_aside(store: &Store) {
                 let folder = folder.display();
                 tracing::warn!(
                     why,
-                    "{folder} cannot be opened; the next erasure waits for it, or, where it is damaged, removes it"
+                    "{folder} cannot be opened; the next erasure waits for it, or, where it is \
+                     damaged, removes it"
                 );
             }
         }

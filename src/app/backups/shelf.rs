@@ -171,13 +171,18 @@ impl Shelf<'_> {
 
     /// The copies of this database, by when they were made. Those of another key are left alone.
     pub fn copies(&self) -> anyhow::Result<Vec<Copy>> {
+        self.named(Some(true))
+    }
+
+    /// What is named as a copy, and is ours, or not, or cannot be told.
+    fn named(&self, is_ours: Option<bool>) -> anyhow::Result<Vec<Copy>> {
         let mut copies = vec![];
         let shown = || format!("`backup.folder` {}", self.folder.display());
         for entry in fs::read_dir(&self.folder).with_context(shown)? {
             let path = entry?.path();
             let made_at = path.file_name().and_then(|name| time_of(name.to_str()?));
             let Some(made_at) = made_at else { continue };
-            if self.database.is_copied_to(&path, self.by.as_ref()) == Some(true) {
+            if self.database.is_copied_to(&path, self.by.as_ref()) == is_ours {
                 copies.push(Copy { made_at, path });
             }
         }
@@ -208,15 +213,7 @@ impl Shelf<'_> {
     /// Folders named as copies of which cannot be told whose they are: nobody is taken out of them,
     /// and none is removed.
     pub fn unknown(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let mut unknown = vec![];
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let is_named = path.file_name().and_then(|name| time_of(name.to_str()?)).is_some();
-            if is_named && self.database.is_copied_to(&path, self.by.as_ref()).is_none() {
-                unknown.push(path);
-            }
-        }
-        Ok(unknown)
+        Ok(self.named(None)?.into_iter().map(|copy| copy.path).collect())
     }
 
     /// Copies that are not all there.

@@ -10,9 +10,9 @@ use super::visitor::{Page, Visitor};
 use super::ways::{self, Place};
 use super::words::Words;
 use crate::actions::gyms::Said;
+use crate::http::App;
 use crate::http::gym_changes::{apply, remove_one};
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, blocking};
 use crate::store::{Gym, Holdings, Role};
 
 pub async fn one(app: web::Data<App>, visitor: Visitor, slug: web::Path<String>) -> HttpResponse {
@@ -112,10 +112,7 @@ async fn try_change(
     slug: &str,
     wanted: &Wanted,
 ) -> Result<(), Problem> {
-    visitor.check(&wanted.csrf)?;
-    visitor.access.require(Role::Admin)?;
-    let (access, named) = (visitor.access.clone(), slug.to_owned());
-    blocking(app.clone(), move |snapshot| access.gym(snapshot, &named)).await?;
+    visitor.administered(app, &wanted.csrf, slug.to_owned()).await?;
     let bad = |detail: &str| Problem::new(Code::BadParameter, detail);
     let archived = match &*wanted.r#do {
         "archive" => true,

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::domain::calendar::local;
 use crate::domain::rules::{Rules, VISIT_WINDOW_MINUTES_MAX};
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, blocking, what_if};
+use crate::http::{App, what_if};
 use crate::projection::retention;
 use crate::store::{Gym, GymSettings, Role};
 
@@ -140,7 +140,7 @@ pub async fn recount(
 ) -> HttpResponse {
     let back = format!("/gyms/{slug}/rules");
     let begun = async {
-        let gym = administered(&app, &visitor, &wanted.csrf, slug.into_inner()).await?;
+        let gym = visitor.administered(&app, &wanted.csrf, slug.into_inner()).await?;
         let Wanted { visit_window, assumed_stay, assumed_tail, rejoin_grace, .. } = *wanted;
         let rules = Rules::new(visit_window, assumed_stay, assumed_tail, rejoin_grace);
         let rules = rules.map_err(|error| {
@@ -172,17 +172,4 @@ async fn want(
         Ok(gyms::change(tx, id, &said, now).map(|_| ())?)
     });
     said.await
-}
-
-/// The gym, when a form of ours came from somebody who may change it, as of when it is whole.
-async fn administered(
-    app: &web::Data<App>,
-    visitor: &Visitor,
-    csrf: &str,
-    slug: String,
-) -> Result<Gym, Problem> {
-    visitor.check(csrf)?;
-    visitor.access.require(Role::Admin)?;
-    let access = visitor.access.clone();
-    blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await
 }

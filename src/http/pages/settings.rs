@@ -13,9 +13,9 @@ use crate::actions::gyms::{Retain, Said};
 use crate::domain::names::NAME_CHARACTERS_MAX;
 use crate::domain::report::busy::Public;
 use crate::domain::rules::{RETAIN_MONTHS_MAX, RETAIN_MONTHS_MIN, retain_months};
+use crate::http::App;
 use crate::http::gym_changes::{Became, apply};
 use crate::http::problem::{Code, Problem};
-use crate::http::{App, blocking};
 use crate::store::{Gym, Role, Snapshot, StoreError};
 
 /// After a form was taken.
@@ -194,10 +194,7 @@ async fn try_set(
     slug: &str,
     wanted: &Wanted,
 ) -> Result<Became, Problem> {
-    visitor.check(&wanted.csrf)?;
-    visitor.access.require(Role::Admin)?;
-    let (access, named) = (visitor.access.clone(), slug.to_owned());
-    let gym = blocking(app.clone(), move |snapshot| access.gym(snapshot, &named)).await?;
+    let gym = visitor.administered(app, &wanted.csrf, slug.to_owned()).await?;
     let mut said = wanted.said(&gym)?;
     // The zone that it has is no change that would have to wait for a recount.
     said.time_zone = said.time_zone.filter(|zone| zone != gym.settings.zone.name());

@@ -15,8 +15,8 @@ use super::ways::Place;
 use super::words::Words;
 use crate::http::auth::{self, Access, session_secret};
 use crate::http::problem::{Code, Problem, RETRY_AFTER_SECONDS};
-use crate::http::{App, reporting};
-use crate::store::{SecretHash, Session, Snapshot};
+use crate::http::{App, blocking, reporting};
+use crate::store::{Gym, Role, SecretHash, Session, Snapshot};
 
 /// The longest way back that is taken, in bytes.
 const NEXT_BYTES_MAX: usize = 2_000;
@@ -154,6 +154,21 @@ impl Visitor {
         }
         let detail = "this form is of another session; open the page again";
         Err(Problem::new(Code::Forbidden, detail).as_message("problem.other_session", &[]))
+    }
+}
+
+impl Visitor {
+    /// The gym, when a form of ours came from somebody who may change it, as of when it is whole.
+    pub async fn administered(
+        &self,
+        app: &web::Data<App>,
+        csrf: &str,
+        slug: String,
+    ) -> Result<Gym, Problem> {
+        self.check(csrf)?;
+        self.access.require(Role::Admin)?;
+        let access = self.access.clone();
+        blocking(app.clone(), move |snapshot| access.gym(snapshot, &slug)).await
     }
 }
 
